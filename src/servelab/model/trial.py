@@ -1,0 +1,167 @@
+"""A trial: what is asked of it, and what came of it."""
+
+from enum import Enum
+
+from msgspec import Struct
+
+from servelab.model.deployment import Deployment
+from servelab.model.environment import Interpreter
+from servelab.model.launch import StopReport
+from servelab.model.load import Connections, Load
+from servelab.model.usage import ProcessUsage
+
+FORMAT_VERSION = 1
+
+
+class TrialStatus(Enum):
+    """Whether a trial says something about the deployment."""
+
+    OK = "ok"
+    FAILED = "failed"
+    """The server was at fault."""
+    INVALID = "invalid"
+    """The generator or the host was at fault; nothing is said about the server."""
+
+
+class TrialSpec(Struct, frozen=True, kw_only=True):
+    """One trial to be made: one deployment, one workload, one load."""
+
+    deployment: Deployment
+    workload: str
+    parameters: tuple[tuple[str, str], ...] = ()
+    """Of the workload, where they differ from its defaults."""
+    load: Load
+    requests: int | None = None
+    duration_s: float | None = None
+    connections: Connections
+    channels: int = 1
+    timeout_s: float
+    port: int | None = None
+    """None: the seed's port, or the next free one."""
+    interpreter: Interpreter
+    with_requirements: tuple[str, ...] = ()
+    round: int = 1
+
+
+class Warning(Struct, frozen=True, kw_only=True):  # noqa: A001 - the word of the reports
+    """Something a reader must know before believing a figure, with what to do about it."""
+
+    kind: str
+    text: str
+
+
+class ResponseTimes(Struct, frozen=True, kw_only=True):
+    """Response times of one trial in seconds, failures included at no less than they took.
+
+    A quantile is None where fewer than ten samples lie beyond it.
+    """
+
+    mean: float
+    p50: float | None
+    p60: float | None
+    p70: float | None
+    p75: float | None
+    p80: float | None
+    p90: float | None
+    p95: float | None
+    p99: float | None
+    max: float
+
+
+class Ceiling(Struct, frozen=True, kw_only=True):
+    """How fast the work itself goes on this hardware, without any server."""
+
+    per_s: float
+    source: str
+    """What was measured or reckoned, in words."""
+    rate_by_processes: dict[str, float] = {}
+    """Number of processes -> median calls per second of the bare work."""
+    cpu_s_per_call: float | None = None
+    """CPU seconds of one bare call, one process running alone."""
+
+
+class GeneratorUsage(Struct, frozen=True, kw_only=True):
+    """What producing the load cost."""
+
+    cpu_s: float
+    cpu_share: float
+    """CPU time over wall time, of one core, per generator process."""
+    share_of_all_cpu: float | None
+    """Its part of the CPU time of generator and server together."""
+    processes: int
+    delay_p99_s: float | None
+    connections_opened: int
+
+
+class Trial(Struct, frozen=True, kw_only=True):
+    """One measured trial; every line of ``trials.jsonl`` is one.
+
+    Fields ending in ``_s`` are seconds, in ``_per_s`` calls per second, in ``_bytes`` bytes.
+    """
+
+    format: int = FORMAT_VERSION
+    id: str
+    deployment: str
+    """The text that selects it, ``STACK:key=value,...``."""
+    stack: str
+    heading: str
+    summary: str = ""
+    workload: str
+    parameters: dict[str, str] = {}
+    round: int = 1
+    status: TrialStatus
+    reason: str | None = None
+    """Why it failed or is invalid."""
+    command: str
+    departures: list[str] = []
+    started_at: str
+    """UTC, ISO 8601."""
+    load: Load
+    connections: Connections
+    channels: int | None = None
+    timeout_s: float
+    port: int | None = None
+    ledger: dict[str, int]
+    """Outcome class -> count, with ``scheduled`` and ``sent``."""
+    window_s: float | None = None
+    """From the first planned start until the last request had ended."""
+    throughput_per_s: float | None = None
+    response_time_s: ResponseTimes | None = None
+    ceiling_per_s: float | None = None
+    ceiling: Ceiling | None = None
+    efficiency: float | None = None
+    work_share: float | None = None
+    cpu_s_per_call: float | None = None
+    peak_memory_bytes: int | None = None
+    voluntary_switches_per_call: float | None = None
+    calls_per_worker: dict[str, int] = {}
+    usage: ProcessUsage | None = None
+    generator: GeneratorUsage | None = None
+    start_s: float | None = None
+    """From the launch of the server until its first correct answer."""
+    stop: StopReport | None = None
+    interpreter: str
+    packages: dict[str, str] = {}
+    records: str | None = None
+    """File of the single requests, relative to the results folder."""
+    log: str | None = None
+    samples: list[str] = []
+    """A few failed requests in words."""
+    warnings: list[Warning] = []
+    audit_errors: list[str] = []
+    """Contradictions between servelab's own figures; not empty means a bug in servelab."""
+
+    @property
+    def title(self) -> str:
+        """Return stack and heading, as tables print them."""
+        return f"{self.stack} {self.heading}" if self.heading else self.stack
+
+    @property
+    def failures(self) -> int:
+        """Return how many scheduled requests got no correct answer."""
+        return self.ledger["scheduled"] - self.ledger.get("ok", 0)
+
+    @property
+    def failure_share(self) -> float:
+        """Return failures over scheduled requests; 0 where nothing was scheduled."""
+        return self.failures / self.ledger["scheduled"] if self.ledger["scheduled"] else 0.0

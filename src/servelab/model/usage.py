@@ -1,0 +1,48 @@
+"""What the processes of a server took from the machine."""
+
+from enum import Enum
+
+from msgspec import Struct
+
+
+class MemoryKind(Enum):
+    """How the memory of several processes was added up."""
+
+    PROPORTIONAL = "pss"
+    """Shared pages divided among those who share them: the sum is what the tree takes."""
+    RESIDENT = "rss"
+    """Shared pages counted once for each process: the sum is an upper limit."""
+
+
+class ProcessCpu(Struct, frozen=True):
+    """CPU time of one process, without its children."""
+
+    pid: int
+    cpu_s: float
+
+
+class ProcessUsage(Struct, frozen=True, kw_only=True):
+    """What a process tree used between two moments.
+
+    CPU times include processes and threads that ended meanwhile, to 10 ms for each process.
+    Context switches lack those of threads that came and went between two samples.
+    """
+
+    seconds: float
+    user_s: float
+    system_s: float
+    peak_memory_bytes: int
+    final_memory_bytes: int
+    memory_kind: MemoryKind
+    peak_threads: int
+    peak_processes: int
+    voluntary_switches: int
+    involuntary_switches: int
+    processes: tuple[ProcessCpu, ...]
+    """Every process that was seen, the busiest first."""
+    samples: int
+
+    @property
+    def cpu_s(self) -> float:
+        """Return user and system time together."""
+        return self.user_s + self.system_s
