@@ -1,0 +1,58 @@
+"""What can be measured: stacks, servers, frameworks, workloads, and what each takes to start.
+
+Pure: nothing here starts a process or writes a file. (`lock`, the command that renews the locks,
+is run by hand.)
+"""
+
+from servelab.catalogue.calls import (
+    parameters_of,
+    protocol_of,
+    request_for,
+    slow_api_calls,
+    waiting_s,
+    workload_names,
+    workload_summary,
+)
+from servelab.catalogue.commands import launch_command, why_not_here
+from servelab.catalogue.discovery import server, server_of, servers, stack, stacks
+from servelab.catalogue.environments import environment_spec
+from servelab.catalogue.frameworks import (
+    Framework,
+    application_directory,
+    framework,
+    frameworks,
+    served_path,
+)
+from servelab.catalogue.selection import find_deployments, published
+from servelab.catalogue.server import LaunchRequest, Needs, Server
+from servelab.catalogue.stack import Published, Stack
+
+__all__ = [
+    "Framework",
+    "LaunchRequest",
+    "Needs",
+    "Published",
+    "Server",
+    "Stack",
+    "application_directory",
+    "environment_spec",
+    "find_deployments",
+    "framework",
+    "frameworks",
+    "launch_command",
+    "parameters_of",
+    "protocol_of",
+    "published",
+    "request_for",
+    "served_path",
+    "server",
+    "server_of",
+    "servers",
+    "slow_api_calls",
+    "stack",
+    "stacks",
+    "waiting_s",
+    "why_not_here",
+    "workload_names",
+    "workload_summary",
+]

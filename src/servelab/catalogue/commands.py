@@ -1,0 +1,72 @@
+"""How a deployment is started, and whether it can be here."""
+
+from pathlib import Path
+
+import msgspec
+
+from servelab.catalogue.discovery import server_of, stack
+from servelab.catalogue.frameworks import framework
+from servelab.catalogue.server import LaunchRequest
+from servelab.model.address import Address
+from servelab.model.deployment import Deployment
+from servelab.model.environment import Interpreter, Package
+from servelab.model.launch import LaunchCommand
+
+_DEFAULT_LISTEN_LIMIT = 4096
+
+
+def launch_command(
+    deployment: Deployment,
+    *,
+    address: Address,
+    longest_drain_s: float,
+    cpu_count: int,
+    listen_limit: int = _DEFAULT_LISTEN_LIMIT,
+    packages: tuple[Package, ...] = (),
+) -> LaunchCommand:
+    """Return the command that starts a deployment in its application's folder.
+
+    `listen_limit` is the host's ``net.core.somaxconn``; `packages` are those of the environment,
+    for flags that only some versions have (none: the catalogue's own versions).
+    """
+    command = server_of(deployment).command(
+        LaunchRequest(
+            settings=deployment.settings,
+            application=deployment.application,
+            framework=framework(deployment.framework),
+            address=address,
+            longest_drain_s=longest_drain_s,
+            cpu_count=cpu_count,
+            listen_limit=listen_limit,
+            packages=packages,
+        )
+    )
+    variables = tuple(
+        (name, value.replace("{cpu_count}", str(cpu_count)))
+        for name, value in stack(deployment.stack).variables
+    )
+    return msgspec.structs.replace(command, variables=(*command.variables, *variables))
+
+
+def why_not_here(
+    deployment: Deployment, *, interpreter: Interpreter, compiler: Path | None
+) -> str | None:
+    """Say in a sentence why a deployment cannot run on an interpreter of this machine, or None."""
+    server = server_of(deployment)
+    needs, found = server.needs, f"{interpreter.path} is {interpreter.version}"
+    if interpreter.minor < needs.minimum_python:
+        return f"{server.name} needs Python {_dotted(needs.minimum_python)} or newer; {found}."
+    if needs.below_python is not None and interpreter.minor >= needs.below_python:
+        return f"{server.name} needs a Python below {_dotted(needs.below_python)}; {found}."
+    if needs.needs_gil and interpreter.is_free_threaded:
+        return (
+            f"{server.name}, or a package that it needs, has no build for free-threaded Python; "
+            "choose another interpreter with --python."
+        )
+    if needs.needs_compiler and compiler is None:
+        return f"{server.name} is built from source and finds no C compiler; install one (cc)."
+    return None
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return ".".join(str(number) for number in version)

@@ -1,0 +1,47 @@
+"""Deployments by the text that selects them: ``STACK[:key=value,...]``."""
+
+import msgspec
+
+from servelab.catalogue.discovery import server, stack
+from servelab.catalogue.settings import convert_settings
+from servelab.catalogue.stack import Published, deploy
+from servelab.errors import UsageError
+from servelab.model.deployment import Deployment
+
+
+def find_deployments(text: str) -> tuple[Deployment, ...]:
+    """Return all deployments of a stack, or the one that the text's settings describe.
+
+    What the text leaves out is as in the stack's first deployment.
+    Raise UnknownName or UsageError.
+    """
+    name, colon, settings = text.partition(":")
+    found = stack(name)
+    if not colon:
+        return found.deployments
+    overrides = _split(settings, text=text)
+    first = msgspec.structs.asdict(found.deployments[0].settings)
+    its_server = server(found.server)
+    converted = convert_settings(its_server, {**first, **overrides}, of=name)
+    return (deploy(found, its_server, settings=converted),)
+
+
+def published(deployment: Deployment, *, workload: str) -> Published | None:
+    """Return the seed's figures for a deployment; None where it has none."""
+    found = stack(deployment.stack)
+    for each, figures in zip(found.deployments, found.published, strict=True):
+        if each == deployment:
+            return figures.get(workload)
+    return None
+
+
+def _split(settings: str, *, text: str) -> dict[str, str]:
+    overrides: dict[str, str] = {}
+    for part in settings.split(","):
+        key, equals, value = (piece.strip() for piece in part.partition("="))
+        if not (key and equals and value):
+            raise UsageError(f"{part!r} in {text!r} sets nothing; write STACK:key=value,...")
+        if key in overrides:
+            raise UsageError(f"{text!r} sets {key} twice; leave one of them out.")
+        overrides[key] = value
+    return overrides

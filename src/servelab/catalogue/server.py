@@ -1,0 +1,86 @@
+"""What a server file says about its server."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+
+from servelab.catalogue.frameworks import Framework
+from servelab.model.address import LOOPBACK, Address
+from servelab.model.deployment import Interface, ServerSettings
+from servelab.model.environment import Package
+from servelab.model.launch import LaunchCommand
+
+Settings = TypeVar("Settings", bound=ServerSettings)
+
+LOOPBACK_DEPARTURE = f"{LOOPBACK} for 0.0.0.0: nothing but this machine is to reach the server."
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaunchRequest(Generic[Settings]):
+    """All that a launch command depends on."""
+
+    settings: Settings
+    application: str
+    framework: Framework
+    address: Address
+    longest_drain_s: float
+    """How long the last of all queued calls may take to be answered."""
+    cpu_count: int
+    listen_limit: int
+    """The kernel's limit to a listen backlog, ``net.core.somaxconn``."""
+    packages: tuple[Package, ...]
+    """What the environment holds; empty means the catalogue's own versions."""
+
+    def version(self, package: str) -> tuple[int, ...] | None:
+        """Return the leading numbers of a package's version; None for the catalogue's own."""
+        for installed in self.packages:
+            if installed.name.lower().replace("_", "-") == package:
+                return tuple(int(number) for number in re.findall(r"\d+", installed.version)[:3])
+        return None
+
+
+class Needs(Struct, frozen=True, kw_only=True):
+    """What a server demands of the interpreter and the machine."""
+
+    minimum_python: tuple[int, int] = (3, 11)
+    below_python: tuple[int, int] | None = None
+    needs_gil: bool = False
+    """It, or a package that it needs, publishes no build for free-threaded Python."""
+    needs_compiler: bool = False
+
+
+_ORDINARY_NEEDS = Needs()
+
+
+def _no_objection(_settings: ServerSettings, _framework: Framework) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server(Generic[Settings]):
+    """A program that listens and calls an application."""
+
+    name: str
+    summary: str
+    interfaces: frozenset[Interface]
+    requirements: tuple[str, ...]
+    """What its environment must hold, with versions."""
+    settings: type[Settings]
+    heading: Callable[[Settings], str]
+    """Say the settings in the words of the seed, such as ``4 processes * 50 threads``."""
+    processes: Callable[[Settings], int]
+    """Count the processes that can answer."""
+    command: Callable[[LaunchRequest[Settings]], LaunchCommand]
+    objection: Callable[[Settings, Framework], str | None] = _no_objection
+    """Say why settings do not go together, or not with the framework; None if they do."""
+    needs: Needs = _ORDINARY_NEEDS
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun in the right form: ``1 process``, ``4 processes``."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number} {noun}{'es' if noun.endswith('s') else 's'}"

@@ -1,0 +1,1 @@
+"""The servers: each file has a `SERVER`."""

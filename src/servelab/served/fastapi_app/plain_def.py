@@ -1,0 +1,32 @@
+"""FastAPI with `def`: every workload runs in a thread of the framework's pool."""
+
+from typing import Any
+
+import workloads
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+app = FastAPI()
+
+
+def mount(name: str) -> None:
+    """Serve GET /NAME, with the workload's parameters as the query."""
+    workload = workloads.load(name)
+    workload.prepare()
+
+    @app.get(f"/{name}", name=name)
+    def call(request: Request) -> dict[str, Any]:
+        nonce = request.headers.get(workloads.NONCE_HEADER, "")
+        with workloads.counted(nonce):
+            parameters = workloads.parse(name, request.query_params)
+            return workloads.answer(nonce, workload.work(parameters))
+
+
+@app.exception_handler(workloads.BadParameters)
+async def refuse(_: Request, error: workloads.BadParameters) -> JSONResponse:
+    """Answer 400 with the reason."""
+    return JSONResponse({"error": str(error)}, 400)
+
+
+for workload_name in workloads.names():
+    mount(workload_name)

@@ -1,0 +1,101 @@
+"""What each worker process received and answered, readable after its death.
+
+The file named by the variable SERVELAB_COUNTERS is a sequence of 64-byte slots, one per process,
+appended when that process takes its first call: three unsigned 64-bit integers in native byte
+order (process id, calls received, calls answered), then padding up to a cache line.
+"""
+
+import fcntl
+import mmap
+import os
+import struct
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+VARIABLE = "SERVELAB_COUNTERS"
+PROBE_PREFIX = "probe"
+SLOT_BYTES = 64
+
+_SLOT = struct.Struct("=QQQ40x")
+_RECEIVED, _ANSWERED = 1, 2
+
+
+class Slot(NamedTuple):
+    """The counts of one worker process."""
+
+    pid: int
+    received: int
+    answered: int
+
+
+def read_slots(path: Path) -> tuple[Slot, ...]:
+    """Return the counts of all processes that took calls, in the order of their first call."""
+    content = path.read_bytes()
+    whole = len(content) - len(content) % SLOT_BYTES
+    slots = (Slot(*fields) for fields in _SLOT.iter_unpack(content[:whole]))
+    return tuple(slot for slot in slots if slot.pid)
+
+
+class counted:  # noqa: N801 - reads as a word at its call
+    """Count a call as received on entry, and as answered on leaving without an error.
+
+    Readiness probes, told by their nonce, are not counted.
+    """
+
+    __slots__ = ("_is_counted",)
+
+    def __init__(self, nonce: str) -> None:
+        self._is_counted = _path is not None and not nonce.startswith(PROBE_PREFIX)
+
+    def __enter__(self) -> None:
+        if self._is_counted:
+            _increment(_RECEIVED)
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._is_counted and error_type is None:
+            _increment(_ANSWERED)
+
+
+_path = os.environ.get(VARIABLE)
+_lock = threading.Lock()
+_slot: memoryview | None = None
+
+
+def _increment(index: int) -> None:
+    global _slot  # noqa: PLW0603 - one slot per process is the point
+    with _lock:
+        if _slot is None:
+            _slot = _claim()
+        _slot[index] += 1
+
+
+def _claim() -> memoryview:
+    """Append a slot to the file and map it; the file lock keeps two processes off one slot."""
+    descriptor = os.open(str(_path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX)
+        end = os.fstat(descriptor).st_size
+        offset = end - end % SLOT_BYTES
+        os.pwrite(descriptor, _SLOT.pack(os.getpid(), 0, 0), offset)
+        page = offset - offset % mmap.ALLOCATIONGRANULARITY
+        start = offset - page
+        mapped = mmap.mmap(descriptor, start + SLOT_BYTES, offset=page)
+    finally:
+        os.close(descriptor)
+    return memoryview(mapped)[start : start + SLOT_BYTES].cast("Q")
+
+
+def _forget_slot() -> None:
+    """Make a forked child claim its own slot, with a lock that nobody holds."""
+    global _slot, _lock
+    _slot, _lock = None, threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_slot)
