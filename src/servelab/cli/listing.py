@@ -1,0 +1,26 @@
+"""`servelab list`: what can be measured, and which of it here."""
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from servelab.cli import status
+
+
+def list_catalogue(
+    python: Annotated[
+        str | None, typer.Option(metavar="VERSION|PATH", help="Judge for this interpreter.")
+    ] = None,
+) -> int:
+    """Print stacks with their deployments, servers and workloads, and which can run here."""
+    from servelab.environment import interpreters
+    from servelab.report import listing
+
+    interpreter = (
+        interpreters.find_interpreter(python) if python else interpreters.own_interpreter()
+    )
+    compiler = shutil.which("cc")
+    listing.print_catalogue(interpreter, compiler=Path(compiler) if compiler else None)
+    return status.OK

@@ -1,0 +1,95 @@
+"""The program: its commands, and how each way to end becomes an exit status."""
+
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from servelab import __version__
+from servelab.cli import cache, listing, report, run, show, status
+from servelab.errors import ServelabError
+
+# Typer carries its own copy of click; that copy's base class is reached through what is public.
+_WrongCall: type[Exception] = typer.BadParameter.__mro__[2]
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Find out how to serve a Python application: start, load, measure, judge, explain.",
+)
+app.command(name="run", no_args_is_help=False)(run.run)
+app.command(name="list")(listing.list_catalogue)
+app.command(name="show")(show.show)
+app.command(name="report")(report.report)
+app.command(name="cache")(cache.cache)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"servelab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the program and exit with its status; arguments default to the process's own."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    sys.exit(_status_of(sys.argv[1:] if arguments is None else list(arguments)))
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _status_of(arguments: list[str]) -> int:
+    try:
+        returned = app(arguments or ["--help"], prog_name="servelab", standalone_mode=False)
+    except ServelabError as error:
+        _complain(str(error))
+        return error.exit_status
+    except _WrongCall as error:
+        _complain(f"{_sentence(error)}; see: servelab {_command(arguments)}--help")
+        return status.USAGE
+    except (KeyboardInterrupt, typer.Abort):
+        _complain("interrupted")
+        return status.INTERRUPTED
+    except BrokenPipeError:
+        # The reader has seen enough; Python would complain once more when it flushes.
+        sys.stdout = None
+        return status.OK
+    except Exception:  # noqa: BLE001 - the outermost edge: whatever comes here is a bug
+        _complain("a bug in servelab; please report what follows:")
+        traceback.print_exc()
+        return status.BUG
+    return returned if isinstance(returned, int) else status.OK
+
+
+def _sentence(error: Exception) -> str:
+    """Return what is wrong with a call, as its library words it, on one line."""
+    words: str = error.format_message()  # type: ignore[attr-defined]
+    return " ".join(words.split()).rstrip(".")
+
+
+def _command(arguments: list[str]) -> str:
+    names = {command.name for command in app.registered_commands}
+    return f"{arguments[0]} " if arguments and arguments[0] in names else ""
+
+
+def _complain(text: str) -> None:
+    typer.echo(f"servelab: {text}", err=True)

@@ -1,0 +1,109 @@
+"""What was typed, as typed values; every mistake becomes one sentence."""
+
+import difflib
+import math
+import platform
+from collections.abc import Sequence
+
+from servelab import catalogue
+from servelab.environment import interpreters
+from servelab.errors import CannotRunHere, UnknownName, UsageError
+from servelab.experiment.plan import RunOptions, default_timeout_s
+from servelab.model.deployment import Deployment
+from servelab.model.load import Connections
+
+ALL = "all"
+DEFAULT_REQUESTS = 300
+
+
+def parse(
+    targets: Sequence[str],
+    *,
+    callers: int,
+    requests: int | None,
+    duration_s: float | None,
+    timeout_s: float | None,
+    connections: str | None,
+    parameters: Sequence[str],
+    port: int | None,
+    python: str | None,
+    with_requirements: Sequence[str],
+) -> tuple[tuple[Deployment, ...], RunOptions]:
+    """Return the deployments and the options of a run; raise UsageError or CannotRunHere."""
+    _check_platform()
+    if requests is not None and duration_s is not None:
+        raise UsageError("--requests and --duration exclude each other; give one of them")
+    names, workload = _split(targets)
+    pairs = tuple(_pair(text) for text in parameters)
+    waiting_s = catalogue.waiting_s(workload, dict(pairs))
+    options = RunOptions(
+        workload=workload,
+        parameters=pairs,
+        callers=callers,
+        requests=None if duration_s is not None else requests or DEFAULT_REQUESTS,
+        duration_s=_finite(duration_s),
+        connections=_connections(connections),
+        timeout_s=_finite(timeout_s) or default_timeout_s(callers=callers, waiting_s=waiting_s),
+        port=port,
+        interpreter=interpreters.find_interpreter(python)
+        if python
+        else interpreters.own_interpreter(),
+        with_requirements=tuple(with_requirements),
+    )
+    return _deployments(names), options
+
+
+def _check_platform() -> None:
+    if platform.system() != "Linux":
+        raise CannotRunHere(
+            f"measuring needs Linux, and this is {platform.system()}; results measured elsewhere "
+            "can be read with: servelab show FOLDER"
+        )
+
+
+def _split(targets: Sequence[str]) -> tuple[Sequence[str], str]:
+    """Return the deployments' names and the workload, which comes last."""
+    *names, workload = targets
+    known = catalogue.workload_names()
+    if workload not in known:
+        nearest = difflib.get_close_matches(workload, known, n=1)
+        guess = f"did you mean {nearest[0]}?" if nearest else "what comes last names the workload."
+        raise UnknownName(f"unknown workload {workload!r}; {guess} There are: {', '.join(known)}")
+    if not names:
+        raise UsageError(
+            f"no deployment before the workload {workload!r}; name one, or 'all': servelab list"
+        )
+    return names, workload
+
+
+def _deployments(names: Sequence[str]) -> tuple[Deployment, ...]:
+    """Return the deployments in the order named, each once."""
+    expanded = [
+        stack.name if name == ALL else name
+        for name in names
+        for stack in (catalogue.stacks() if name == ALL else catalogue.stacks()[:1])
+    ]
+    found = [item for name in expanded for item in catalogue.find_deployments(name)]
+    return tuple({deployment.name: deployment for deployment in found}.values())
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UsageError(f"--param {text!r}: write it as NAME=VALUE, such as num=10")
+    return name, value
+
+
+def _connections(text: str | None) -> Connections | None:
+    if text is None:
+        return None
+    try:
+        return Connections(text)
+    except ValueError:
+        raise UsageError(f"--connections {text!r}: it is either fresh or kept") from None
+
+
+def _finite(value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise UsageError(f"{value} is not a number of seconds")
+    return value

@@ -1,0 +1,182 @@
+"""`servelab run`: measure deployments and print the seed's report for each."""
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from servelab import __version__
+from servelab.cli import requested, status
+
+if TYPE_CHECKING:
+    from servelab.experiment.plan import RunOptions
+    from servelab.model.deployment import Deployment
+    from servelab.report.printers import Printer
+    from servelab.store.folder import RunFolder
+
+
+def run(
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="DEPLOYMENT... WORKLOAD",
+            help="Deployments (STACK[:key=value,...], or 'all'), then the workload.",
+        ),
+    ] = None,
+    requests: Annotated[
+        int | None,
+        typer.Option("-n", "--requests", min=1, help="Number of requests. [default: 300]"),
+    ] = None,
+    concurrency: Annotated[
+        int, typer.Option("-c", "--concurrency", min=1, max=10_000, help="Number of callers.")
+    ] = 100,
+    duration: Annotated[
+        float | None,
+        typer.Option(min=0.1, max=3600, help="Seconds of load, instead of a number of requests."),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001,
+            max=3600,
+            help="Seconds a request may take. [default: 60; more where callers queue by design]",
+        ),
+    ] = None,
+    connections: Annotated[
+        str | None,
+        typer.Option(
+            metavar="fresh|kept",
+            help="A new connection for each request, or kept ones. [default: fresh; gRPC: kept]",
+        ),
+    ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A parameter of the workload, such as num=10."),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Where servers listen. [default: 3000, or next free]"),
+    ] = None,
+    python: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VERSION|PATH", help="Interpreter of the servers. [default: servelab's own]"
+        ),
+    ] = None,
+    with_: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="REQUIREMENT", help="Use it instead: gunicorn==23.0.0."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where results go, a new folder.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="Print only the verdict and the table.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Tell each step on standard error, too.")
+    ] = False,
+) -> int:
+    """Measure deployments under a workload, and print the seed's report for each."""
+    from servelab.report import printers
+
+    if not targets:
+        sys.stdout.write(usage())
+        return status.OK
+    deployments, options = requested.parse(
+        targets,
+        callers=concurrency,
+        requests=requests,
+        duration_s=duration,
+        timeout_s=timeout,
+        connections=connections,
+        parameters=param or [],
+        port=port,
+        python=python,
+        with_requirements=with_ or [],
+    )
+    printer = printers.choose(as_json=as_json, quiet=quiet, verbose=verbose)
+    return _measure(
+        deployments, options=options, folder=_create_folder(out, targets=targets), printer=printer
+    )
+
+
+def _measure(
+    deployments: Sequence["Deployment"],
+    *,
+    options: "RunOptions",
+    folder: "RunFolder",
+    printer: "Printer",
+) -> int:
+    from servelab.experiment import plan, runner
+    from servelab.measure import machinery
+    from servelab.measure.trial import TrialMeasurer
+    from servelab.model.trial import Trial
+    from servelab.store import folder as stored
+
+    specs = plan.trials(deployments, options=options)
+    measured: list[Trial] = []
+    interrupted = False
+    with printer.live() as observe:
+        try:
+            measurer = TrialMeasurer(machinery.real())
+            for item in runner.run(specs, measurer=measurer, folder=folder, observe=observe):
+                if isinstance(item, Trial):
+                    measured.append(item)
+                    printer.trial(item)
+                else:
+                    printer.skipped(item)
+        except KeyboardInterrupt:
+            interrupted = True
+    printer.finish(stored.read(folder.path), planned=len(specs), interrupted=interrupted)
+    return status.INTERRUPTED if interrupted else status.of_trials(measured)
+
+
+def _create_folder(out: Path | None, *, targets: Sequence[str]) -> "RunFolder":
+    from servelab.host import facts
+    from servelab.store import folder
+
+    now = datetime.now(UTC)
+    return folder.create(
+        out,
+        name=_name(targets),
+        now=now,
+        facts=folder.RunFacts(
+            servelab=__version__,
+            started_at=f"{now:%Y-%m-%dT%H:%M:%SZ}",
+            arguments=sys.argv[1:],
+            host=facts.read(),
+        ),
+    )
+
+
+def _name(targets: Sequence[str]) -> str:
+    """Return a folder name's tail: the only stack, or how many, and the workload."""
+    *deployments, workload = targets
+    first = deployments[0].partition(":")[0]
+    return f"{first}-{workload}" if len(deployments) == 1 else f"{len(deployments)}-{workload}"
+
+
+def usage() -> str:
+    """Return how to call `run`, with every stack and workload that there is."""
+    from servelab import catalogue
+
+    width = max(len(stack.name) for stack in catalogue.stacks())
+    lines = [
+        "Usage: ./run.sh STACK WORKLOAD [OPTIONS]",
+        "       servelab run DEPLOYMENT... WORKLOAD [OPTIONS]",
+        "",
+        "Stacks (a deployment is STACK or STACK:key=value,...; 'all' means every stack):",
+        *(f"  {stack.name:<{width}}  {stack.summary}" for stack in catalogue.stacks()),
+        "",
+        "Workloads: " + ", ".join(catalogue.workload_names()),
+        "",
+        "Options: servelab run --help",
+    ]
+    return "\n".join(lines) + "\n"

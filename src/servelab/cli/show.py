@@ -1,0 +1,31 @@
+"""`servelab show`: print a stored run again."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from servelab.cli import status
+
+
+def show(
+    folder: Annotated[
+        Path | None, typer.Argument(help="A results folder. [default: the latest]")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="Print only the verdict and the table.")
+    ] = False,
+) -> int:
+    """Print the report of a stored run again."""
+    from servelab.report import printers
+    from servelab.store import folder as stored
+
+    run = stored.read(folder or stored.latest())
+    printer = printers.choose(as_json=as_json, quiet=quiet, verbose=False)
+    for trial in run.trials:
+        printer.trial(trial)
+    printer.finish(run, planned=len(run.trials), interrupted=False)
+    return status.OK if run.trials else status.USAGE

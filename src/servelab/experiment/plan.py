@@ -1,0 +1,69 @@
+"""A plan: which trials are to be made; pure."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from servelab.model.deployment import Deployment, Interface
+from servelab.model.environment import Interpreter
+from servelab.model.load import ClosedLoop, Connections
+from servelab.model.trial import TrialSpec
+
+DEFAULT_TIMEOUT_S = 60.0
+_TIMEOUT_MARGIN = 1.5
+
+
+class RunOptions(Struct, frozen=True, kw_only=True):
+    """What the user asked for, the same for all trials of a run."""
+
+    workload: str
+    parameters: tuple[tuple[str, str], ...] = ()
+    callers: int = 100
+    requests: int | None = 300
+    duration_s: float | None = None
+    connections: Connections | None = None
+    """None: fresh for HTTP and kept for gRPC, as the seed."""
+    timeout_s: float
+    port: int | None = None
+    interpreter: Interpreter
+    with_requirements: tuple[str, ...] = ()
+
+
+def trials(deployments: Sequence[Deployment], *, options: RunOptions) -> tuple[TrialSpec, ...]:
+    """Return one trial for each deployment, in the order given."""
+    return tuple(_trial(deployment, options=options) for deployment in deployments)
+
+
+def _trial(deployment: Deployment, *, options: RunOptions) -> TrialSpec:
+    is_grpc = deployment.interface is Interface.GRPC
+    return TrialSpec(
+        deployment=deployment,
+        workload=options.workload,
+        parameters=options.parameters,
+        load=ClosedLoop(callers=options.callers),
+        requests=options.requests,
+        duration_s=options.duration_s,
+        connections=options.connections or (Connections.KEPT if is_grpc else Connections.FRESH),
+        channels=_channels(deployment, callers=options.callers) if is_grpc else 1,
+        timeout_s=options.timeout_s,
+        port=options.port,
+        interpreter=options.interpreter,
+        with_requirements=options.with_requirements,
+    )
+
+
+def _channels(deployment: Deployment, *, callers: int) -> int:
+    """Return the number of gRPC channels: one as in the seed, one a caller for several processes.
+
+    The kernel gives a whole connection to one process, so one channel would load only one.
+    """
+    return 1 if deployment.processes == 1 else callers
+
+
+def default_timeout_s(*, callers: int, waiting_s: float) -> float:
+    """Return how long a request may take: 60 s, or more where waiting in line takes longer.
+
+    A server that works off `callers` requests one after another, `waiting_s` each, is slow
+    but not broken; a shorter limit would report its queue as failures.
+    """
+    return max(DEFAULT_TIMEOUT_S, _TIMEOUT_MARGIN * callers * waiting_s)

@@ -1,0 +1,1 @@
+"""The measurer: one call makes one trial."""

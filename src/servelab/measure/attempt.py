@@ -1,0 +1,234 @@
+"""One attempt at a trial: start, load, watch, stop; what was observed is kept, however it ends."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from servelab import catalogue
+from servelab.errors import AuditFailed, PortBusy, ServerFailed, TrialInvalid
+from servelab.launch.server import RunningServer
+from servelab.load.generator import Records
+from servelab.measure import slow_api
+from servelab.measure.machinery import Machinery
+from servelab.model.address import LOOPBACK, Address
+from servelab.model.environment import Environment
+from servelab.model.launch import LaunchCommand, StopReport
+from servelab.model.load import LoadPlan, LoadProgress, LoadResult
+from servelab.model.outcome import Outcome
+from servelab.model.progress import Event, Progress, Stage
+from servelab.model.trial import TrialSpec, TrialStatus
+from servelab.model.usage import ProcessUsage
+from servelab.model.worker import WorkerCount
+from servelab.served import workloads
+from servelab.store.folder import RunFolder
+
+SEED_PORT = 3000
+READY_TIMEOUT_S = 60.0
+_PROBE_MARGIN_S = 5.0
+_DRAIN_FACTOR = 2.0
+"""A server may work on requests whose callers have given up, as long again as they waited."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """What was observed of a trial; None is what it did not come to."""
+
+    id: str
+    started_at: str
+    command: LaunchCommand
+    address: Address
+    status: TrialStatus = TrialStatus.OK
+    reason: str | None = None
+    audit_error: str | None = None
+    start_s: float | None = None
+    load: LoadResult | None = None
+    records: Records | None = None
+    usage: ProcessUsage | None = None
+    stop: StopReport | None = None
+    workers: tuple[WorkerCount, ...] = ()
+
+
+class Attempting:
+    """Makes one attempt."""
+
+    def __init__(
+        self,
+        spec: TrialSpec,
+        *,
+        trial_id: str,
+        environment: Environment,
+        machinery: Machinery,
+        folder: RunFolder,
+        observe: Callable[[Event], None],
+    ) -> None:
+        self._spec = spec
+        self._environment = environment
+        self._machinery = machinery
+        self._folder = folder
+        self._observe = observe
+        self._id = trial_id
+        self._counters = folder.path / "logs" / f"{trial_id}.counters"
+        address = Address(LOOPBACK, spec.port or machinery.free_port(SEED_PORT))
+        self._seen = Attempt(
+            id=trial_id,
+            started_at=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
+            command=self._launch_command(address),
+            address=address,
+        )
+
+    def make(self) -> Attempt:
+        """Return what was observed; a fault of server, generator or host is in its status."""
+        try:
+            with ExitStack() as stack:
+                self._serve_and_load(stack)
+        except PortBusy:
+            raise
+        except ServerFailed as error:
+            self._note(status=TrialStatus.FAILED, reason=str(error))
+        except TrialInvalid as error:
+            self._note(status=TrialStatus.INVALID, reason=str(error))
+        except AuditFailed as error:
+            self._note(status=TrialStatus.INVALID, reason=str(error), audit_error=str(error))
+        if self._counters.exists():
+            self._note(workers=self._machinery.read_counts(self._counters))
+        return self._seen
+
+    def _serve_and_load(self, stack: ExitStack) -> None:
+        variables = {workloads.COUNTERS_VARIABLE: str(self._counters)}
+        if catalogue.slow_api_calls(self._spec.workload):
+            log = self._folder.path / "logs" / f"{self._id}.slow_api.log"
+            back_end = stack.enter_context(slow_api.running(self._machinery, log=log))
+            variables[workloads.SLOW_API_VARIABLE] = f"http://{back_end}"
+        self._tell(Stage.STARTING)
+        began_s = time.monotonic()
+        with self._launched(variables) as server:
+            server.wait_ready(self._ask, timeout_s=READY_TIMEOUT_S)
+            self._note(start_s=time.monotonic() - began_s)
+            self._put_load(server)
+            self._judge_end(server)
+            self._tell(Stage.STOPPING)
+
+    @contextmanager
+    def _launched(self, variables: dict[str, str]) -> Iterator[RunningServer]:
+        """Run the server, and note how it stopped once it has."""
+        with self._machinery.launch(
+            self._seen.command,
+            programs=self._environment.programs,
+            directory=catalogue.application_directory(self._spec.deployment),
+            python_path=(catalogue.served_path(),),
+            variables=variables,
+            log=self._folder.log_file(self._id),
+            address=self._seen.address,
+        ) as server:
+            try:
+                yield server
+            except Exception:
+                self._note(stop=server.stop())
+                raise
+            self._note(stop=server.stop())
+
+    def _put_load(self, server: RunningServer) -> None:
+        records = self._folder.records_file(self._id)
+        self._tell(Stage.LOADING)
+        with self._machinery.sample(server.supervisor_pid) as sampler:
+            result = self._machinery.generate(
+                load_plan(self._spec, address=self._seen.address),
+                records=records,
+                on_progress=self._show_load,
+                should_stop=lambda: None if server.is_alive() else f"it ended with {server.exit}",
+            )
+        self._note(load=result, records=self._machinery.read_records(records), usage=sampler.usage)
+
+    def _judge_end(self, server: RunningServer) -> None:
+        if not server.is_alive():
+            tail = "\n".join(f"  {line}" for line in server.log_tail(5))
+            raise ServerFailed(
+                f"the server ended with {server.exit} under load; the end of its output "
+                f"({server.log}):\n{tail}"
+            )
+        if foreign := server.foreign_listeners():
+            raise TrialInvalid(
+                f"{foreign[0]} took a part of the requests on {self._seen.address}; stop it, or "
+                "choose another port with --port"
+            )
+
+    def _ask(self) -> str | None:
+        """Ask for one answer, as readiness does: the smallest work that proves the server."""
+        timeout_s = self._spec.timeout_s + _PROBE_MARGIN_S
+        plan = load_plan(self._spec, address=self._seen.address)
+        answer = self._machinery.probe(plan, min(timeout_s, READY_TIMEOUT_S))
+        return None if answer.outcome is Outcome.OK else answer.reason
+
+    def _launch_command(self, address: Address) -> LaunchCommand:
+        command = catalogue.launch_command(
+            self._spec.deployment,
+            address=address,
+            longest_drain_s=_DRAIN_FACTOR * self._spec.timeout_s,
+            cpu_count=self._machinery.cores,
+            listen_limit=self._machinery.listen_limit,
+            packages=self._environment.packages,
+        )
+        if self._spec.port is not None or address.port == SEED_PORT:
+            return command
+        moved = f"Port {address.port}: the seed's {SEED_PORT} is taken."
+        return msgspec.structs.replace(command, departures=(*command.departures, moved))
+
+    def _show_load(self, progress: LoadProgress) -> None:
+        requests, duration_s = self._spec.requests, self._spec.duration_s
+        self._observe(
+            Progress(
+                title=self._spec.deployment.title,
+                stage=Stage.LOADING,
+                done=progress.finished if requests else min(progress.elapsed_s, duration_s or 0),
+                total=requests or duration_s,
+                failed=progress.failed,
+            )
+        )
+
+    def _tell(self, stage: Stage) -> None:
+        self._observe(Progress(title=self._spec.deployment.title, stage=stage))
+
+    def _note(self, **observed: object) -> None:
+        self._seen = replace(self._seen, **observed)  # type: ignore[arg-type]
+
+
+def load_plan(spec: TrialSpec, *, address: Address) -> LoadPlan:
+    """Return what the generator must know for a trial."""
+    deployment = spec.deployment
+    protocol = catalogue.protocol_of(deployment)
+    parameters = dict(spec.parameters)
+    return LoadPlan(
+        target=address,
+        protocol=protocol,
+        request=catalogue.request_for(deployment, spec.workload, parameters),
+        check="servelab.load.answers:workload_check",
+        check_parameters=msgspec.json.encode(
+            {
+                "workload": spec.workload,
+                "parameters": parameters,
+                "protocol": protocol,
+            }
+        ).decode(),
+        load=spec.load,
+        requests=spec.requests,
+        duration_s=spec.duration_s,
+        connections=spec.connections,
+        channels=spec.channels,
+        timeout_s=spec.timeout_s,
+    )
+
+
+def trial_id(spec: TrialSpec) -> str:
+    """Return a name for a trial that is a file name, too, and unique within its run."""
+    readable = spec.deployment.name.replace(":", "-").replace(",", "-").replace("=", "")
+    return f"{readable}-{spec.workload}-{spec.round}"
+
+
+def log_name(path: Path, *, folder: RunFolder) -> str:
+    """Return a file of a run as its trial refers to it."""
+    return str(path.relative_to(folder.path))

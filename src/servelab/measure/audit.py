@@ -1,0 +1,60 @@
+"""servelab's own books: pure checks that no request was lost or counted twice."""
+
+from collections.abc import Iterable, Sequence
+from math import isclose
+
+from servelab.model.load import LoadResult
+from servelab.model.outcome import Outcome
+from servelab.model.worker import WorkerCount
+
+LITTLE_TOLERANCE = 1e-6
+
+
+def ledger(result: LoadResult) -> dict[str, int]:
+    """Return outcome class -> count, with ``scheduled`` and ``sent`` ahead."""
+    unsent = result.outcomes.get(Outcome.UNSENT.label, 0)
+    return {
+        "scheduled": result.scheduled,
+        "sent": result.scheduled - unsent,
+        Outcome.OK.label: 0,
+        **{label: count for label, count in result.outcomes.items() if count},
+    }
+
+
+def errors_of_generator(result: LoadResult, *, recorded: int) -> Iterable[str]:
+    """Yield each way in which the generator's own figures contradict each other.
+
+    Little's identity (J. D. C. Little, Operations Research 9(3), 1961): over a window that begins
+    and ends empty, the area under the number in flight is the sum of the times spent in flight.
+    """
+    ended = sum(result.outcomes.values())
+    if ended != result.scheduled:
+        yield f"{result.scheduled} requests were scheduled and {ended} ended"
+    sent = result.scheduled - result.outcomes.get(Outcome.UNSENT.label, 0)
+    if recorded != sent:
+        yield f"{sent} requests were sent and {recorded} recorded"
+    if not isclose(
+        result.in_flight_area_s,
+        result.response_time_sum_s,
+        rel_tol=LITTLE_TOLERANCE,
+        abs_tol=LITTLE_TOLERANCE,
+    ):
+        yield (
+            f"requests in flight add up to {result.in_flight_area_s:.6f} request-seconds and "
+            f"response times to {result.response_time_sum_s:.6f}"
+        )
+
+
+def errors_of_workers(books: dict[str, int], workers: Sequence[WorkerCount]) -> Iterable[str]:
+    """Yield each way in which the workers' own counts contradict the ledger.
+
+    ok <= answered <= received <= sent, with equality where nothing failed.
+    """
+    answered = sum(worker.answered for worker in workers)
+    received = sum(worker.received for worker in workers)
+    ok, sent = books["ok"], books["sent"]
+    if not ok <= answered <= received <= sent:
+        yield (
+            f"{sent} requests were sent, the workers received {received} and answered {answered}, "
+            f"and {ok} answers were correct"
+        )

@@ -1,0 +1,147 @@
+"""How fast the work itself goes on this hardware, without any server in between."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+from msgspec import Struct
+
+from servelab import catalogue
+from servelab.errors import ServerFailed
+from servelab.measure import slow_api
+from servelab.measure.machinery import Machinery
+from servelab.model.environment import Environment
+from servelab.model.launch import LaunchCommand
+from servelab.model.load import ClosedLoop
+from servelab.model.trial import Ceiling, TrialSpec
+from servelab.stats.rates import median_rate_per_s
+
+BARE_SECONDS = 5.0
+_POLL_S = 0.05
+
+
+class _BareProcess(Struct, frozen=True):
+    ended_s: list[float]
+    cpu_s: float
+
+
+class _BareRate(Struct, frozen=True, kw_only=True):
+    processes: int
+    per_s: float
+    cpu_s_per_call: float
+
+
+class Ceilings:
+    """Each ceiling once: the same figure for all deployments that do the same work."""
+
+    def __init__(self, machinery: Machinery) -> None:
+        self._machinery = machinery
+        self._known: dict[tuple[object, ...], Ceiling] = {}
+
+    def find(
+        self, spec: TrialSpec, *, environment: Environment, tell: Callable[[str], None]
+    ) -> Ceiling:
+        """Return the ceiling of a trial's workload, measured now where it is not known yet."""
+        key = (spec.workload, spec.parameters, spec.interpreter, spec.load)
+        if key not in self._known:
+            waiting_s = catalogue.waiting_s(spec.workload, dict(spec.parameters))
+            self._known[key] = (
+                self._of_waiting(spec, waiting_s=waiting_s, tell=tell)
+                if waiting_s
+                else self._of_bare_work(spec, environment=environment, tell=tell)
+            )
+        return self._known[key]
+
+    def _of_waiting(
+        self, spec: TrialSpec, *, waiting_s: float, tell: Callable[[str], None]
+    ) -> Ceiling:
+        """Return callers over waiting time, or what the slow API and the generator can carry."""
+        tell("what the slow API can carry")
+        calls = catalogue.slow_api_calls(spec.workload)
+        carried_per_s = slow_api.measure_rate_per_s(self._machinery) / calls
+        if not isinstance(spec.load, ClosedLoop):
+            return Ceiling(per_s=carried_per_s, source="what generator and slow API can carry")
+        asked_per_s = spec.load.callers / waiting_s
+        if asked_per_s <= carried_per_s:
+            return Ceiling(
+                per_s=asked_per_s,
+                source=f"{spec.load.callers} callers / {waiting_s:g} s of waiting",
+            )
+        return Ceiling(per_s=carried_per_s, source="what generator and slow API can carry")
+
+    def _of_bare_work(
+        self, spec: TrialSpec, *, environment: Environment, tell: Callable[[str], None]
+    ) -> Ceiling:
+        rates = []
+        for processes in process_counts(self._machinery.cores):
+            tell(f"the bare work in {processes} of {self._machinery.cores} processes")
+            rates.append(self._bare_rate(spec, environment=environment, processes=processes))
+        best = max(rates, key=lambda rate: rate.per_s)
+        plural = "es" if best.processes > 1 else ""
+        return Ceiling(
+            per_s=best.per_s,
+            source=f"the bare work in {best.processes} process{plural}",
+            rate_by_processes={str(rate.processes): rate.per_s for rate in rates},
+            cpu_s_per_call=rates[0].cpu_s_per_call,
+        )
+
+    def _bare_rate(self, spec: TrialSpec, *, environment: Environment, processes: int) -> _BareRate:
+        with TemporaryDirectory(prefix="servelab-") as scratch:
+            out = Path(scratch) / "bare.json"
+            command = LaunchCommand(
+                argv=(
+                    *("python", str(catalogue.served_path() / "bare.py"), spec.workload),
+                    *("--parameters", json.dumps(dict(spec.parameters))),
+                    *("--processes", str(processes), "--seconds", str(BARE_SECONDS)),
+                    *("--out", str(out)),
+                )
+            )
+            self._run_to_end(command, environment=environment, scratch=Path(scratch))
+            reports = msgspec.json.decode(out.read_bytes(), type=list[_BareProcess])
+        return _rate(reports)
+
+    def _run_to_end(
+        self, command: LaunchCommand, *, environment: Environment, scratch: Path
+    ) -> None:
+        with self._machinery.launch(
+            command,
+            programs=environment.programs,
+            directory=catalogue.served_path(),
+            python_path=(catalogue.served_path(),),
+            log=scratch / "log",
+            address=None,
+        ) as process:
+            while process.is_alive():
+                time.sleep(_POLL_S)
+            if process.exit is None or process.exit.code != 0:
+                tail = " / ".join(process.log_tail(3))
+                raise ServerFailed(f"the bare work ended with {process.exit}: {tail}")
+
+
+def process_counts(cores: int) -> tuple[int, ...]:
+    """Return the numbers of processes to try: 1, 2, 4, ... and all cores."""
+    powers = []
+    count = 1
+    while count < cores:
+        powers.append(count)
+        count *= 2
+    return (*powers, cores)
+
+
+def _rate(reports: list[_BareProcess]) -> _BareRate:
+    import numpy as np
+
+    completions = [np.asarray(report.ended_s) for report in reports]
+    calls = sum(len(report.ended_s) - 1 for report in reports)
+    return _BareRate(
+        processes=len(reports),
+        per_s=median_rate_per_s(
+            completions,
+            start_s=max(report.ended_s[0] for report in reports),
+            end_s=min(report.ended_s[-1] for report in reports),
+        ),
+        cpu_s_per_call=sum(report.cpu_s for report in reports) / calls,
+    )

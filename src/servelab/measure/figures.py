@@ -1,0 +1,66 @@
+"""What a trial's figures are, from what was observed; pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from servelab.model.outcome import Outcome
+from servelab.model.trial import GeneratorUsage, ResponseTimes
+from servelab.stats.quantiles import quantile, summarise
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from servelab.load.generator import Records
+    from servelab.model.load import LoadResult
+    from servelab.model.usage import ProcessUsage
+
+
+def window_s(result: LoadResult) -> float:
+    """Return the seconds from the first planned start until the last request had ended."""
+    return result.ended_s - result.started_s
+
+
+def throughput_per_s(result: LoadResult) -> float | None:
+    """Return correct answers per second of the window; None of an empty window."""
+    seconds = window_s(result)
+    return result.outcomes.get(Outcome.OK.label, 0) / seconds if seconds > 0 else None
+
+
+def response_times(records: Records) -> ResponseTimes | None:
+    """Return the response times of all recorded requests: those that were sent.
+
+    A request that failed counts as no faster than the slowest correct answer: a server that
+    refuses at once must not look quicker than one which does the work.
+    """
+    import numpy as np
+
+    times_s: NDArray[np.float64] = records.response_time_s
+    is_ok = records.outcome == Outcome.OK
+    if is_ok.any() and not is_ok.all():
+        times_s = np.where(is_ok, times_s, np.maximum(times_s, times_s[is_ok].max()))
+    return summarise(times_s)
+
+
+def per_call(total: float | None, *, calls: int) -> float | None:
+    """Return a total divided by the number of calls; None without calls."""
+    return total / calls if total is not None and calls else None
+
+
+def generator_usage(
+    result: LoadResult, *, records: Records, server: ProcessUsage | None
+) -> GeneratorUsage:
+    """Return what producing the load cost, and its part of all CPU time."""
+    import numpy as np
+
+    seconds = window_s(result)
+    all_cpu_s = result.cpu_s + server.cpu_s if server is not None else None
+    return GeneratorUsage(
+        cpu_s=result.cpu_s,
+        cpu_share=result.cpu_s / (seconds * result.generator_processes) if seconds > 0 else 0.0,
+        share_of_all_cpu=result.cpu_s / all_cpu_s if all_cpu_s else None,
+        processes=result.generator_processes,
+        delay_p99_s=quantile(np.sort(records.generator_delay_s), probability=0.99),
+        connections_opened=result.connections_opened,
+    )

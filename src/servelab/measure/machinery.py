@@ -1,0 +1,116 @@
+"""What a trial needs of the world, gathered so that a test can put a deterministic world there."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from servelab.launch.server import RunningServer
+from servelab.load.generator import ProbeAnswer, Records
+from servelab.model.address import Address
+from servelab.model.environment import Environment, EnvironmentSpec, Interpreter
+from servelab.model.launch import LaunchCommand
+from servelab.model.load import LoadPlan, LoadProgress, LoadResult
+from servelab.model.usage import ProcessUsage
+from servelab.model.worker import WorkerCount
+
+
+class EnsureEnvironment(Protocol):
+    """Builds an environment, or finds it built."""
+
+    def __call__(
+        self, spec: EnvironmentSpec, *, interpreter: Interpreter, on_progress: Callable[[str], None]
+    ) -> Environment:
+        """Return it, complete; raise EnvironmentNotBuilt."""
+        ...
+
+
+class Launch(Protocol):
+    """Runs a program under a supervisor while a block lasts."""
+
+    def __call__(
+        self,
+        command: LaunchCommand,
+        *,
+        programs: Path | None,
+        directory: Path,
+        python_path: tuple[Path, ...] = (),
+        variables: Mapping[str, str] | None = None,
+        log: Path,
+        address: Address | None,
+    ) -> AbstractContextManager[RunningServer]:
+        """Return the block; raise PortBusy or ServerFailed."""
+        ...
+
+
+class Generate(Protocol):
+    """Puts a load on a server."""
+
+    def __call__(
+        self,
+        plan: LoadPlan,
+        *,
+        records: Path,
+        on_progress: Callable[[LoadProgress], None],
+        should_stop: Callable[[], str | None],
+    ) -> LoadResult:
+        """Return what was done, once the records are on the disk."""
+        ...
+
+
+class Sampler(Protocol):
+    """Watches a process tree."""
+
+    @property
+    def usage(self) -> ProcessUsage:
+        """What the tree used, once the block has ended."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machinery:
+    """The effects that a trial is made of."""
+
+    ensure_environment: EnsureEnvironment
+    launch: Launch
+    probe: Callable[[LoadPlan, float], ProbeAnswer]
+    generate: Generate
+    read_records: Callable[[Path], Records]
+    sample: Callable[[int], AbstractContextManager[Sampler]]
+    read_counts: Callable[[Path], tuple[WorkerCount, ...]]
+    free_port: Callable[[int], int]
+    cores: int
+    """How many processes can work at once: CPUs allowed by affinity and quota, at least one."""
+    listen_limit: int
+
+
+def real() -> Machinery:
+    """Return the world as it is."""
+    from servelab.environment.build import ensure
+    from servelab.launch.sampling import sampled
+    from servelab.launch.server import launched
+    from servelab.linux import ports
+    from servelab.linux.cpus import cpu_allowance
+    from servelab.load.generator import generate, probe, read_records
+
+    return Machinery(
+        ensure_environment=ensure,
+        launch=launched,
+        probe=lambda plan, timeout_s: probe(plan, timeout_s=timeout_s),
+        generate=generate,
+        read_records=read_records,
+        sample=sampled,
+        read_counts=_read_counts,
+        free_port=ports.next_free_port,
+        cores=max(1, int(cpu_allowance().cores)),
+        listen_limit=ports.listen_limit(),
+    )
+
+
+def _read_counts(path: Path) -> tuple[WorkerCount, ...]:
+    from servelab.served.workloads import read_slots
+
+    return tuple(
+        WorkerCount(pid=slot.pid, received=slot.received, answered=slot.answered)
+        for slot in read_slots(path)
+    )

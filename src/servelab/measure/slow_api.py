@@ -1,0 +1,70 @@
+"""The slow back-end API: a process beside the measured server, for workloads that call one."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from servelab import catalogue
+from servelab.measure.machinery import Machinery
+from servelab.model.address import LOOPBACK, Address
+from servelab.model.launch import LaunchCommand
+from servelab.model.load import ClosedLoop, Connections, LoadPlan, Protocol, Request
+from servelab.model.outcome import Outcome
+
+FIRST_PORT = 3100
+READY_TIMEOUT_S = 20.0
+_PROBE_TIMEOUT_S = 2.0
+_RATE_SECONDS = 2.0
+_RATE_CALLERS = 64
+
+
+@contextmanager
+def running(machinery: Machinery, *, log: Path) -> Iterator[Address]:
+    """Run the slow API while the block lasts, and give its address."""
+    address = Address(LOOPBACK, machinery.free_port(FIRST_PORT))
+    program = catalogue.served_path() / "slow_api.py"
+    command = LaunchCommand(
+        argv=(sys.executable, str(program), "--host", address.host, "--port", str(address.port))
+    )
+    with machinery.launch(
+        command, programs=None, directory=program.parent, log=log, address=address
+    ) as server:
+        health = _plan(address, path="/health")
+
+        def ask() -> str | None:
+            answer = machinery.probe(health, _PROBE_TIMEOUT_S)
+            return None if answer.outcome is Outcome.OK else answer.reason
+
+        server.wait_ready(ask, timeout_s=READY_TIMEOUT_S)
+        yield address
+
+
+def measure_rate_per_s(machinery: Machinery) -> float:
+    """Return how many calls per second the slow API answers when it need not be slow.
+
+    The generator's own limit is in it: what the two carry together.
+    """
+    with TemporaryDirectory(prefix="servelab-") as scratch:
+        folder = Path(scratch)
+        with running(machinery, log=folder / "slow_api.log") as address:
+            result = machinery.generate(
+                _plan(address, path="/?delay=0"),
+                records=folder / "records.parquet",
+                on_progress=lambda _: None,
+                should_stop=lambda: None,
+            )
+    return result.outcomes.get(Outcome.OK.label, 0) / (result.ended_s - result.started_s)
+
+
+def _plan(address: Address, *, path: str) -> LoadPlan:
+    return LoadPlan(
+        target=address,
+        protocol=Protocol.HTTP,
+        request=Request(path=path),
+        check="servelab.load.answers:any_answer",
+        load=ClosedLoop(callers=_RATE_CALLERS),
+        duration_s=_RATE_SECONDS,
+        connections=Connections.KEPT,
+    )

@@ -1,0 +1,1 @@
+"""What was measured, for people: one view model, and its renderings."""

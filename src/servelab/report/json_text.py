@@ -1,0 +1,29 @@
+"""A run as one JSON object."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from servelab.model.trial import Trial
+from servelab.store.folder import RunFacts, StoredRun
+
+
+class _Document(msgspec.Struct, frozen=True, kw_only=True):
+    format: int = 1
+    run: RunFacts
+    folder: str
+    interrupted: bool
+    skipped: dict[str, str]
+    trials: Sequence[Trial]
+
+
+def render(run: StoredRun, *, skipped: dict[str, str], interrupted: bool) -> str:
+    """Return the object which docs/result-format.md describes."""
+    document = _Document(
+        run=run.facts,
+        folder=str(run.folder),
+        interrupted=interrupted,
+        skipped=skipped,
+        trials=run.trials,
+    )
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()

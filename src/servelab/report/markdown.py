@@ -1,0 +1,129 @@
+"""The view model as Markdown."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from servelab.model.host import HostFacts
+from servelab.model.trial import Trial
+from servelab.report import view
+from servelab.report.published import Comparison, comparisons
+from servelab.store.folder import RunFacts, StoredRun
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|&])")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def render(run: StoredRun) -> str:
+    """Return a page on a stored run: for each workload the table first, then each deployment."""
+    lines: list[str] = []
+    for workload in view.workloads(run.trials):
+        trials = [trial for trial in run.trials if trial.workload == workload]
+        lines += _workload(trials, workload=workload, facts=run.facts)
+    lines += [escape(str(broken)) for broken in run.broken]
+    return "\n".join(lines) + "\n"
+
+
+def escape(text: str) -> str:
+    """Return text that Markdown shows as it is; control codes and line breaks become spaces."""
+    return _SPECIAL.sub(r"\\\1", _UNPRINTABLE.sub(" ", text))
+
+
+def _workload(trials: Sequence[Trial], *, workload: str, facts: RunFacts) -> Iterable[str]:
+    yield f"# Results: {escape(workload)}"
+    yield ""
+    yield from _conditions(trials, facts)
+    yield ""
+    yield from _table(view.table(trials, workload=workload))
+    compared = comparisons(trials, workload=workload)
+    if compared:
+        yield from _published(compared)
+    for trial in trials:
+        yield from _block(view.block(trial))
+
+
+def _conditions(trials: Sequence[Trial], facts: RunFacts) -> Iterable[str]:
+    first = trials[0]
+    yield (
+        f"Measured by servelab {facts.servelab} with "
+        f"`servelab {' '.join(facts.arguments)}`, started {facts.started_at}, on "
+        f"{escape(_host(facts.host))}, CPython {first.interpreter}."
+    )
+    yield ""
+    requests = first.ledger["scheduled"]
+    yield (
+        f"Load of each deployment: {escape(view.load_in_words(first))}; {requests} requests, "
+        f"time-out {first.timeout_s:g} s."
+    )
+
+
+def _host(host: HostFacts) -> str:
+    text = f"{host.cpu_model}, {host.cpus_allowed:g} of {host.cpus} CPUs allowed, "
+    text += f"{host.memory_bytes / 2**30:.0f} GiB, Linux {host.kernel} ({host.architecture})"
+    return text + (f", {host.virtualisation}" if host.virtualisation else "")
+
+
+def _table(table: view.Table) -> Iterable[str]:
+    yield f"**{escape(table.verdict)}**"
+    yield ""
+    yield "| deployment | " + " | ".join(table.columns) + " |"
+    yield "|---|" + "--:|" * len(table.columns)
+    for row in table.rows:
+        mark = "" if row.is_ranked else "\\* "
+        yield f"| {mark}{escape(row.title)} | " + " | ".join(map(escape, row.cells)) + " |"
+    for note in table.notes:
+        yield ""
+        yield escape(note)
+    yield ""
+
+
+def _published(compared: Sequence[Comparison]) -> Iterable[str]:
+    yield "## Beside the published figures"
+    yield ""
+    yield (
+        "The published figures come from another machine and older versions; what can be compared "
+        "are ratios. Each rate is divided by that of `sync-devserver` in the same series."
+    )
+    yield ""
+    yield "| deployment | published | measured | published failures | measured failures |"
+    yield "|---|--:|--:|--:|--:|"
+    for row in compared:
+        yield (
+            f"| {escape(row.title)} | {row.published_ratio:.2f} | {row.measured_ratio:.2f} "
+            f"| {row.published_failures} | {row.measured_failures} |"
+        )
+    yield ""
+
+
+def _block(block: view.Block) -> Iterable[str]:
+    yield f"## {escape(block.stack)}" + (f": {escape(block.heading)}" if block.heading else "")
+    yield ""
+    if block.summary:
+        yield escape(block.summary)
+        yield ""
+    yield from _fenced([block.command])
+    for departure in block.departures:
+        yield f"- {escape(departure)}"
+    yield ""
+    if block.reason:
+        yield f"**{block.status.value}**: {escape(block.reason)}"
+        yield ""
+    width = max((len(line.label) for line in block.seed_lines), default=0)
+    yield from _fenced(
+        [
+            f"{line.label:<{width if line.label.endswith(':') else 5}} {line.value}"
+            for line in [*block.seed_lines, *block.lines]
+        ]
+    )
+    for warning in block.warnings:
+        yield ""
+        yield f"Note: {escape(warning)}"
+    yield ""
+
+
+def _fenced(lines: Iterable[str]) -> Iterable[str]:
+    texts = [_UNPRINTABLE.sub(" ", line) for line in lines]
+    longest = max((len(run) for text in texts for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    yield fence
+    yield from texts
+    yield fence

@@ -1,0 +1,115 @@
+"""How a run is told while it goes on and when it ends: to a person, or to a program."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+from rich.console import Console
+
+from servelab.model.progress import Event, Progress, Skipped
+from servelab.model.trial import Trial
+from servelab.report import json_text, terminal, view
+from servelab.report.progress import LiveProgress
+from servelab.store.folder import StoredRun
+
+Observer = Callable[[Event], None]
+
+
+class Printer(Protocol):
+    """Tells of a run."""
+
+    def live(self) -> AbstractContextManager[Observer]:
+        """Return a block in which events are shown."""
+
+    def trial(self, trial: Trial) -> None:
+        """Tell of a trial that has ended."""
+
+    def skipped(self, skipped: Skipped) -> None:
+        """Tell of a deployment that cannot run here."""
+
+    def finish(self, run: StoredRun, *, planned: int, interrupted: bool) -> None:
+        """Tell of the whole run."""
+
+
+def choose(*, as_json: bool, quiet: bool, verbose: bool) -> Printer:
+    """Return the printer that was asked for."""
+    console, notes = Console(highlight=False), Console(stderr=True, highlight=False)
+    if as_json:
+        return JsonPrinter(notes, verbose=verbose)
+    return TextPrinter(console, notes, blocks=not quiet, verbose=verbose)
+
+
+class _Printer:
+    def __init__(self, notes: Console, *, verbose: bool) -> None:
+        self._notes = notes
+        self._verbose = verbose
+
+    @contextmanager
+    def live(self) -> Iterator[Observer]:
+        """Show events on standard error: a bar where that is a terminal, lines where asked for."""
+        with LiveProgress(self._notes) as bars:
+
+            def observe(event: Event) -> None:
+                bars.show(event)
+                if self._verbose and isinstance(event, Progress) and not event.done:
+                    self._note(f"{event.title}: {event.stage.value} {event.detail}".rstrip())
+
+            yield observe
+
+    def _note(self, text: str) -> None:
+        self._notes.print(terminal.plain(text), markup=False, soft_wrap=True)
+
+    def skipped(self, skipped: Skipped) -> None:
+        """Tell of a deployment that cannot run here."""
+        self._note(f"skipped {skipped.title}: {skipped.reason}")
+
+
+class TextPrinter(_Printer):
+    """Tells a person: each block as soon as it is measured, then verdict and table."""
+
+    def __init__(self, console: Console, notes: Console, *, blocks: bool, verbose: bool) -> None:
+        super().__init__(notes, verbose=verbose)
+        self._console = console
+        self._blocks = blocks
+
+    def trial(self, trial: Trial) -> None:
+        """Print the block of a trial."""
+        if self._blocks:
+            terminal.print_block(self._console, view.block(trial))
+
+    def finish(self, run: StoredRun, *, planned: int, interrupted: bool) -> None:
+        """Print a table for each workload with several trials, and where the results are."""
+        for workload in view.workloads(run.trials):
+            trials = [trial for trial in run.trials if trial.workload == workload]
+            if len(trials) > 1 or not self._blocks:
+                terminal.print_table(self._console, view.table(trials, workload=workload))
+        for broken in run.broken:
+            self._note(f"! {broken}")
+        if interrupted:
+            self._note(f"Interrupted: {len(run.trials)} of {planned} trials are measured.")
+        self._note(f"\nResults: {run.folder}")
+
+
+class JsonPrinter(_Printer):
+    """Tells a program: one object on standard output, nothing else there."""
+
+    def __init__(self, notes: Console, *, verbose: bool) -> None:
+        super().__init__(notes, verbose=verbose)
+        self._skipped: dict[str, str] = {}
+
+    def trial(self, trial: Trial) -> None:
+        """Keep silent; the object comes at the end."""
+
+    def skipped(self, skipped: Skipped) -> None:
+        """Note it for the object, too."""
+        super().skipped(skipped)
+        self._skipped[skipped.title] = skipped.reason
+
+    def finish(self, run: StoredRun, *, planned: int, interrupted: bool) -> None:  # noqa: ARG002
+        """Print the object."""
+        for broken in run.broken:
+            self._note(f"! {broken}")
+        sys.stdout.write(
+            json_text.render(run, skipped=self._skipped, interrupted=interrupted) + "\n"
+        )

@@ -1,0 +1,81 @@
+"""A live line of progress, on a terminal only."""
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as RichProgress
+
+from servelab.model.progress import Event, Progress, Skipped, Stage, TrialEnded, TrialStarted
+from servelab.report.terminal import plain
+
+
+class LiveProgress:
+    """Shows which trial runs, its stage, requests done and the expected end."""
+
+    def __init__(self, console: Console) -> None:
+        self._bars = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(elapsed_when_finished=False),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._trials: TaskID | None = None
+        self._requests: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bars.stop()
+
+    def show(self, event: Event) -> None:
+        """Take notice of an event."""
+        match event:
+            case TrialStarted():
+                self._start(event)
+            case Progress():
+                self._advance(event)
+            case TrialEnded() | Skipped():
+                if self._trials is not None:
+                    self._bars.advance(self._trials)
+
+    def _start(self, event: TrialStarted) -> None:
+        if event.count > 1 and self._trials is None:
+            self._trials = self._bars.add_task("deployments", total=event.count, note="")
+        if self._requests is not None:
+            self._bars.remove_task(self._requests)
+        self._requests = self._bars.add_task(plain(event.title), total=None, note="")
+
+    def _advance(self, event: Progress) -> None:
+        if self._requests is None:
+            self._requests = self._bars.add_task("", total=None, note="")
+        note = event.stage.value if event.stage is not Stage.LOADING else ""
+        if event.failed:
+            note = f"{event.failed} failed"
+        self._bars.update(
+            self._requests,
+            description=plain(event.title),
+            total=event.total,
+            completed=event.done or 0,
+            note=plain(f"{note} {event.detail}".strip()),
+        )

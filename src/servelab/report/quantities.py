@@ -1,0 +1,40 @@
+"""Numbers as people read them."""
+
+MISSING = "-"
+
+
+def rate(per_s: float | None) -> str:
+    """Return calls per second with three significant digits or more."""
+    if per_s is None:
+        return MISSING
+    return f"{per_s:.2f}" if per_s < 100 else f"{per_s:.1f}" if per_s < 1000 else f"{per_s:.0f}"  # noqa: PLR2004
+
+
+def milliseconds(seconds: float | None) -> str:
+    """Return a time in milliseconds with one decimal."""
+    return MISSING if seconds is None else f"{seconds * 1000:.1f}"
+
+
+def percent(share: float | None) -> str:
+    """Return a share as a percentage with one decimal."""
+    return MISSING if share is None else f"{share * 100:.1f} %"
+
+
+def megabytes(count: int | None) -> str:
+    """Return bytes as megabytes (10^6)."""
+    return MISSING if count is None else f"{count / 1e6:.0f} MB"
+
+
+def count(number: float | None) -> str:
+    """Return a count; fractions only where it is small."""
+    if number is None:
+        return MISSING
+    return f"{number:.1f}" if number < 10 and number != int(number) else f"{number:.0f}"  # noqa: PLR2004
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in the largest fitting units, such as ``2 min 5 s``."""
+    if seconds < 60:  # noqa: PLR2004
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"

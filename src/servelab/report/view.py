@@ -1,0 +1,234 @@
+"""The one view model: what is said of a run, before any rendering."""
+
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from servelab.model.load import ClosedLoop, Connections
+from servelab.model.trial import ResponseTimes, Trial, TrialStatus
+from servelab.report import quantities
+
+_SEED_QUANTILES = ("p50", "p60", "p70", "p80", "p90")
+_NOT_FAILURES = frozenset({"scheduled", "sent", "ok"})
+CEILING_NOISE = 0.05
+
+
+class Line(Struct, frozen=True):
+    """A label and its value."""
+
+    label: str
+    value: str
+
+
+class Block(Struct, frozen=True, kw_only=True):
+    """All that is said of one trial."""
+
+    stack: str
+    summary: str
+    heading: str
+    command: str
+    departures: tuple[str, ...]
+    status: TrialStatus
+    reason: str | None
+    seed_lines: tuple[Line, ...]
+    """The seed's block, with the seed's labels."""
+    lines: tuple[Line, ...]
+    samples: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """One deployment in the table."""
+
+    title: str
+    is_ranked: bool
+    cells: tuple[str, ...]
+
+
+class Table(Struct, frozen=True, kw_only=True):
+    """The deployments of one workload, best first; those that are not ranked come last."""
+
+    workload: str
+    verdict: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+
+
+COLUMNS = (
+    "requests/s",
+    "of ceiling",
+    "p50 ms",
+    "p90 ms",
+    "max ms",
+    "CPU ms/call",
+    "memory",
+    "failures",
+)
+
+
+def block(trial: Trial) -> Block:
+    """Return what is said of one trial."""
+    return Block(
+        stack=trial.stack,
+        summary=trial.summary,
+        heading=trial.heading,
+        command=trial.command,
+        departures=tuple(trial.departures),
+        status=trial.status,
+        reason=trial.reason,
+        seed_lines=seed_lines(trial),
+        lines=tuple(_figures(trial)),
+        samples=tuple(trial.samples),
+        warnings=tuple(warning.text for warning in trial.warnings),
+    )
+
+
+def seed_lines(trial: Trial) -> tuple[Line, ...]:
+    """Return the block of the seed; empty where no request ended."""
+    times = trial.response_time_s
+    if times is None:
+        return ()
+    return (
+        Line("Number of failure:", str(trial.failures)),
+        Line("Request per second:", f"{quantities.rate(trial.throughput_per_s)} [#/sec] (mean)"),
+        Line("Time per request:", f"{quantities.milliseconds(times.mean)} [ms] (mean)"),
+        *(Line(f" {name[1:]}%", _quantile(times, name)) for name in _SEED_QUANTILES),
+        Line("100%", f"{quantities.milliseconds(times.max)} (the maximum)"),
+    )
+
+
+def _quantile(times: ResponseTimes, name: str) -> str:
+    value: float | None = getattr(times, name)
+    return "- (too few requests)" if value is None else quantities.milliseconds(value)
+
+
+def _figures(trial: Trial) -> Iterable[Line]:
+    if trial.ceiling is not None:
+        yield Line(
+            "Ceiling:", f"{quantities.rate(trial.ceiling.per_s)} [#/sec], {trial.ceiling.source}"
+        )
+    if trial.efficiency is not None:
+        yield Line("Efficiency:", f"{quantities.percent(trial.efficiency)} of the ceiling")
+    if trial.cpu_s_per_call is not None:
+        yield Line("CPU per call:", _cpu(trial))
+    if trial.usage is not None:
+        yield Line(
+            "Memory:",
+            f"{quantities.megabytes(trial.peak_memory_bytes)} at most "
+            f"({trial.usage.memory_kind.value.upper()}, {trial.usage.peak_processes} processes, "
+            f"{trial.usage.peak_threads} threads)",
+        )
+    if trial.calls_per_worker:
+        calls = " / ".join(str(calls) for calls in trial.calls_per_worker.values())
+        yield Line("Calls per worker:", calls)
+    yield Line("Failures:", failures_by_class(trial))
+
+
+def _cpu(trial: Trial) -> str:
+    text = f"{quantities.milliseconds(trial.cpu_s_per_call)} ms"
+    if trial.work_share is not None:
+        text += f", {quantities.percent(trial.work_share)} of it the bare work"
+    if trial.voluntary_switches_per_call is not None:
+        text += f"; {quantities.count(trial.voluntary_switches_per_call)} context switches"
+    return text
+
+
+def failures_by_class(trial: Trial) -> str:
+    """Return the outcome classes of the failed requests with their counts, most frequent first."""
+    found = [(n, name) for name, n in trial.ledger.items() if name not in _NOT_FAILURES and n]
+    return ", ".join(f"{n} {name}" for n, name in sorted(found, reverse=True)) or "none"
+
+
+def table(trials: Sequence[Trial], *, workload: str) -> Table:
+    """Return the table of one workload's trials."""
+    ranked = sorted(
+        (trial for trial in trials if is_ranked(trial)),
+        key=lambda trial: trial.throughput_per_s or 0.0,
+        reverse=True,
+    )
+    others = [trial for trial in trials if not is_ranked(trial)]
+    return Table(
+        workload=workload,
+        verdict=_verdict(ranked, workload=workload, count=len(trials)),
+        columns=COLUMNS,
+        rows=tuple(_row(trial) for trial in [*ranked, *others]),
+        notes=tuple(_notes(ranked, others)),
+    )
+
+
+def is_ranked(trial: Trial) -> bool:
+    """Tell whether a trial may take part in a ranking."""
+    unfit = {"client-bound", "generator-heavy"}
+    return trial.status is TrialStatus.OK and not unfit & {w.kind for w in trial.warnings}
+
+
+def _verdict(ranked: Sequence[Trial], *, workload: str, count: int) -> str:
+    if not ranked:
+        return f"None of the {count} deployments can be ranked on {workload}; each row says why."
+    best = ranked[0]
+    text = (
+        f"Highest rate on {workload} in this one round: {best.title}, "
+        f"{quantities.rate(best.throughput_per_s)} requests/s"
+    )
+    if best.efficiency is not None:
+        text += (
+            f", {quantities.percent(best.efficiency)} of the ceiling "
+            f"of {quantities.rate(best.ceiling_per_s)}"
+        )
+    return text + "."
+
+
+def _notes(ranked: Sequence[Trial], others: Sequence[Trial]) -> Iterable[str]:
+    if len(ranked) > 1:
+        yield (
+            "One round ranks nothing within the noise: neighbours in this table may change places "
+            "when it is measured again."
+        )
+    if others:
+        yield "Rows marked with * are not ranked: " + "; ".join(
+            f"{trial.title}: {_why_unranked(trial)}" for trial in others
+        )
+
+
+def _why_unranked(trial: Trial) -> str:
+    if trial.status is not TrialStatus.OK:
+        return f"{trial.status.value}, {trial.reason}"
+    return "; ".join(warning.text for warning in trial.warnings)
+
+
+def _row(trial: Trial) -> Row:
+    times = trial.response_time_s
+    return Row(
+        title=trial.title,
+        is_ranked=is_ranked(trial),
+        cells=(
+            quantities.rate(trial.throughput_per_s),
+            quantities.percent(trial.efficiency),
+            quantities.milliseconds(times.p50 if times else None),
+            quantities.milliseconds(times.p90 if times else None),
+            quantities.milliseconds(times.max if times else None),
+            quantities.milliseconds(trial.cpu_s_per_call),
+            quantities.megabytes(trial.peak_memory_bytes),
+            failures_by_class(trial),
+        ),
+    )
+
+
+def workloads(trials: Sequence[Trial]) -> tuple[str, ...]:
+    """Return the workloads of some trials, in the order in which they were measured."""
+    return tuple(dict.fromkeys(trial.workload for trial in trials))
+
+
+def load_in_words(trial: Trial) -> str:
+    """Return the load of a trial, such as ``100 callers, a new connection for each request``."""
+    arrivals = (
+        f"{trial.load.callers} callers, each waiting for its answer"
+        if isinstance(trial.load, ClosedLoop)
+        else f"{trial.load.rate_per_s:g} requests/s, {trial.load.arrivals} arrivals"
+    )
+    if trial.channels is not None:
+        return f"{arrivals}, {trial.channels} channel" + ("s" if trial.channels > 1 else "")
+    if trial.connections is Connections.FRESH:
+        return f"{arrivals}, a new connection for each request"
+    return f"{arrivals}, connections kept"

@@ -1,0 +1,1 @@
+"""Statistics: pure functions of samples, each with the source of its formula."""
