@@ -1,0 +1,152 @@
+"""Python interpreters of this machine: servelab's own, and those asked for by version or path."""
+
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from servelab.environment.typed_json import decode
+from servelab.environment.uv import uv_program, uv_variables
+from servelab.errors import CannotRunHere, UsageError
+from servelab.model.environment import Interpreter
+
+_QUESTION = """
+import json, platform, sys, sysconfig
+print(json.dumps({
+    "path": getattr(sys, "_base_executable", sys.executable),
+    "version": platform.python_version(),
+    "is_free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+}))
+"""
+_PATIENCE_S = 20.0
+_VERSION = re.compile(r"(?P<numbers>\d+\.\d+(\.\d+)?)(?P<free>t?)")
+
+
+def own_interpreter() -> Interpreter:
+    """Return the interpreter that servelab runs on, outside of any virtual environment."""
+    base: str = getattr(sys, "_base_executable", sys.executable)
+    return Interpreter(
+        path=Path(base),
+        version=platform.python_version(),
+        is_free_threaded=bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    )
+
+
+def find_interpreter(wanted: str, *, variables: Mapping[str, str] | None = None) -> Interpreter:
+    """Find an interpreter by version (``3.13``, ``3.13.1``, free-threaded ``3.14t``) or path.
+
+    Raise UsageError where the text is neither, CannotRunHere where there is no such interpreter.
+    """
+    given = os.environ if variables is None else variables
+    if "/" in wanted:
+        return _by_path(Path(wanted).expanduser())
+    version = _VERSION.fullmatch(wanted)
+    if version is None:
+        raise UsageError(
+            f"{wanted!r} names no Python interpreter; give a version such as 3.13 or 3.14t, "
+            "or the path of an interpreter."
+        )
+    others = []
+    for found in _interpreters(version["numbers"], variables=given):
+        if _fits(found, wanted=version):
+            return found
+        others.append(found)
+    raise CannotRunHere(
+        f"Python {wanted} is not on this machine ({_describe(others)}); "
+        "install it, or give the path of an interpreter."
+    )
+
+
+def inspect(path: Path) -> Interpreter | None:
+    """Ask an interpreter what it is; None where the program does not answer."""
+    try:
+        answer = subprocess.run(
+            [path, "-I", "-S", "-c", _QUESTION],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+            timeout=_PATIENCE_S,
+        )
+        return decode(answer.stdout, into=Interpreter)
+    except (OSError, subprocess.SubprocessError, msgspec.DecodeError):
+        return None
+
+
+def _by_path(path: Path) -> Interpreter:
+    found = inspect(path)
+    if found is None:
+        raise CannotRunHere(f"{path} is not a Python interpreter that runs; name another one.")
+    return found
+
+
+def _fits(interpreter: Interpreter, *, wanted: re.Match[str]) -> bool:
+    if interpreter.is_free_threaded != bool(wanted["free"]):
+        return False
+    numbers = wanted["numbers"].split(".")
+    return interpreter.version.split(".")[: len(numbers)] == numbers
+
+
+def _interpreters(version: str, *, variables: Mapping[str, str]) -> Iterator[Interpreter]:
+    """Yield the interpreters of this machine, each once, the nearest first."""
+    yield own_interpreter()
+    seen = {own_interpreter().path.resolve()}
+    for path in _candidates(version, variables=variables):
+        resolved = path.resolve()
+        if resolved in seen or not os.access(path, os.X_OK):
+            continue
+        seen.add(resolved)
+        found = inspect(path)
+        # A shim is another file than the interpreter that it starts.
+        if found is not None and (found.path.resolve() not in seen or found.path == path):
+            seen.add(found.path.resolve())
+            yield found
+
+
+def _candidates(version: str, *, variables: Mapping[str, str]) -> Iterator[Path]:
+    minor = ".".join(version.split(".")[:2])
+    names = (f"python{minor}", f"python{minor}t", "python3")
+    for folder in variables.get("PATH", os.defpath).split(os.pathsep):
+        yield from (Path(folder or ".") / name for name in names)
+    home = Path(variables.get("HOME") or "~").expanduser()
+    pyenv = Path(variables.get("PYENV_ROOT") or home / ".pyenv")
+    for root in dict.fromkeys((pyenv, home / ".pyenv")):
+        yield from sorted(root.glob("versions/*/bin/python"), key=_by_number, reverse=True)
+    yield from _managed_by_uv(variables)
+
+
+def _by_number(path: Path) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", path.parent.parent.name)]
+
+
+def _managed_by_uv(variables: Mapping[str, str]) -> Iterator[Path]:
+    listed = subprocess.run(
+        [
+            uv_program(),
+            "python",
+            "list",
+            "--only-installed",
+            "--managed-python",
+            "--output-format=json",
+        ],
+        env=uv_variables(variables),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=_PATIENCE_S,
+    )
+    if listed.returncode == 0:
+        yield from (Path(each["path"]) for each in json.loads(listed.stdout) if each["path"])
+
+
+def _describe(found: list[Interpreter]) -> str:
+    versions = dict.fromkeys(
+        f"{each.version}t" if each.is_free_threaded else each.version for each in found
+    )
+    return f"found: {', '.join(versions)}"

@@ -1,0 +1,480 @@
+"""Start a server, learn that it is ready, stop it; what is started here is stopped here."""
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from servelab.errors import ServerExited, ServerFailed, ServerNotReady, TrialInvalid
+from servelab.launch import supervisor
+from servelab.launch.supervisor import RUN_VARIABLE, Order
+from servelab.linux import ports, procfs, sockets
+from servelab.model.address import Address
+from servelab.model.launch import LaunchCommand, StopReport
+
+LOG_LIMIT_BYTES = 4 << 20
+"""What is kept of a server's output."""
+
+Probe = Callable[[], str | None]
+"""Asks the server once, within a time-out of its own; returns None, or what is wrong."""
+
+_INHERITED = ("HOME", "LANG", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "TMPDIR", "TZ", "USER")
+_POLL_S = 0.02
+_PROBE_PAUSE_S = 0.05
+_START_PATIENCE_S = 10.0
+_KILL_PATIENCE_S = 10.0
+_TREE_GRACE_S = 1.0
+_TAIL_LINES = 12
+_TAIL_BYTES = 64 << 10
+_CONTROL_CODES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b.|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class Exit(Struct, frozen=True, kw_only=True):
+    """The end of a server's first process."""
+
+    code: int | None
+    """Negative is the number of the signal that ended it; None where nobody saw it."""
+    at_s: float
+    """Monotonic clock when servelab learnt of it."""
+
+    def __str__(self) -> str:
+        if self.code is None:
+            return "an unknown exit code, because its supervisor was killed"
+        if self.code >= 0:
+            return f"exit code {self.code}"
+        try:
+            return f"signal {signal.Signals(-self.code).name}"
+        except ValueError:
+            return f"signal {-self.code}"
+
+
+class RunningServer:
+    """A server under its supervisor; made by `launched`."""
+
+    def __init__(
+        self, command: LaunchCommand, *, order: Order, address: Address | None, grace_s: float
+    ) -> None:
+        self.command = command
+        self.address = address
+        self.log = Path(order.log)
+        self._tag = order.tag
+        self._grace_s = grace_s
+        self._changed = threading.Condition()
+        self._first: procfs.Identity | None = None
+        self._failure: str | None = None
+        self._exit: Exit | None = None
+        self._killed = 0
+        self._unkillable: tuple[int, ...] = ()
+        self._is_gone = False
+        self._seen: frozenset[procfs.Identity] = frozenset()
+        self._report: StopReport | None = None
+        self._supervisor = _start_supervisor(order)
+        self._reader = threading.Thread(target=self._follow, name="supervisor events", daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        """Return the number of the server's first process."""
+        return self._first.pid if self._first else 0
+
+    @property
+    def supervisor_pid(self) -> int:
+        """Return the number of the supervisor, which is the root of the tree, and not in it."""
+        return self._supervisor.pid
+
+    @property
+    def exit(self) -> Exit | None:
+        """Return how the first process ended; None while it runs."""
+        return self._exit
+
+    def is_alive(self) -> bool:
+        """Tell whether the first process runs."""
+        return self._first is not None and self._exit is None
+
+    def process_ids(self) -> frozenset[int]:
+        """List the living processes of the server's tree."""
+        if self._is_gone:
+            return frozenset()
+        below = procfs.descendants((self.supervisor_pid,), stats=procfs.all_stats())
+        living = frozenset(stat.identity for stat in below if stat.is_alive)
+        self._seen |= living
+        return frozenset(identity.pid for identity in living)
+
+    def log_tail(self, lines: int = _TAIL_LINES) -> tuple[str, ...]:
+        """Return the last lines that the server wrote, without control codes."""
+        try:
+            with self.log.open("rb") as log:
+                log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
+                text = log.read().decode(errors="replace")
+        except FileNotFoundError:
+            return ()
+        written = [_CONTROL_CODES.sub("", line).rstrip() for line in text.splitlines()]
+        return tuple(line for line in written if line)[-lines:]
+
+    def foreign_listeners(self) -> tuple[sockets.OwnedListener, ...]:
+        """Return listeners which may take the server's connections and are not of its tree."""
+        suspects = self._strangers()
+        # A listener closed between two looks belongs to nobody, and would look foreign.
+        confirmed = self._strangers() if suspects else ()
+        return sockets.with_owners([each for each in confirmed if each in suspects])
+
+    def wide_listeners(self) -> tuple[sockets.Listener, ...]:
+        """Return the tree's listeners which other machines could reach, unless asked for."""
+        own = sockets.socket_inodes(self.process_ids())
+        return tuple(
+            each
+            for each in sockets.listeners()
+            if each.inode in own and not each.is_loopback and not self._asked_for(each)
+        )
+
+    def wait_ready(self, probe: Probe, *, timeout_s: float) -> None:
+        """Return once the probe is content and the address is the server's alone.
+
+        Raise ServerExited within a second of the server's end, ServerNotReady at the time-out or
+        when it listens wider than on loopback, TrialInvalid when a foreign program shares its
+        port.
+        """
+        waiting = _Readiness(self, probe=probe)
+        deadline = time.monotonic() + timeout_s
+        with contextlib.closing(waiting):
+            while not waiting.is_done(within_s=_POLL_S):
+                if self._exit is not None:
+                    raise self._exited()
+                if time.monotonic() > deadline:
+                    raise self._not_ready(timeout_s, reason=waiting.reason)
+        if self._exit is not None:
+            raise self._exited()
+
+    def terminate(self) -> None:
+        """Ask the first process to end, as a service manager would."""
+        self._tell("terminate")
+
+    def kill(self) -> None:
+        """Have every process of the tree killed."""
+        self._tell("kill")
+
+    def stop(self) -> StopReport:
+        """Terminate, kill what outlives the grace period; return when tree and port are gone."""
+        if self._report is None:
+            self._report = self._stop()
+        return self._report
+
+    def _stop(self) -> StopReport:
+        started_s = time.monotonic()
+        exited_before_stop = self._exit is not None
+        try:
+            if not exited_before_stop:
+                self.terminate()
+                self._wait(lambda: self._exit is not None or self._is_gone, timeout_s=self._grace_s)
+            left_s = self._grace_s - (time.monotonic() - started_s)
+            # Workers get a moment to follow their master, as their service manager gives them.
+            self._wait(lambda: self._is_gone, timeout_s=max(0, min(_TREE_GRACE_S, left_s)))
+            if not self._is_gone:
+                self.kill()
+                self._wait(lambda: self._is_gone, timeout_s=_KILL_PATIENCE_S)
+        finally:
+            # Whatever interrupts us, the end of its input makes the supervisor kill the tree.
+            self._close()
+        self._require_gone()
+        return StopReport(
+            seconds=time.monotonic() - started_s,
+            exit_code=self._exit.code if self._exit else None,
+            exited_before_stop=exited_before_stop,
+            was_killed=self._killed > 0,
+        )
+
+    def _abort(self) -> None:
+        self.kill()
+        self._close()
+
+    def _close(self) -> None:
+        stdin = self._supervisor.stdin
+        if stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                stdin.close()
+        self._reader.join(_KILL_PATIENCE_S)
+        if self._reader.is_alive():
+            self._supervisor.kill()
+            self._reader.join(_KILL_PATIENCE_S)
+
+    def _require_gone(self) -> None:
+        if self._unkillable:
+            pids = ", ".join(str(pid) for pid in self._unkillable)
+            raise ServerFailed(
+                f"{self._program} left processes that could not be killed ({pids}); "
+                "end them by hand before the next trial."
+            )
+
+    def _tell(self, verb: str) -> None:
+        stdin = self._supervisor.stdin
+        # A broken pipe or a closed one: the supervisor is gone, and with it the tree.
+        with contextlib.suppress(BrokenPipeError, ValueError):
+            if stdin is not None:
+                stdin.write(f"{verb}\n".encode())
+                stdin.flush()
+
+    def _await_start(self) -> None:
+        self._wait(
+            lambda: self._first is not None or self._failure is not None or self._is_gone,
+            timeout_s=_START_PATIENCE_S,
+        )
+        if self._failure is not None:
+            raise ServerExited(
+                f"{self._program} could not be started: {self._failure}; "
+                "see that the command's program exists in its environment."
+            )
+        if self._first is None:
+            tail = self._tail_text()
+            raise ServerFailed(f"The supervisor of {self._program} did not start it{tail}")
+
+    def _wait(self, condition: Callable[[], bool], *, timeout_s: float) -> None:
+        with self._changed:
+            self._changed.wait_for(condition, timeout_s)
+
+    def _follow(self) -> None:
+        """Take the supervisor's events until its output ends."""
+        assert self._supervisor.stdout is not None  # noqa: S101  # it was made a pipe
+        with self._supervisor.stdout as events:
+            for line in events:
+                self._take(json.loads(line))
+        self._supervisor.wait()
+        if not self._is_gone and self._first is not None and not self._unkillable:
+            self._kill_abandoned()
+        with self._changed:
+            self._is_gone = True
+            if self._first is not None and self._exit is None:
+                self._exit = Exit(code=None, at_s=time.monotonic())
+            self._changed.notify_all()
+
+    def _take(self, event: Mapping[str, Any]) -> None:
+        with self._changed:
+            match event["event"]:
+                case "started":
+                    self._first = procfs.Identity(event["pid"], event["start_ticks"])
+                case "failed":
+                    self._failure = event["reason"]
+                case "exited":
+                    self._exit = Exit(code=event["code"], at_s=time.monotonic())
+                case "unkillable":
+                    self._unkillable = tuple(event["pids"])
+                case "gone":
+                    self._killed += event["killed"]
+                    self._is_gone = True
+            self._changed.notify_all()
+
+    def _kill_abandoned(self) -> None:
+        """Kill what a killed supervisor left: by tag, and what was seen of the tree before."""
+        deadline = time.monotonic() + _KILL_PATIENCE_S
+        while time.monotonic() < deadline:
+            stats = procfs.all_stats()
+            known = [each for each in self._seen if each.pid in stats and procfs.is_same(each)]
+            below = procfs.descendants([each.pid for each in known], stats=stats)
+            found = {*known, *(stat.identity for stat in below if stat.is_alive)}
+            found.update(stat.identity for stat in procfs.tagged(RUN_VARIABLE, value=self._tag))
+            if not found:
+                return
+            self._seen |= found
+            self._killed += sum(procfs.send_signal(each, number=signal.SIGKILL) for each in found)
+            time.sleep(_POLL_S)
+        self._unkillable = tuple(each.pid for each in found)
+
+    def _strangers(self) -> tuple[sockets.Listener, ...]:
+        if self.address is None:
+            return ()
+        found = [
+            each for each in sockets.listeners(port=self.address.port) if each.takes(self.address)
+        ]
+        own = sockets.socket_inodes(self.process_ids())
+        return tuple(each for each in found if each.inode not in own)
+
+    def _asked_for(self, listener: sockets.Listener) -> bool:
+        asked = self.address
+        return asked is not None and (listener.host, listener.port) == (asked.host, asked.port)
+
+    @property
+    def _program(self) -> str:
+        return Path(self.command.argv[0]).name
+
+    def _exited(self) -> ServerExited:
+        return ServerExited(
+            f"{self._program} ended with {self._exit} before it was ready{self._tail_text()}"
+        )
+
+    def _not_ready(self, timeout_s: float, *, reason: str) -> ServerNotReady:
+        return ServerNotReady(
+            f"{self._program} gave no correct answer within {timeout_s:g} s ({reason})"
+            f"{self._tail_text()}"
+        )
+
+    def _tail_text(self) -> str:
+        tail = self.log_tail()
+        if not tail:
+            return f"; it wrote nothing to its output ({self.log})."
+        return f"; the end of its output ({self.log}):\n" + "\n".join(f"  {line}" for line in tail)
+
+
+class _Readiness:
+    """Probes in a thread of its own, so that a probe that hangs delays no verdict."""
+
+    def __init__(self, server: RunningServer, *, probe: Probe) -> None:
+        self.reason = "it was not asked yet"
+        self._server = server
+        self._probe = probe
+        self._error: BaseException | None = None
+        self._is_over = threading.Event()
+        self._is_cancelled = threading.Event()
+        threading.Thread(target=self._run, name="readiness", daemon=True).start()
+
+    def is_done(self, *, within_s: float) -> bool:
+        """Tell whether the server is ready; raise what makes waiting pointless."""
+        if not self._is_over.wait(within_s):
+            return False
+        if self._error is not None:
+            raise self._error
+        return True
+
+    def close(self) -> None:
+        """Ask no more."""
+        self._is_cancelled.set()
+
+    def _run(self) -> None:
+        try:
+            while not self._is_cancelled.is_set():
+                reason = self._attempt()
+                if reason is None:
+                    break
+                self.reason = reason
+        except BaseException as error:  # noqa: BLE001  # raised again where it is waited for
+            self._error = error
+        self._is_over.set()
+
+    def _attempt(self) -> str | None:
+        address = self._server.address
+        if address is not None and not self._listens(address):
+            # Nobody is asked before somebody listens: a connection to a closed port can be
+            # answered by its own socket.
+            self._is_cancelled.wait(_POLL_S)
+            return f"nothing listens on {address}"
+        self._require_own_port()
+        reason = self._probe()
+        if reason is None:
+            self._require_own_port()
+        else:
+            self._is_cancelled.wait(_PROBE_PAUSE_S)
+        return reason
+
+    def _listens(self, address: Address) -> bool:
+        return any(each.takes(address) for each in sockets.listeners(port=address.port))
+
+    def _require_own_port(self) -> None:
+        if foreign := self._server.foreign_listeners():
+            raise TrialInvalid(
+                f"{foreign[0]} listens on {foreign[0].listener}, too, and would get a part of the "
+                "requests; stop it, or choose another port with --port."
+            )
+        if wide := self._server.wide_listeners():
+            raise ServerNotReady(
+                f"The server listens on {wide[0]}, which other machines can reach; "
+                "bind it to 127.0.0.1."
+            )
+
+
+@contextlib.contextmanager
+def launched(
+    command: LaunchCommand,
+    *,
+    programs: Path | None,
+    directory: Path,
+    python_path: tuple[Path, ...] = (),
+    variables: Mapping[str, str] | None = None,
+    log: Path,
+    address: Address | None,
+    cpus: frozenset[int] | None = None,
+    grace_s: float = 10.0,
+) -> Iterator[RunningServer]:
+    """Run a server while the block lasts.
+
+    ``programs`` goes first on its PATH, ``directory`` is its working folder, ``python_path`` its
+    PYTHONPATH, ``log`` takes its output; ``cpus`` limits where it runs. Without an ``address`` its
+    listeners are not watched. Raise PortBusy before anything is started, ServerExited when the
+    command cannot be started.
+    """
+    if address is not None:
+        ports.refuse_if_busy(address)
+    tag = secrets.token_hex(8)
+    environment = server_environment(
+        os.environ,
+        programs=programs,
+        python_path=python_path,
+        variables={**dict(command.variables), **(variables or {}), RUN_VARIABLE: tag},
+    )
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_bytes(b"")
+    order = Order(
+        argv=list(command.argv),
+        directory=str(directory),
+        environment=environment,
+        tag=tag,
+        log=str(log),
+        log_limit_bytes=LOG_LIMIT_BYTES,
+        cpus=None if cpus is None else sorted(cpus),
+    )
+    server = RunningServer(command, order=order, address=address, grace_s=grace_s)
+    try:
+        server._await_start()  # noqa: SLF001  # only here is it made
+        yield server
+    except Exception:
+        server.stop()
+        raise
+    except BaseException:  # an interrupt does not wait for the grace period
+        server._abort()  # noqa: SLF001
+        raise
+    else:
+        server.stop()
+
+
+def server_environment(
+    own: Mapping[str, str],
+    *,
+    programs: Path | None,
+    python_path: tuple[Path, ...],
+    variables: Mapping[str, str],
+) -> dict[str, str]:
+    """Return a server's whole environment: little of our own, then what it was given."""
+    environment = {
+        name: value for name, value in own.items() if name in _INHERITED or name.startswith("LC_")
+    }
+    if programs is not None:
+        inherited = environment.get("PATH", os.defpath)
+        environment["PATH"] = f"{programs}{os.pathsep}{inherited}"
+        if (programs.parent / "pyvenv.cfg").exists():
+            environment["VIRTUAL_ENV"] = str(programs.parent)
+    if python_path:
+        environment["PYTHONPATH"] = os.pathsep.join(str(path) for path in python_path)
+    return {**environment, **variables}
+
+
+def _start_supervisor(order: Order) -> "subprocess.Popen[bytes]":
+    with Path(order.log).open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", supervisor.__file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+        )
+    assert process.stdin is not None  # noqa: S101  # it was made a pipe
+    process.stdin.write(json.dumps(order._asdict()).encode() + b"\n")
+    process.stdin.flush()
+    return process

@@ -1,0 +1,100 @@
+"""Which CPUs this process may use, and how much of them."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+_CGROUPS_FILE = Path("/proc/self/cgroup")
+_MOUNTS_FILE = Path("/proc/self/mountinfo")
+
+
+class CpuAllowance(NamedTuple):
+    """What affinity and cgroups leave to this process."""
+
+    cpus: frozenset[int]
+    """CPUs that the scheduler may place it on: affinity mask and cpuset."""
+    quota_cores: float | None
+    """Cores' worth of CPU time that its cgroups allow; None is no limit."""
+
+    @property
+    def cores(self) -> float:
+        """Return how many cores' worth of work can run at once."""
+        count = float(len(self.cpus))
+        return count if self.quota_cores is None else min(count, self.quota_cores)
+
+
+class _Mount(NamedTuple):
+    root: PurePosixPath
+    point: Path
+
+
+def cpu_allowance() -> CpuAllowance:
+    """Read affinity and CPU quota of this process."""
+    return CpuAllowance(frozenset(os.sched_getaffinity(0)), quota_cores())
+
+
+def quota_cores(
+    *, cgroups_file: Path = _CGROUPS_FILE, mounts_file: Path = _MOUNTS_FILE
+) -> float | None:
+    """Read the tightest CPU quota of this process's cgroups, version 1 or 2, in cores."""
+    if not cgroups_file.exists():
+        return None
+    mounts = mounts_file.read_text(encoding="utf-8").splitlines()
+    quotas = [
+        quota
+        for line in cgroups_file.read_text(encoding="utf-8").splitlines()
+        for folder in _folders(line, mounts=mounts)
+        if (quota := _read_quota(folder)) is not None
+    ]
+    return min(quotas, default=None)
+
+
+def _folders(line: str, *, mounts: list[str]) -> Iterator[Path]:
+    """Yield the folder of a cgroup and those above it, as far up as they are mounted."""
+    _, controllers, path = line.split(":", 2)
+    if controllers and "cpu" not in controllers.split(","):
+        return
+    mount = _find_mount(mounts, version=1 if controllers else 2)
+    if mount is None:
+        return
+    below = PurePosixPath(path)
+    # In a container the mount may show only a part of the hierarchy that the path names.
+    relative = below.relative_to(mount.root) if below.is_relative_to(mount.root) else below
+    folder = mount.point / str(relative).lstrip("/")
+    yield folder
+    for above in folder.parents:
+        if not above.is_relative_to(mount.point):
+            return
+        yield above
+
+
+def _find_mount(mounts: list[str], *, version: int) -> _Mount | None:
+    for line in mounts:
+        place, _, kind = line.partition(" - ")
+        filesystem, _, options = kind.split(" ", 2)
+        if version == 1:
+            fits = filesystem == "cgroup" and "cpu" in options.rpartition(" ")[2].split(",")
+        else:
+            fits = filesystem == "cgroup2"
+        if fits:
+            fields = place.split()
+            return _Mount(PurePosixPath(fields[3]), Path(fields[4]))
+    return None
+
+
+def _read_quota(folder: Path) -> float | None:
+    try:
+        quota, period = (folder / "cpu.max").read_text(encoding="ascii").split()
+    except OSError:
+        return _read_quota_v1(folder)
+    return None if quota == "max" else int(quota) / int(period)
+
+
+def _read_quota_v1(folder: Path) -> float | None:
+    try:
+        quota = int((folder / "cpu.cfs_quota_us").read_text(encoding="ascii"))
+        period = int((folder / "cpu.cfs_period_us").read_text(encoding="ascii"))
+    except OSError:
+        return None
+    return None if quota < 0 else quota / period
