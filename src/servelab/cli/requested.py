@@ -1,7 +1,6 @@
 """What was typed, as typed values; every mistake becomes one sentence."""
 
 import difflib
-import math
 import platform
 from collections.abc import Sequence
 
@@ -9,6 +8,8 @@ from servelab import catalogue
 from servelab.environment import interpreters
 from servelab.errors import CannotRunHere, UnknownName, UsageError
 from servelab.experiment.plan import RunOptions, default_timeout_s
+from servelab.linux import ports
+from servelab.model.address import LOOPBACK, Address
 from servelab.model.deployment import Deployment
 from servelab.model.load import Connections
 
@@ -34,6 +35,10 @@ def parse(
     if requests is not None and duration_s is not None:
         raise UsageError("--requests and --duration exclude each other; give one of them")
     names, workload = _split(targets)
+    deployments = _deployments(names)
+    _check_requirements(deployments, with_requirements)
+    if port is not None:
+        ports.refuse_if_busy(Address(LOOPBACK, port))
     pairs = tuple(_pair(text) for text in parameters)
     waiting_s = catalogue.waiting_s(workload, dict(pairs))
     options = RunOptions(
@@ -41,16 +46,16 @@ def parse(
         parameters=pairs,
         callers=callers,
         requests=None if duration_s is not None else requests or DEFAULT_REQUESTS,
-        duration_s=_finite(duration_s),
+        duration_s=duration_s,
         connections=_connections(connections),
-        timeout_s=_finite(timeout_s) or default_timeout_s(callers=callers, waiting_s=waiting_s),
+        timeout_s=timeout_s or default_timeout_s(callers=callers, waiting_s=waiting_s),
         port=port,
         interpreter=interpreters.find_interpreter(python)
         if python
         else interpreters.own_interpreter(),
         with_requirements=tuple(with_requirements),
     )
-    return _deployments(names), options
+    return deployments, options
 
 
 def _check_platform() -> None:
@@ -87,6 +92,14 @@ def _deployments(names: Sequence[str]) -> tuple[Deployment, ...]:
     return tuple({deployment.name: deployment for deployment in found}.values())
 
 
+def _check_requirements(
+    deployments: Sequence[Deployment], with_requirements: Sequence[str]
+) -> None:
+    """Raise UsageError for what is no requirement, before anything is built."""
+    for server in {deployment.server for deployment in deployments}:
+        catalogue.environment_spec(server, with_requirements=tuple(with_requirements))
+
+
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name:
@@ -101,9 +114,3 @@ def _connections(text: str | None) -> Connections | None:
         return Connections(text)
     except ValueError:
         raise UsageError(f"--connections {text!r}: it is either fresh or kept") from None
-
-
-def _finite(value: float | None) -> float | None:
-    if value is not None and not math.isfinite(value):
-        raise UsageError(f"{value} is not a number of seconds")
-    return value

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Protocol
 
 from rich.console import Console
@@ -88,7 +89,7 @@ class TextPrinter(_Printer):
             self._note(f"! {broken}")
         if interrupted:
             self._note(f"Interrupted: {len(run.trials)} of {planned} trials are measured.")
-        self._note(f"\nResults: {run.folder}")
+        self._note(f"\nResults: {_short(run.folder)}")
 
 
 class JsonPrinter(_Printer):
@@ -113,3 +114,9 @@ class JsonPrinter(_Printer):
         sys.stdout.write(
             json_text.render(run, skipped=self._skipped, interrupted=interrupted) + "\n"
         )
+
+
+def _short(folder: Path) -> Path:
+    """Return a folder as one would type it here."""
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder

@@ -79,7 +79,8 @@ def create(path: Path | None, *, name: str, facts: RunFacts, now: datetime) -> R
         raise StoreError(
             f"{folder}: cannot be made ({error.strerror}); choose another folder with --out"
         ) from error
-    return RunFolder(folder)
+    # Servers run in folders of their own: what they are told must not depend on ours.
+    return RunFolder(folder.absolute())
 
 
 def _free_default(name: str, *, now: datetime) -> Path:

@@ -1,0 +1,270 @@
+"""A deterministic world for trials: no process, no socket, no waiting, exact numbers.
+
+Time stands still but for what a script says. One server answers one request after another, each
+after `service_s`; some fail. All figures of a report follow from that by hand.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from servelab.errors import EnvironmentNotBuilt, ServerExited
+from servelab.launch.server import Exit
+from servelab.load.generator import ProbeAnswer, Records
+from servelab.measure.machinery import Machinery
+from servelab.model.address import Address
+from servelab.model.environment import Environment, EnvironmentSpec, Interpreter, Package
+from servelab.model.launch import LaunchCommand, StopReport
+from servelab.model.load import ClosedLoop, LoadPlan, LoadProgress, LoadResult
+from servelab.model.outcome import Outcome
+from servelab.model.usage import MemoryKind, ProcessUsage
+from servelab.model.worker import WorkerCount
+
+START_S = 1000.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Script:
+    """How one server behaves."""
+
+    service_s: float = 0.1
+    failures: int = 0
+    failure: Outcome = Outcome.RESET
+    cpu_s_per_call: float = 0.125
+    workers: int = 1
+    dies_at_start: bool = False
+    dies_under_load: bool = False
+    cannot_be_built: bool = False
+    lost_by_workers: int = 0
+    """Answers that the workers forget to count: the books will not balance."""
+
+
+@dataclass
+class World:
+    """What the fake servers do, by a word of their command line."""
+
+    scripts: Mapping[str, Script]
+    bare_call_s: float = 0.05
+    interrupt_after: int | None = None
+    """Press Ctrl-C during this trial, counted from 1."""
+    started: list[str] = field(default_factory=list)
+    current: Script = field(default_factory=Script)
+    told: list[Path] = field(default_factory=list)
+    """Every path that a server was told."""
+    loads: int = 0
+    _counts: tuple[WorkerCount, ...] = ()
+    _records: Records | None = None
+
+    def machinery(self) -> Machinery:
+        """Return this world as a trial sees it."""
+        return Machinery(
+            ensure_environment=self.ensure_environment,
+            launch=self.launch,
+            probe=lambda _plan, _timeout_s: ProbeAnswer(
+                outcome=Outcome.OK, worker_pid=7, reason=""
+            ),
+            generate=self.generate,
+            read_records=self.read_records,
+            sample=self.sample,
+            read_counts=lambda _path: self._counts,
+            free_port=lambda first: first,
+            cores=2,
+            listen_limit=4096,
+        )
+
+    def ensure_environment(
+        self, spec: EnvironmentSpec, *, interpreter: Interpreter, on_progress: Callable[[str], None]
+    ) -> Environment:
+        """Have every environment at once, but for those that cannot be built."""
+        on_progress(f"the environment of {spec.name} is ready")
+        if any(
+            script.cannot_be_built for word, script in self.scripts.items() if word == spec.name
+        ):
+            raise EnvironmentNotBuilt(f"the environment of {spec.name} could not be built")
+        return Environment(
+            name=spec.name,
+            directory=Path("/nowhere") / spec.name,
+            interpreter=interpreter,
+            packages=(Package(name=spec.name, version="1.2.3"),),
+        )
+
+    @contextmanager
+    def launch(
+        self,
+        command: LaunchCommand,
+        *,
+        programs: Path | None,
+        directory: Path,
+        python_path: tuple[Path, ...] = (),
+        variables: Mapping[str, str] | None = None,
+        log: Path,
+        address: Address | None,
+    ) -> Iterator[Any]:
+        """Run nothing; the bare work writes its file, a server follows its script."""
+        assert directory.is_dir()
+        assert all(path.is_dir() for path in python_path)
+        assert programs is None or programs.name == "bin"
+        if any(word.endswith("bare.py") for word in command.argv):
+            self._write_bare(command)
+            yield FakeServer(script=Script(), log=log, exit=Exit(code=0, at_s=0.0))
+            return
+        if not any(word.endswith("slow_api.py") for word in command.argv):
+            assert address is not None
+            self.started.append(str(command))
+            self.current = next(
+                script for word, script in self.scripts.items() if word in str(command)
+            )
+            counters = Path((variables or {})["SERVELAB_COUNTERS"])
+            counters.write_bytes(b"")
+            self.told += [counters, log]
+        yield FakeServer(script=self.current, log=log)
+
+    def _write_bare(self, command: LaunchCommand) -> None:
+        words = dict(zip(command.argv, command.argv[1:], strict=False))
+        processes, seconds = int(words["--processes"]), float(words["--seconds"])
+        calls = round(seconds / self.bare_call_s)
+        ended = [START_S + n * self.bare_call_s for n in range(calls + 1)]
+        report = {"ended_s": ended, "cpu_s": calls * self.bare_call_s}
+        Path(words["--out"]).write_text(json.dumps([report] * processes))
+
+    def generate(
+        self,
+        plan: LoadPlan,
+        *,
+        records: Path,
+        on_progress: Callable[[LoadProgress], None],
+        should_stop: Callable[[], str | None],
+    ) -> LoadResult:
+        """Answer request after request, each after the script's time; the last ones fail."""
+        assert should_stop() is None or self.current.dies_under_load
+        self.loads += 1
+        if self.loads == self.interrupt_after:
+            raise KeyboardInterrupt
+        script = self.current
+        assert isinstance(plan.load, ClosedLoop)
+        count, callers = plan.requests or 1, plan.load.callers
+        finished = [START_S + (n + 1) * script.service_s for n in range(count)]
+        planned = [START_S if n < callers else finished[n - callers] for n in range(count)]
+        outcomes = [Outcome.OK] * (count - script.failures) + [script.failure] * script.failures
+        on_progress(
+            LoadProgress(elapsed_s=1.0, finished=count, failed=script.failures, in_flight=0)
+        )
+        self._records = _records(planned, finished, outcomes)
+        ok = count - script.failures
+        self._counts = tuple(
+            WorkerCount(pid=100 + n, received=share, answered=share)
+            for n, share in enumerate(_shares(ok - script.lost_by_workers, script.workers))
+        )
+        times_s = float(np.sum(np.array(finished) - np.array(planned)))
+        return LoadResult(
+            records=records,
+            scheduled=count,
+            outcomes={outcome.label: outcomes.count(outcome) for outcome in set(outcomes)},
+            started_s=START_S,
+            ended_s=finished[-1],
+            connections_opened=count,
+            cpu_s=0.001 * count,
+            generator_processes=1,
+            in_flight_area_s=times_s,
+            response_time_sum_s=times_s,
+        )
+
+    def read_records(self, _path: Path) -> Records:
+        """Return the records of the last load."""
+        assert self._records is not None
+        return self._records
+
+    @contextmanager
+    def sample(self, _root: int) -> Iterator[Any]:
+        """Report what the script's server used."""
+        yield _Sampler(self)
+
+
+@dataclass
+class FakeServer:
+    """A server that does what its script says."""
+
+    script: Script
+    log: Path
+    exit: Exit | None = None
+    supervisor_pid: int = 1
+    stopped: int = 0
+
+    def is_alive(self) -> bool:
+        """Tell whether it lives: it may die under load."""
+        if self.script.dies_under_load:
+            self.exit = Exit(code=-11, at_s=0.0)
+        return self.exit is None
+
+    def wait_ready(self, probe: Callable[[], str | None], *, timeout_s: float) -> None:
+        """Be ready at once, or dead."""
+        assert timeout_s > 0
+        if self.script.dies_at_start:
+            raise ServerExited("it ended with exit code 3 before it was ready; last words: no")
+        assert probe() is None
+
+    def foreign_listeners(self) -> tuple[object, ...]:
+        """Share the port with nobody."""
+        return ()
+
+    def log_tail(self, _lines: int = 12) -> tuple[str, ...]:
+        """Have written two lines."""
+        return ("line one", "line two")
+
+    def stop(self) -> StopReport:
+        """End."""
+        return StopReport(seconds=0.5, exit_code=0, exited_before_stop=False, was_killed=False)
+
+
+@dataclass
+class _Sampler:
+    world: World
+
+    @property
+    def usage(self) -> ProcessUsage:
+        script = self.world.current
+        ok = sum(count.answered for count in self.world._counts) + script.lost_by_workers
+        return ProcessUsage(
+            seconds=1.0,
+            user_s=ok * script.cpu_s_per_call,
+            system_s=0.0,
+            peak_memory_bytes=50_000_000,
+            final_memory_bytes=40_000_000,
+            memory_kind=MemoryKind.PROPORTIONAL,
+            peak_threads=5,
+            peak_processes=2,
+            voluntary_switches=3 * ok,
+            involuntary_switches=0,
+            processes=(),
+            samples=2,
+        )
+
+
+def _shares(total: int, parts: int) -> list[int]:
+    return [total // parts + (n < total % parts) for n in range(parts)]
+
+
+def _records(planned: list[float], finished: list[float], outcomes: list[Outcome]) -> Records:
+    def ns(moments_s: list[float]) -> "np.ndarray[Any, np.dtype[np.int64]]":
+        return np.round(np.array(moments_s) * 1e9).astype(np.int64)
+
+    zeros = np.zeros(len(planned), dtype=np.int64)
+    return Records(
+        planned_ns=ns(planned),
+        taken_up_ns=ns(planned),
+        connection_ready_ns=ns(planned),
+        sent_ns=ns(planned),
+        first_byte_ns=ns(finished),
+        finished_ns=ns(finished),
+        sequence=np.arange(len(planned)),
+        connection=zeros,
+        body_bytes=zeros,
+        worker_pid=zeros,
+        status=zeros + 200,
+        outcome=np.array([int(outcome) for outcome in outcomes]),
+    )

@@ -1,0 +1,256 @@
+"""The whole tool from argv to the printed report, on a deterministic world, with exact numbers."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from servelab.cli import main
+from servelab.measure import machinery
+from servelab.model.outcome import Outcome
+from tests.fake_world import Script, World
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Return a function that runs servelab on a world: (status, output, notes)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+
+    def call(world: World, *arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(machinery, "real", world.machinery)
+        monkeypatch.setattr("sys.argv", ["servelab", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, printed.out, printed.err
+
+    return call
+
+
+def trials_of(printed: str) -> list[dict[str, Any]]:
+    trials: list[dict[str, Any]] = json.loads(printed)["trials"]
+    return trials
+
+
+def test_the_seeds_report_has_the_seeds_labels_and_the_exact_figures(run: Run) -> None:
+    world = World({"flask": Script(service_s=0.1)})
+    status, printed, _ = run(world, "run", "sync-devserver", "cpu")
+    assert status == 0
+    # 300 answers in 30 s; each of 100 callers waits for 100 answers, but for the first round.
+    assert "Number of failure:    0\n" in printed
+    assert "Request per second:   10.00 [#/sec] (mean)\n" in printed
+    # First round: 0.1 + 0.2 + ... + 10.0 = 505 s; then 200 times 10 s: 2505 / 300.
+    assert "Time per request:     8350.0 [ms] (mean)\n" in printed
+    assert " 50%  10000.0\n" in printed
+    assert "100%  10000.0 (the maximum)\n" in printed
+    # One process does a bare call in 50 ms, two of them 40 in a second.
+    assert "Ceiling:              40.00 [#/sec], the bare work in 2 processes\n" in printed
+    assert "Efficiency:           25.0 % of the ceiling\n" in printed
+    assert "CPU per call:         125.0 ms, 40.0 % of it the bare work" in printed
+    assert "Calls per worker:     300\n" in printed
+    assert "Failures:             none\n" in printed
+    assert "$ flask run --no-reload --without-threads --host 127.0.0.1 --port 3000\n" in printed
+
+
+def test_json_is_one_object_and_nothing_else(run: Run) -> None:
+    world = World({"uvicorn": Script(service_s=0.1, workers=4)})
+    status, printed, _ = run(
+        world, "run", "async-fastapi:processes=4", "cpu", "-n", "1000", "--json"
+    )
+    (trial,) = trials_of(printed)
+    assert status == 0
+    assert trial["deployment"] == "async-fastapi:processes=4"
+    assert (trial["workload"], trial["status"]) == ("cpu", "ok")
+    assert trial["ledger"] == {"scheduled": 1000, "sent": 1000, "ok": 1000}
+    assert trial["throughput_per_s"] == pytest.approx(10.0)
+    assert trial["response_time_s"]["p99"] == pytest.approx(10.0)
+    assert trial["response_time_s"]["mean"] == pytest.approx((505 + 900 * 10) / 1000)
+    assert trial["ceiling_per_s"] == pytest.approx(40.0)
+    assert trial["efficiency"] == pytest.approx(0.25)
+    assert trial["work_share"] == pytest.approx(0.4)
+    assert trial["cpu_s_per_call"] == pytest.approx(0.125)
+    assert trial["peak_memory_bytes"] == 50_000_000
+    assert trial["voluntary_switches_per_call"] == pytest.approx(3.0)
+    assert trial["calls_per_worker"] == {str(pid): 250 for pid in range(100, 104)}
+    assert trial["generator"]["cpu_share"] == pytest.approx(0.01)
+    assert trial["warnings"] == []
+    assert trial["stop"]["exit_code"] == 0
+
+
+def test_a_quantile_with_too_few_samples_beyond_it_is_null(run: Run) -> None:
+    _, printed, _ = run(World({"flask": Script()}), "run", "sync-devserver", "cpu", "--json")
+    times = trials_of(printed)[0]["response_time_s"]
+    assert times["p95"] is not None
+    assert times["p99"] is None
+
+
+def test_failures_neither_flatter_nor_hide(run: Run) -> None:
+    world = World({"gunicorn": Script(service_s=0.1, failures=218)})
+    status, printed, _ = run(world, "run", "sync-gunicorn:processes=4", "cpu", "--json")
+    (trial,) = trials_of(printed)
+    assert status == 1
+    assert trial["status"] == "failed"
+    assert trial["ledger"] == {"scheduled": 300, "sent": 300, "ok": 82, "reset": 218}
+    assert trial["throughput_per_s"] == pytest.approx(82 / 30)
+    # The failed ones count as no faster than the slowest answer, 8.2 s, or than they took.
+    assert trial["response_time_s"]["mean"] > 8.2
+    assert "218 of 300 requests failed" in trial["reason"]
+
+
+def test_one_failure_in_a_thousand_is_within_the_limit(run: Run) -> None:
+    world = World({"flask": Script(failures=1, failure=Outcome.TIMEOUT)})
+    status, printed, _ = run(world, "run", "sync-devserver", "cpu", "-n", "1000", "--json")
+    assert status == 0
+    assert trials_of(printed)[0]["ledger"]["timeout"] == 1
+
+
+def test_the_table_comes_best_first_and_never_ranks_a_failed_deployment(run: Run) -> None:
+    world = World(
+        {
+            "--without-threads": Script(service_s=0.1),
+            "--with-threads": Script(service_s=0.01, failures=100),
+            "uvicorn": Script(service_s=0.05),
+        }
+    )
+    status, printed, _ = run(
+        world,
+        "run",
+        "sync-devserver",
+        "sync-devserver-threaded",
+        "async-fastapi:processes=1",
+        "cpu",
+        "-q",
+    )
+    assert status == 1
+    lines = printed.splitlines()
+    rows = [line.split()[0:2] for line in lines if line.lstrip("* ").startswith(("sync", "async"))]
+    assert [" ".join(row) for row in rows] == [
+        "async-fastapi 1",
+        "sync-devserver without",
+        "* sync-devserver-threaded",
+    ]
+    verdict = next(line for line in lines if line.startswith("Highest"))
+    assert "async-fastapi 1 process, 20.00 requests/s, 50.0 % of the ceiling of 40.00" in verdict
+    assert "One round ranks nothing within the noise" in printed
+    assert "100 of 300 requests failed" in printed
+
+
+def test_a_server_that_dies_at_start_fails_and_the_others_go_on(run: Run) -> None:
+    world = World({"gunicorn": Script(dies_at_start=True), "flask": Script()})
+    status, printed, _ = run(world, "run", "sync-gunicorn", "sync-devserver", "cpu", "--json")
+    *dead, alive = trials_of(printed)
+    assert status == 1
+    assert [trial["status"] for trial in dead] == ["failed"] * 3
+    assert "exit code 3" in dead[0]["reason"]
+    assert dead[0]["throughput_per_s"] is None
+    assert dead[0]["ledger"] == {"scheduled": 0, "sent": 0, "ok": 0}
+    assert dead[0]["command"].startswith("gunicorn ")
+    assert alive["status"] == "ok"
+
+
+def test_a_server_that_dies_under_load_fails_with_what_it_answered(run: Run) -> None:
+    world = World({"flask": Script(dies_under_load=True, failures=10)})
+    status, printed, _ = run(world, "run", "sync-devserver", "cpu", "--json")
+    (trial,) = trials_of(printed)
+    assert status == 1
+    assert trial["status"] == "failed"
+    assert "SIGSEGV" in trial["reason"]
+    assert "line two" in trial["reason"]
+    assert trial["ledger"]["ok"] == 290
+
+
+def test_a_server_that_cannot_be_built_is_skipped_and_the_others_go_on(run: Run) -> None:
+    world = World({"gunicorn": Script(cannot_be_built=True), "flask": Script()})
+    status, printed, notes = run(world, "run", "sync-gunicorn", "sync-devserver", "cpu", "--json")
+    assert status == 0
+    assert [trial["stack"] for trial in trials_of(printed)] == ["sync-devserver"]
+    assert len(json.loads(printed)["skipped"]) == 3
+    assert "could not be built" in notes
+
+
+def test_nothing_but_what_cannot_be_built_is_wrong_usage(run: Run) -> None:
+    status, _, notes = run(
+        World({"gunicorn": Script(cannot_be_built=True)}), "run", "sync-gunicorn", "cpu"
+    )
+    assert status == 2
+    assert "could not be built" in notes
+
+
+def test_books_that_do_not_balance_are_a_bug_with_its_own_status(run: Run) -> None:
+    world = World({"flask": Script(lost_by_workers=1)})
+    status, printed, _ = run(world, "run", "sync-devserver", "cpu", "--json")
+    (trial,) = trials_of(printed)
+    assert status == 70
+    assert trial["status"] == "invalid"
+    assert "the workers received 299 and answered 299, and 300 answers" in trial["reason"]
+
+
+def test_an_interrupt_keeps_what_was_measured(run: Run, tmp_path: Path) -> None:
+    world = World({"uwsgi": Script()}, interrupt_after=3)
+    status, printed, notes = run(world, "run", "sync-uwsgi", "cpu", "--out", "kept")
+    assert status == 130
+    assert "Interrupted: 2 of 3 trials are measured." in notes
+    assert printed.count("Request per second:") == 2
+    status, again, _ = run(world, "show", str(tmp_path / "kept"), "--json")
+    assert status == 0
+    assert len(trials_of(again)) == 2
+
+
+def test_show_prints_the_same_report_from_the_folder(run: Run) -> None:
+    world = World({"flask": Script()})
+    _, first, _ = run(
+        world, "run", "sync-devserver", "sync-devserver-threaded", "cpu", "--out", "here"
+    )
+    _, again, _ = run(world, "show", "here")
+    assert again == first
+    _, latest, _ = run(world, "show", "here", "-q")
+    assert latest in first
+
+
+def test_the_ceiling_is_measured_once_for_all_deployments_of_a_run(run: Run) -> None:
+    world = World({"flask": Script()})
+    _, _, notes = run(world, "run", "sync-devserver", "sync-devserver-threaded", "cpu", "-v")
+    assert notes.count("the bare work in 1 of 2 processes") == 1
+    assert notes.count("the bare work in 2 of 2 processes") == 1
+
+
+def test_the_ceiling_of_waiting_is_callers_over_delay(run: Run) -> None:
+    world = World({"flask": Script()}, bare_call_s=9.0)
+    _, printed, _ = run(world, "run", "sync-devserver", "io", "-c", "20", "-n", "300", "--json")
+    trial = trials_of(printed)[0]
+    # The scripted slow API answers 10 calls in a second, one request's worth.
+    assert trial["ceiling_per_s"] == pytest.approx(1.0)
+    _, printed, _ = run(
+        world, "run", "sync-devserver", "io", "-c", "20", "--param", "delay_s=50", "--json"
+    )
+    trial = trials_of(printed)[0]
+    assert trial["ceiling_per_s"] == pytest.approx(20 / 50)
+    assert trial["timeout_s"] == pytest.approx(1.5 * 20 * 50)
+
+
+def test_results_go_to_a_folder_named_after_time_and_run(run: Run, tmp_path: Path) -> None:
+    world = World({"flask": Script()})
+    run(world, "run", "sync-devserver", "cpu")
+    (folder,) = (tmp_path / "servelab-results").iterdir()
+    assert folder.name.endswith("Z-sync-devserver-cpu")
+    assert len((folder / "trials.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_folder_with_results_is_not_written_again(run: Run) -> None:
+    world = World({"flask": Script()})
+    run(world, "run", "sync-devserver", "cpu", "--out", "here")
+    status, _, notes = run(world, "run", "sync-devserver", "cpu", "--out", "here")
+    assert status == 2
+    assert "already holds results" in notes
+
+
+def test_servers_are_told_paths_that_hold_in_every_folder(run: Run) -> None:
+    world = World({"flask": Script()})
+    run(world, "run", "sync-devserver", "cpu", "--out", "relative")
+    assert all(path.is_absolute() for path in world.told)
