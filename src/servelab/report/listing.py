@@ -4,19 +4,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from servelab import catalogue
 from servelab.environment.cache import CachedEnvironment
 from servelab.model.environment import Interpreter
-from servelab.report import quantities
+from servelab.report import quantities, terminal
 
 
 def print_catalogue(interpreter: Interpreter, *, compiler: Path | None) -> None:
     """Print stacks with their deployments, then servers and workloads; mark what cannot run."""
-    console = Console(highlight=False)
+    console = terminal.console()
     console.print(_stacks(interpreter, compiler=compiler))
     console.print(_named("server", [(each.name, each.summary) for each in catalogue.servers()]))
     console.print(
@@ -55,7 +54,7 @@ def _named(kind: str, entries: Sequence[tuple[str, str]]) -> Table:
 
 def print_cache(entries: Sequence[CachedEnvironment], *, folder: Path) -> None:
     """Print each environment with its size."""
-    console = Console(highlight=False)
+    console = terminal.console()
     if not entries:
         console.print(f"No environments in {folder}.", markup=False)
         return
@@ -76,4 +75,4 @@ def print_cache(entries: Sequence[CachedEnvironment], *, folder: Path) -> None:
 
 def print_cleared(freed_bytes: int) -> None:
     """Print how much was freed."""
-    Console(highlight=False).print(f"{quantities.megabytes(freed_bytes)} freed.", markup=False)
+    terminal.console().print(f"{quantities.megabytes(freed_bytes)} freed.", markup=False)

@@ -65,7 +65,7 @@ def _host(host: HostFacts) -> str:
 def _table(table: view.Table) -> Iterable[str]:
     yield f"**{escape(table.verdict)}**"
     yield ""
-    yield "| deployment | " + " | ".join(table.columns) + " |"
+    yield "| deployment | " + " | ".join(each.heading for each in table.columns) + " |"
     yield "|---|" + "--:|" * len(table.columns)
     for row in table.rows:
         mark = "" if row.is_ranked else "\\* "

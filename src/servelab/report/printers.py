@@ -35,7 +35,7 @@ class Printer(Protocol):
 
 def choose(*, as_json: bool, quiet: bool, verbose: bool) -> Printer:
     """Return the printer that was asked for."""
-    console, notes = Console(highlight=False), Console(stderr=True, highlight=False)
+    console, notes = terminal.console(), Console(stderr=True, highlight=False)
     if as_json:
         return JsonPrinter(notes, verbose=verbose)
     return TextPrinter(console, notes, blocks=not quiet, verbose=verbose)

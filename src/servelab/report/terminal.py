@@ -1,6 +1,7 @@
 """The view model on a terminal."""
 
 import re
+import sys
 
 from rich import box
 from rich.console import Console
@@ -8,15 +9,22 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from servelab.model.trial import TrialStatus
-from servelab.report.view import Block, Line, Table
+from servelab.report.view import Block, Line, Row, Table
 
 _LABEL_WIDTH = 21
+WIDE = 144
+"""Columns of a terminal from which on the table is shown whole."""
 _CONTROL_CODES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def plain(text: str) -> str:
     """Return text without control codes: what a server wrote must not steer the terminal."""
     return _CONTROL_CODES.sub("�", text)
+
+
+def console() -> Console:
+    """Return standard output; a file or a pipe has room for the whole table."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
 
 
 def print_block(console: Console, block: Block) -> None:
@@ -49,20 +57,36 @@ def _print_lines(console: Console, lines: tuple[Line, ...]) -> None:
 
 
 def print_table(console: Console, table: Table) -> None:
-    """Print the verdict in words, then the table, then what to know about it."""
+    """Print the verdict in words, then the table, then what to know about it.
+
+    A narrow terminal gets the essential columns, and each deployment's settings on a second line.
+    """
+    is_wide = not console.is_terminal or console.width >= WIDE
+    shown = [n for n, column in enumerate(table.columns) if is_wide or column.is_essential]
+    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
+    grid.add_column("deployment", no_wrap=True)
+    for number in shown:
+        is_text = number == len(table.columns) - 1
+        grid.add_column(
+            table.columns[number].heading,
+            justify="left" if is_text else "right",
+            no_wrap=not is_text,
+            min_width=len(table.columns[number].heading),
+            overflow="fold",
+        )
+    for row in table.rows:
+        cells = [Text(plain(row.cells[number])) for number in shown]
+        grid.add_row(_title(row, is_wide=is_wide), *cells, style=None if row.is_ranked else "dim")
     console.print()
     _print(console, table.verdict, style="bold")
-    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
-    grid.add_column("deployment", overflow="fold")
-    for column in table.columns:
-        grid.add_column(column, justify="right", overflow="fold")
-    for row in table.rows:
-        mark = "" if row.is_ranked else "* "
-        cells = [Text(plain(cell)) for cell in row.cells]
-        grid.add_row(Text(plain(mark + row.title)), *cells, style=None if row.is_ranked else "dim")
     console.print(grid)
     for note in table.notes:
         _print(console, note)
+
+
+def _title(row: Row, *, is_wide: bool) -> Text:
+    mark, gap = ("" if row.is_ranked else "* "), (" " if is_wide else "\n  ")
+    return Text(plain(f"{mark}{row.stack}{gap if row.heading else ''}{row.heading}"))
 
 
 def _print(console: Console, text: str, *, style: str = "") -> None:

@@ -10,7 +10,6 @@ from servelab.report import quantities
 
 _SEED_QUANTILES = ("p50", "p60", "p70", "p80", "p90")
 _NOT_FAILURES = frozenset({"scheduled", "sent", "ok"})
-CEILING_NOISE = 0.05
 
 
 class Line(Struct, frozen=True):
@@ -37,12 +36,26 @@ class Block(Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
 
 
+class Column(Struct, frozen=True):
+    """A column of the table."""
+
+    heading: str
+    is_essential: bool = False
+    """Whether it is shown where there is little room."""
+
+
 class Row(Struct, frozen=True, kw_only=True):
     """One deployment in the table."""
 
-    title: str
+    stack: str
+    heading: str
     is_ranked: bool
     cells: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """Return stack and heading."""
+        return f"{self.stack} {self.heading}" if self.heading else self.stack
 
 
 class Table(Struct, frozen=True, kw_only=True):
@@ -50,20 +63,20 @@ class Table(Struct, frozen=True, kw_only=True):
 
     workload: str
     verdict: str
-    columns: tuple[str, ...]
+    columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
 
 
 COLUMNS = (
-    "requests/s",
-    "of ceiling",
-    "p50 ms",
-    "p90 ms",
-    "max ms",
-    "CPU ms/call",
-    "memory",
-    "failures",
+    Column("requests/s", is_essential=True),
+    Column("of ceiling", is_essential=True),
+    Column("p50 ms", is_essential=True),
+    Column("p90 ms"),
+    Column("max ms"),
+    Column("CPU ms/call"),
+    Column("memory"),
+    Column("failures", is_essential=True),
 )
 
 
@@ -200,7 +213,8 @@ def _why_unranked(trial: Trial) -> str:
 def _row(trial: Trial) -> Row:
     times = trial.response_time_s
     return Row(
-        title=trial.title,
+        stack=trial.stack,
+        heading=trial.heading,
         is_ranked=is_ranked(trial),
         cells=(
             quantities.rate(trial.throughput_per_s),
