@@ -42,7 +42,7 @@ def long_running(n: int) -> "NDArray[np.float64]":
 
     The global generator is part of the benchmark: its lock is what threads wait for.
     """
-    import numpy as np  # noqa: PLC0415 - the measuring side reads this module without NumPy
+    import numpy as np
 
     m = np.random.random((100, 100))
     for _ in range(n):
@@ -52,7 +52,7 @@ def long_running(n: int) -> "NDArray[np.float64]":
 
 def prepare() -> None:
     """Import NumPy before the first call."""
-    import numpy as np  # noqa: F401, PLC0415 - see long_running
+    import numpy as np  # noqa: F401 - see long_running
 
 
 def work(parameters: Parameters) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def work(parameters: Parameters) -> dict[str, Any]:
     From about 4,000 multiplications on, elements become too small for a float and end as 0;
     they count with the logarithm of the smallest positive float.
     """
-    import numpy as np  # noqa: PLC0415 - see long_running
+    import numpy as np
 
     m = long_running(parameters.num)
     return {"shape": list(m.shape), "mean_ln": float(np.log(np.maximum(m, _TINY)).mean())}

@@ -13,8 +13,6 @@ from weakref import WeakKeyDictionary
 
 from . import SLOW_API_VARIABLE
 
-from . import SLOW_API_VARIABLE
-
 if TYPE_CHECKING:
     import aiohttp
     import urllib3
@@ -41,8 +39,8 @@ class Parameters:
 
 def prepare() -> None:
     """Import both HTTP clients before the first call."""
-    import aiohttp  # noqa: F401, PLC0415 - the measuring side reads this module without them
-    import urllib3  # noqa: F401, PLC0415
+    import aiohttp  # noqa: F401 - the measuring side reads this module without them
+    import urllib3  # noqa: F401
 
 
 def work(parameters: Parameters) -> dict[str, Any]:
@@ -118,13 +116,13 @@ def _content(status: int, body: bytes) -> Any:
 @functools.cache
 def _connections() -> "urllib3.PoolManager":
     """Keep as many idle connections as the server's threads can use at once, ten each."""
-    import urllib3  # noqa: PLC0415 - see prepare
+    import urllib3
 
     return urllib3.PoolManager(maxsize=_IDLE_CONNECTIONS, timeout=None)
 
 
 def _session() -> "aiohttp.ClientSession":
-    import aiohttp  # noqa: PLC0415 - see prepare
+    import aiohttp
 
     loop = asyncio.get_running_loop()
     if loop not in _sessions:

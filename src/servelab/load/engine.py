@@ -1,0 +1,258 @@
+"""The generator's own process: a plan on standard input, records in a file, a result on output.
+
+``python -m servelab.load.engine`` imports the standard library, httptools, hpack and what the plan
+names as check. Input: one JSON line, the order; later perhaps ``stop``; end of file means that the
+parent is gone, and ends this process too. Output: JSON lines, ``{"progress": ...}`` several times a
+second and one ``{"result": ...}`` or ``{"error": ...}`` at the end.
+"""
+
+import gc
+import json
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from servelab.load import schedule
+from servelab.load.answers import load_check
+from servelab.load.dispatch import ClosedDispatch, GrowingPool, OpenDispatch, SharedLanes
+from servelab.load.lane import Dispatch, Lane, Reuse
+from servelab.load.ledger import Ledger
+from servelab.load.loop import Loop
+from servelab.load.record import Recorder
+from servelab.load.wire import Wire, new_gear, new_lane
+
+_PROGRESS_NS = 250_000_000
+_SHORTEST_TICK_NS = 10_000_000
+_LONGEST_TICK_NS = 100_000_000
+_TICKS_PER_TIMEOUT = 20
+_SECOND_NS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A load plan as it came over the pipe, with where to run and where to write."""
+
+    plan: dict[str, Any]
+    records: Path
+    cpus: tuple[int, ...]
+
+    @classmethod
+    def parse(cls, line: str) -> "Order":
+        """Read the order from its JSON."""
+        order = json.loads(line)
+        return cls(
+            plan=order["plan"], records=Path(order["records"]), cpus=tuple(order["cpus"] or ())
+        )
+
+
+class Run:
+    """One load, from its first planned start until its last request has ended."""
+
+    def __init__(self, order: Order) -> None:
+        plan = order.plan
+        self._plan = plan
+        self._timeout_ns = round(plan["timeout_s"] * _SECOND_NS)
+        check = load_check(plan["check"], json.loads(plan["check_parameters"]))
+        tick_ns = self._timeout_ns // _TICKS_PER_TIMEOUT
+        self._loop = Loop(tick_ns=min(max(tick_ns, _SHORTEST_TICK_NS), _LONGEST_TICK_NS))
+        self._recorder = Recorder(order.records)
+        self._ledger = Ledger(self._recorder, check=check, timeout_ns=self._timeout_ns)
+        self._wire = Wire.parse(plan)
+        self._lanes: list[Lane] = []
+        self._unstarted = 0
+        self._is_stopped = False
+        self._next_progress_ns = 0
+        self._start_ns = 0
+        self._dispatch: Dispatch
+
+    def run(self) -> dict[str, Any]:
+        """Drive the load to its end; return the result as it goes over the pipe."""
+        os.set_blocking(sys.stdin.fileno(), False)
+        self._loop.add(sys.stdin.fileno(), self._on_order)
+        self._dispatch = self._build_dispatch()
+        cpu_before_s = _cpu_s()
+        self._dispatch.begin(self._start_ns)
+        self._loop.run(is_over=self._is_over, tick=self._tick)
+        self._recorder.close()
+        cpu_s = _cpu_s() - cpu_before_s
+        self._loop.close()
+        ledger = self._ledger
+        return {
+            "records": ledger.next_sequence(),
+            "unstarted": self._unstarted,
+            "failures": {str(int(kind)): number for kind, number in ledger.failures.items()},
+            "started_ns": ledger.first_planned_ns or self._start_ns,
+            "ended_ns": ledger.last_finished_ns or self._start_ns,
+            "connections_opened": ledger.connections_opened,
+            "idle_closes": ledger.idle_closes,
+            "cpu_s": cpu_s,
+            "area_ns": ledger.area_ns,
+            "samples": ledger.samples,
+            "was_interrupted": self._is_stopped,
+        }
+
+    # ---- building
+
+    def _build_dispatch(self) -> Dispatch:
+        plan = self._plan
+        self._start_ns = self._loop.clock()
+        duration_s = plan["duration_s"]
+        end_ns = None if duration_s is None else self._start_ns + round(duration_s * _SECOND_NS)
+        load = plan["load"]
+        if load["type"] == "closed":
+            return self._build_closed(load, requests=plan["requests"], end_ns=end_ns)
+        return self._build_open(load, requests=plan["requests"], end_ns=end_ns)
+
+    def _build_closed(
+        self, load: dict[str, Any], *, requests: int | None, end_ns: int | None
+    ) -> Dispatch:
+        callers: list[Lane] = []
+        dispatch = ClosedDispatch(
+            schedule.ClosedSchedule(
+                requests=requests, end_ns=end_ns, think_ns=round(load["think_time_s"] * _SECOND_NS)
+            ),
+            ledger=self._ledger,
+            loop=self._loop,
+            callers=callers,
+        )
+        new_lane = self._lane_maker(lambda: dispatch)
+        number = load["callers"]
+        if self._wire.is_grpc and self._wire.reuse is Reuse.KEEP:
+            channels = [new_lane() for _ in range(min(self._plan["channels"], number))]
+            callers += [channels[caller % len(channels)] for caller in range(number)]
+        else:
+            callers += [new_lane() for _ in range(number)]
+        return dispatch
+
+    def _build_open(
+        self, load: dict[str, Any], *, requests: int | None, end_ns: int | None
+    ) -> Dispatch:
+        rate_per_s = load["rate_per_s"]
+        if load["arrivals"] == "constant":
+            arrivals = schedule.constant_arrivals(rate_per_s=rate_per_s, start_ns=self._start_ns)
+        else:
+            arrivals = schedule.poisson_arrivals(
+                rate_per_s=rate_per_s, start_ns=self._start_ns, seed=load["seed"]
+            )
+        new_lane = self._lane_maker(lambda: dispatch)
+        channels: list[Lane] = []
+        if self._wire.is_grpc and self._wire.reuse is Reuse.KEEP:
+            pool: GrowingPool | SharedLanes = SharedLanes(channels)
+        else:
+            limit = load["in_flight_limit"]
+            pool = GrowingPool(new_lane, limit=min(load["connection_limit"] or limit, limit))
+        dispatch = OpenDispatch(
+            schedule.bounded(arrivals, requests=requests, end_ns=end_ns),
+            ledger=self._ledger,
+            loop=self._loop,
+            pool=pool,
+            in_flight_limit=load["in_flight_limit"],
+        )
+        if isinstance(pool, SharedLanes):
+            channels += [new_lane() for _ in range(self._plan["channels"])]
+        return dispatch
+
+    def _lane_maker(self, dispatch: Callable[[], Dispatch]) -> Callable[[], Lane]:
+        """Return what makes lanes, each of them known to this run."""
+        gear = new_gear(self._wire, loop=self._loop, ledger=self._ledger)
+
+        def make() -> Lane:
+            lane = new_lane(gear, dispatch())
+            self._lanes.append(lane)
+            return lane
+
+        return make
+
+    # ---- running
+
+    def _is_over(self) -> bool:
+        return self._is_stopped or self._dispatch.is_over
+
+    def _tick(self, now_ns: int) -> None:
+        self._dispatch.expire(now_ns)
+        for lane in self._lanes:
+            lane.expire(now_ns)
+        self._recorder.flush()
+        if now_ns >= self._next_progress_ns:
+            self._next_progress_ns = now_ns + _PROGRESS_NS
+            self._tell_progress(now_ns)
+
+    def _tell_progress(self, now_ns: int) -> None:
+        ledger = self._ledger
+        _say(
+            {
+                "progress": {
+                    "elapsed_s": max(0, now_ns - self._start_ns) / _SECOND_NS,
+                    "finished": self._recorder.kept,
+                    "failed": ledger.failed,
+                    "in_flight": ledger.in_flight,
+                }
+            }
+        )
+
+    def _on_order(self, _mask: int) -> None:
+        """Stop in good order on a word; at the end of file nobody is left to tell."""
+        if not os.read(sys.stdin.fileno(), 4096):
+            os._exit(1)
+        self._is_stopped = True
+        self._unstarted = self._dispatch.stop()
+        now_ns = self._loop.clock()
+        for lane in self._lanes:
+            lane.abandon(now_ns)
+
+
+def _read_order(fd: int) -> str:
+    """Read the order's line; the parent says no more before it has heard of progress."""
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        piece = os.read(fd, 1 << 20)
+        if not piece:
+            sys.exit("no order came")
+        line += piece
+    return line.decode()
+
+
+def _cpu_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _say(message: dict[str, Any]) -> None:
+    print(json.dumps(message), flush=True)  # noqa: T201 - this is the pipe to the parent
+
+
+def _raise_file_limit() -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def main(argv: Sequence[str] = ()) -> int:
+    """Run one order; 0 where a result was given."""
+    del argv
+    # Ctrl-C reaches the whole terminal group: the parent decides what becomes of this process.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    order = Order.parse(_read_order(sys.stdin.fileno()))
+    if order.cpus:
+        os.sched_setaffinity(0, order.cpus)
+    _raise_file_limit()
+    try:
+        run = Run(order)
+        # What exists now stays; what comes later is freed by counting.
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        result = run.run()
+    except OSError as error:
+        _say({"error": str(error)})
+        return 1
+    _say({"result": result})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,641 @@
+"""gRPC over sockets: a lane is a channel, one HTTP/2 connection for any number of calls."""
+
+import socket
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from servelab.load import http2
+from servelab.load.http1 import BODY_LIMIT, HEAD_LIMIT, BadAnswer, class_of_status
+from servelab.load.lane import (
+    READ_BYTES,
+    Dispatch,
+    Reuse,
+    Target,
+    class_of_error,
+    pending_error,
+)
+from servelab.load.ledger import Ledger
+from servelab.load.loop import READABLE, WRITABLE, Loop
+from servelab.load.record import NEVER
+from servelab.load.request import Template
+from servelab.model.outcome import Outcome
+
+_LAST_STREAM = 2**31 - 1
+_MANY_STREAMS = 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcGear:
+    """What the channels of a run share."""
+
+    loop: Loop
+    ledger: Ledger
+    target: Target
+    reuse: Reuse
+    nonce_of: Callable[[int], bytes]
+    headers: bytes
+    """The encoded header block of every call."""
+    message: Template
+    memo: http2.GrpcHeadMemo
+
+
+class Call:
+    """One call in flight, or waiting for its connection."""
+
+    __slots__ = (
+        "content", "first_ns", "head", "nonce", "planned_ns", "ready_ns", "sent_ns", "sequence",
+        "taken_up_ns", "unacknowledged", "unsent", "window",
+    )  # fmt: skip
+
+    def __init__(self, planned_ns: int, taken_up_ns: int, *, sequence: int, nonce: bytes) -> None:
+        self.planned_ns = planned_ns
+        self.taken_up_ns = taken_up_ns
+        self.sequence = sequence
+        self.nonce = nonce
+        self.ready_ns = self.sent_ns = self.first_ns = NEVER
+        self.head: http2.GrpcHead | None = None
+        self.content: bytes | bytearray = b""
+        self.unsent = b""
+        self.window = 0
+        """Bytes which the server allows this stream beyond its initial window."""
+        self.unacknowledged = 0
+
+
+class GrpcLane:
+    """A channel: opens its connection when a call needs it, and another when that one ends."""
+
+    def __init__(self, gear: GrpcGear, dispatch: Dispatch) -> None:
+        self.gear = gear
+        self.dispatch = dispatch
+        self._current: GrpcConnection | None = None
+        self._connections: set[GrpcConnection] = set()
+
+    def start(self, planned_ns: int, taken_up_ns: int) -> None:
+        """Send a call over the connection at hand, or over a new one, once it is ready."""
+        sequence = self.gear.ledger.next_sequence()
+        nonce = self.gear.nonce_of(sequence)
+        self._place(Call(planned_ns, taken_up_ns, sequence=sequence, nonce=nonce))
+
+    def expire(self, now_ns: int) -> None:
+        """Settle as timeouts the calls past their deadline."""
+        for connection in list(self._connections):
+            connection.expire(now_ns)
+
+    def abandon(self, now_ns: int) -> None:
+        """Settle as abandoned all calls, and close."""
+        for connection in list(self._connections):
+            connection.abandon(now_ns)
+
+    def retire(self, connection: "GrpcConnection") -> None:
+        """Start no more calls over a connection."""
+        if self._current is connection:
+            self._current = None
+
+    def forget(self, connection: "GrpcConnection") -> None:
+        """Let a closed connection go."""
+        self.retire(connection)
+        self._connections.discard(connection)
+
+    def replace(self, calls: list[Call]) -> None:
+        """Put calls of which nothing was sent on another connection."""
+        for call in calls:
+            self._place(call)
+
+    def settle(
+        self,
+        call: Call,
+        outcome: Outcome,
+        *,
+        reason: str = "",
+        finished_ns: int,
+        connection: int,
+        status: int = 0,
+        worker_pid: int = 0,
+    ) -> None:
+        """Record the end of a call and let its caller go on."""
+        if call.sent_ns == NEVER and call.first_ns != NEVER:
+            # Answered before all of it was sent.
+            call.sent_ns = call.first_ns
+        self.gear.ledger.settle(
+            outcome,
+            reason=reason,
+            sequence=call.sequence,
+            planned_ns=call.planned_ns,
+            taken_up_ns=call.taken_up_ns,
+            connection_ready_ns=call.ready_ns,
+            sent_ns=call.sent_ns,
+            first_byte_ns=call.first_ns,
+            finished_ns=finished_ns,
+            connection=connection,
+            body_bytes=len(call.content),
+            worker_pid=worker_pid,
+            status=status,
+        )
+        if call.sent_ns == NEVER:
+            self.dispatch.pause(self, finished_ns)
+        else:
+            self.dispatch.free(self, finished_ns)
+
+    def _place(self, call: Call) -> None:
+        if self._current is None:
+            self._current = GrpcConnection(self)
+            self._connections.add(self._current)
+            self._current.connect(call)
+        else:
+            self._current.start(call)
+
+
+class GrpcConnection:
+    """One HTTP/2 connection and its calls."""
+
+    def __init__(self, lane: GrpcLane) -> None:
+        self._lane = lane
+        gear = lane.gear
+        self._gear = gear
+        self._ledger = gear.ledger
+        self._clock = gear.ledger.clock
+        self._number = gear.ledger.next_connection()
+        self._socket: socket.socket | None = None
+        self._is_made = False
+        self._is_ready = False
+        self._is_draining = False
+        self._in_batch = False
+        self._now_ns = 0
+        self._calls: dict[int, Call] = {}
+        self._waiting: deque[Call] = deque()
+        self._bodies: deque[int] = deque()
+        self._unstamped: list[Call] = []
+        self._out: list[bytes] = [http2.PREFACE]
+        self._out_blocked = False
+        self._rest = b""
+        self._block: tuple[int, int, bytes] | None = None
+        self._next_stream = 1
+        self._stream_limit = _MANY_STREAMS
+        self._send_window = http2.DEFAULT_WINDOW
+        self._initial_window = http2.DEFAULT_WINDOW
+        self._frame_limit = http2.FRAME_LIMIT
+        self._unacknowledged = 0
+        self._message_length = len(gear.message.fill(gear.nonce_of(0)))
+        self._formats = self._preformat()
+        self._on_frame: dict[int, Callable[[int, int, bytes], None]] = {
+            http2.DATA: self._on_data,
+            http2.HEADERS: self._on_headers,
+            http2.CONTINUATION: self._on_continuation,
+            http2.RST_STREAM: self._on_reset,
+            http2.SETTINGS: self._on_settings,
+            http2.PING: self._on_ping,
+            http2.GOAWAY: self._on_goaway,
+            http2.WINDOW_UPDATE: self._on_window_update,
+            http2.PUSH_PROMISE: self._on_push,
+        }
+
+    def _preformat(self) -> tuple[bytes, bytes]:
+        """Return what stands before a call's two stream numbers: of HEADERS, and up to DATA's."""
+        block = self._gear.headers
+        headers = http2.frame(http2.HEADERS, flags=http2.END_HEADERS, payload=block)
+        data = http2.FRAME_HEAD.pack(self._message_length << 8 | http2.DATA, http2.END_STREAM, 0)
+        return headers[:5], block + data[:5]
+
+    # ---- life
+
+    def connect(self, call: Call) -> None:
+        """Begin to connect, for a first call."""
+        self._waiting.append(call)
+        try:
+            self._socket = self._gear.target.connect()
+        except OSError as error:
+            self._fail(class_of_error(error), f"connect: {error.strerror}")
+            return
+        self._gear.loop.add(self._socket.fileno(), self._on_event, mask=READABLE | WRITABLE)
+        self._out_blocked = True
+
+    def start(self, call: Call) -> None:
+        """Send a call, or let it wait for the connection or for a stream."""
+        if not self._is_ready or self._waiting or len(self._calls) >= self._stream_limit:
+            self._waiting.append(call)
+            return
+        self._open_stream(call)
+        if not self._in_batch:
+            self._flush()
+
+    def expire(self, now_ns: int) -> None:
+        """Settle as timeouts the calls past their deadline; cancel those that were sent."""
+        oldest_ns = now_ns - self._ledger.timeout_ns
+        self._now_ns = now_ns
+        late = [stream for stream, call in self._calls.items() if call.planned_ns < oldest_ns]
+        waiting = [call for call in self._waiting if call.planned_ns < oldest_ns]
+        self._in_batch = True
+        for stream in late:
+            self._out.append(http2.reset_stream(stream))
+            self._end(stream, Outcome.TIMEOUT, reason="no whole answer before the deadline")
+        for call in waiting:
+            self._waiting.remove(call)
+        if waiting and not self._is_ready:
+            # Connecting took a request's whole time: whoever else waits tries anew.
+            others = list(self._waiting)
+            self._waiting.clear()
+            self._close()
+            self._lane.replace(others)
+        for call in waiting:
+            self._settle(call, Outcome.TIMEOUT, reason="no connection before the deadline")
+        self._in_batch = False
+        self._open_waiting()
+        self._flush()
+
+    def abandon(self, now_ns: int) -> None:
+        """Settle as abandoned all calls, and close."""
+        self._now_ns = now_ns
+        calls = [*self._calls.values(), *self._waiting]
+        self._calls.clear()
+        self._waiting.clear()
+        self._close()
+        for call in calls:
+            age_s = (now_ns - call.planned_ns) / 1e9
+            reason = f"in flight for {age_s:.3f} s when the run ended"
+            self._settle(call, Outcome.ABANDONED, reason=reason)
+
+    def _fail(self, outcome: Outcome, reason: str) -> None:
+        """End the connection, and in the given class what depended on it."""
+        self._now_ns = self._clock()
+        in_flight, waiting = list(self._calls.values()), list(self._waiting)
+        self._calls.clear()
+        self._waiting.clear()
+        was_ready = self._is_ready
+        self._close()
+        for call in in_flight:
+            ended = outcome
+            if outcome is Outcome.CLOSED_EARLY and call.first_ns != NEVER:
+                ended = Outcome.TRUNCATED
+            self._settle(call, ended, reason=reason)
+        if was_ready:
+            self._lane.replace(waiting)
+        else:
+            for call in waiting:
+                self._settle(call, outcome, reason=reason)
+
+    def _close(self) -> None:
+        self._lane.forget(self)
+        if self._socket is not None:
+            self._gear.loop.remove(self._socket.fileno())
+            self._socket.close()
+            self._socket = None
+        self._on_frame = {}  # bound methods: a cycle that would outlive the connection
+
+    def _part(self) -> None:
+        """Close after the last call, politely: the server may close first."""
+        connection = self._socket
+        if connection is not None:
+            self._socket = None
+            try:
+                connection.shutdown(socket.SHUT_WR)
+            except OSError:
+                self._gear.loop.remove(connection.fileno())
+                connection.close()
+            else:
+                self._gear.loop.linger(connection)
+        self._close()
+
+    # ---- sending
+
+    def _open_stream(self, call: Call) -> None:
+        stream = self._next_stream
+        self._next_stream = stream + 2
+        self._calls[stream] = call
+        call.ready_ns = self._clock()
+        self._unstamped.append(call)
+        number = stream.to_bytes(4, "big")
+        before, between = self._formats
+        message = self._gear.message.fill(call.nonce)
+        length = self._message_length
+        if (
+            length <= self._send_window
+            and length <= self._initial_window
+            and length <= self._frame_limit
+            and not self._bodies
+        ):
+            self._send_window -= length
+            self._out.append(before + number + between + number + message)
+        else:
+            self._out.append(before + number + self._gear.headers)
+            call.unsent = message
+            self._bodies.append(stream)
+            self._send_bodies()
+        if self._next_stream > _LAST_STREAM or self._gear.reuse is Reuse.CLOSE:
+            self._drain()
+
+    def _send_bodies(self) -> None:
+        """Send what the windows allow of the bodies that did not fit at once."""
+        for _ in range(len(self._bodies)):
+            stream = self._bodies.popleft()
+            call = self._calls.get(stream)
+            if call is None:
+                continue
+            while call.unsent:
+                allowed = min(
+                    self._send_window, self._initial_window + call.window, self._frame_limit
+                )
+                if allowed <= 0:
+                    break
+                piece, call.unsent = call.unsent[:allowed], call.unsent[allowed:]
+                self._send_window -= len(piece)
+                call.window -= len(piece)
+                flags = 0 if call.unsent else http2.END_STREAM
+                self._out.append(http2.frame(http2.DATA, flags=flags, stream=stream, payload=piece))
+            if call.unsent:
+                self._bodies.append(stream)
+
+    def _open_waiting(self) -> None:
+        while (
+            self._is_ready
+            and self._waiting
+            and not self._is_draining
+            and len(self._calls) < self._stream_limit
+        ):
+            self._open_stream(self._waiting.popleft())
+        if self._is_draining and self._waiting:
+            calls = list(self._waiting)
+            self._waiting.clear()
+            self._lane.replace(calls)
+
+    def _flush(self) -> None:
+        """Send what has piled up; stamp the calls whose bytes are all gone."""
+        if self._socket is None or self._out_blocked or not self._out:
+            return
+        out = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+        self._out.clear()
+        try:
+            sent = self._socket.send(out)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self._fail(class_of_error(error), f"send: {error.strerror}")
+            return
+        if sent < len(out):
+            self._out.append(out[sent:])
+            self._out_blocked = True
+            self._gear.loop.modify(self._socket.fileno(), READABLE | WRITABLE)
+            return
+        now_ns = self._clock()
+        if self._bodies:
+            still = [call for call in self._unstamped if call.unsent]
+            for call in self._unstamped:
+                if not call.unsent:
+                    call.sent_ns = now_ns
+            self._unstamped = still
+            return
+        for call in self._unstamped:
+            call.sent_ns = now_ns
+        self._unstamped.clear()
+
+    # ---- receiving
+
+    def _on_event(self, mask: int) -> None:
+        if self._socket is None:
+            return
+        if not self._is_made:
+            error = pending_error(self._socket)
+            if error is not None:
+                self._fail(class_of_error(error), f"connect: {error.strerror}")
+                return
+            self._is_made = True
+            self._ledger.connections_opened += 1
+        if mask & WRITABLE:
+            self._out_blocked = False
+            self._gear.loop.modify(self._socket.fileno(), READABLE)
+            self._flush()
+        if mask & ~WRITABLE and self._socket is not None:
+            self._receive(self._socket)
+
+    def _receive(self, connection: socket.socket) -> None:
+        try:
+            received = connection.recv(READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._fail(class_of_error(error), f"receive: {error.strerror}")
+            return
+        self._now_ns = self._clock()
+        if not received:
+            self._peer_closed()
+            return
+        self._in_batch = True
+        try:
+            self._take_frames(self._rest + received if self._rest else received)
+        except BadAnswer as bad:
+            self._fail(bad.outcome, bad.reason)
+            return
+        finally:
+            self._in_batch = False
+        self._open_waiting()
+        self._flush()
+        if self._is_draining and not self._calls and self._socket is not None:
+            self._part()
+
+    def _peer_closed(self) -> None:
+        if not self._calls and self._is_ready:
+            self._ledger.idle_closes += 1
+        self._fail(Outcome.CLOSED_EARLY, "the connection was closed with the call open")
+
+    def _take_frames(self, received: bytes) -> None:
+        position, end = 0, len(received)
+        unpack, length_of_head = http2.FRAME_HEAD.unpack_from, http2.FRAME_HEAD_LENGTH
+        while end - position >= length_of_head:
+            length_and_kind, flags, stream = unpack(received, position)
+            length = length_and_kind >> 8
+            if length > http2.FRAME_LIMIT:
+                raise BadAnswer(Outcome.PROTOCOL_ERROR, f"a frame of {length} bytes: no HTTP/2?")
+            start = position + length_of_head
+            if start + length > end:
+                break
+            position = start + length
+            kind = length_and_kind & 0xFF
+            if not self._is_ready and kind != http2.SETTINGS:
+                raise BadAnswer(Outcome.PROTOCOL_ERROR, "the first frame was not SETTINGS")
+            if self._block is not None and kind != http2.CONTINUATION:
+                raise BadAnswer(Outcome.PROTOCOL_ERROR, "a header block was interrupted")
+            handle = self._on_frame.get(kind)
+            if handle is not None:
+                handle(flags, stream & _LAST_STREAM, received[start:position])
+        self._rest = received[position:]
+
+    def _call(self, stream: int) -> Call | None:
+        """Return a stream's call, None where it has ended; BadAnswer where there never was one."""
+        call = self._calls.get(stream)
+        if call is None and (not stream & 1 or stream >= self._next_stream):
+            raise BadAnswer(Outcome.PROTOCOL_ERROR, f"a frame on stream {stream}, never opened")
+        return call
+
+    def _on_data(self, flags: int, stream: int, payload: bytes) -> None:
+        length = len(payload)
+        self._unacknowledged += length
+        if self._unacknowledged > http2.CONNECTION_WINDOW // 2:
+            self._out.append(http2.window_update(self._unacknowledged))
+            self._unacknowledged = 0
+        call = self._calls.get(stream) or self._call(stream)
+        if call is None:
+            return
+        if call.head is None:
+            self._reject(stream, Outcome.PROTOCOL_ERROR, "a message before its headers")
+            return
+        content = http2.strip_padding(flags, payload) if flags & http2.PADDED else payload
+        if call.content:
+            self._add_content(call, content)
+        else:
+            call.content = content
+        if len(call.content) > BODY_LIMIT:
+            self._reject(stream, Outcome.TOO_BIG, "a message beyond the limit")
+            return
+        call.unacknowledged += length
+        if call.unacknowledged > http2.STREAM_WINDOW // 2:
+            self._out.append(http2.window_update(call.unacknowledged, stream=stream))
+            call.unacknowledged = 0
+        if flags & http2.END_STREAM:
+            self._judge(stream, call, call.head)
+
+    def _add_content(self, call: Call, content: bytes) -> None:
+        if isinstance(call.content, bytes):
+            call.content = bytearray(call.content)
+        call.content += content
+
+    def _on_headers(self, flags: int, stream: int, payload: bytes) -> None:
+        if flags & (http2.PADDED | http2.HAS_PRIORITY):
+            payload = http2.strip_priority(flags, http2.strip_padding(flags, payload))
+        if flags & http2.END_HEADERS:
+            self._on_block(flags, stream, payload)
+        else:
+            self._block = (flags, stream, payload)
+
+    def _on_continuation(self, flags: int, stream: int, payload: bytes) -> None:
+        if self._block is None or self._block[1] != stream:
+            raise BadAnswer(Outcome.PROTOCOL_ERROR, "a CONTINUATION of nothing")
+        first_flags, _, begun = self._block
+        block = begun + payload
+        if len(block) > HEAD_LIMIT:
+            raise BadAnswer(Outcome.TOO_BIG, "a head beyond the limit")
+        if flags & http2.END_HEADERS:
+            self._block = None
+            self._on_block(first_flags, stream, block)
+        else:
+            self._block = (first_flags, stream, block)
+
+    def _on_block(self, flags: int, stream: int, block: bytes) -> None:
+        call = self._calls.get(stream) or self._call(stream)
+        if call is None:
+            return
+        head = self._gear.memo.parse(block)
+        if call.first_ns == NEVER:
+            call.first_ns = self._now_ns
+        if flags & http2.END_STREAM:
+            self._judge(stream, call, head)
+        elif call.head is not None:
+            self._reject(stream, Outcome.PROTOCOL_ERROR, "trailers that do not end the stream")
+        elif not head.is_interim:
+            call.head = head
+
+    def _judge(self, stream: int, call: Call, last: http2.GrpcHead) -> None:
+        """End a call whose stream has ended, by its last header block (perhaps its only one)."""
+        http_status = (call.head or last).http_status
+        if http_status != HTTPStatus.OK:
+            self._end_with_http_status(stream, http_status)
+            return
+        if last.grpc_status is None:
+            self._end(stream, Outcome.PROTOCOL_ERROR, reason="no grpc-status at the end")
+            return
+        if last.grpc_status:
+            reason = f"status {last.grpc_status}: {last.grpc_message}"
+            self._end(stream, Outcome.GRPC_STATUS, reason=reason, status=last.grpc_status)
+            return
+        try:
+            message = http2.single_message(call.content)
+        except BadAnswer as bad:
+            self._end(stream, bad.outcome, reason=bad.reason)
+            return
+        outcome, worker_pid, reason = self._ledger.check(0, message, call.nonce)
+        self._end(stream, outcome, reason=reason, worker_pid=worker_pid)
+
+    def _end_with_http_status(self, stream: int, status: int | None) -> None:
+        if status is None:
+            self._end(stream, Outcome.PROTOCOL_ERROR, reason="an answer without a status")
+            return
+        outcome = class_of_status(status)
+        if outcome is Outcome.OK:
+            outcome = Outcome.PROTOCOL_ERROR
+        self._end(stream, outcome, reason=f"HTTP status {status}", status=status)
+
+    def _reject(self, stream: int, outcome: Outcome, reason: str) -> None:
+        self._out.append(http2.reset_stream(stream))
+        self._end(stream, outcome, reason=reason)
+
+    def _end(
+        self, stream: int, outcome: Outcome, *, reason: str, status: int = 0, worker_pid: int = 0
+    ) -> None:
+        call = self._calls.pop(stream)
+        if call.unsent:
+            # The server answered without the whole message: it must not wait for the rest.
+            call.unsent = b""
+            self._out.append(http2.reset_stream(stream))
+        self._settle(call, outcome, reason=reason, status=status, worker_pid=worker_pid)
+
+    def _settle(
+        self, call: Call, outcome: Outcome, *, reason: str, status: int = 0, worker_pid: int = 0
+    ) -> None:
+        self._lane.settle(
+            call,
+            outcome,
+            reason=reason,
+            finished_ns=self._now_ns,
+            connection=self._number,
+            status=status,
+            worker_pid=worker_pid,
+        )
+
+    def _on_reset(self, _flags: int, stream: int, payload: bytes) -> None:
+        if self._call(stream) is not None:
+            code = int.from_bytes(payload[:4], "big")
+            self._end(stream, Outcome.STREAM_RESET, reason=f"RST_STREAM with code {code}")
+
+    def _on_settings(self, flags: int, _stream: int, payload: bytes) -> None:
+        if flags & http2.ACK:
+            return
+        values = http2.parse_settings(payload)
+        self._stream_limit = values.get(http2.MAX_CONCURRENT_STREAMS, self._stream_limit)
+        self._frame_limit = values.get(http2.MAX_FRAME_SIZE, self._frame_limit)
+        self._initial_window = values.get(http2.INITIAL_WINDOW_SIZE, self._initial_window)
+        if self._initial_window > http2.LARGEST_WINDOW:
+            raise BadAnswer(Outcome.PROTOCOL_ERROR, "a window beyond the limit")
+        self._out.append(http2.frame(http2.SETTINGS, flags=http2.ACK))
+        self._is_ready = True
+        self._send_bodies()
+
+    def _on_ping(self, flags: int, _stream: int, payload: bytes) -> None:
+        if not flags & http2.ACK:
+            self._out.append(http2.frame(http2.PING, flags=http2.ACK, payload=payload))
+
+    def _on_window_update(self, _flags: int, stream: int, payload: bytes) -> None:
+        increment = int.from_bytes(payload, "big") & _LAST_STREAM
+        if stream == 0:
+            self._send_window += increment
+            if self._send_window > http2.LARGEST_WINDOW:
+                raise BadAnswer(Outcome.PROTOCOL_ERROR, "a window beyond the limit")
+        else:
+            call = self._call(stream)
+            if call is not None:
+                call.window += increment
+        if self._bodies:
+            self._send_bodies()
+
+    def _on_push(self, _flags: int, _stream: int, _payload: bytes) -> None:
+        raise BadAnswer(Outcome.PROTOCOL_ERROR, "a PUSH_PROMISE that was forbidden")
+
+    def _on_goaway(self, _flags: int, _stream: int, payload: bytes) -> None:
+        last = int.from_bytes(payload[:4], "big") & _LAST_STREAM
+        code = int.from_bytes(payload[4:8], "big")
+        self._drain()
+        for stream in [stream for stream in self._calls if stream > last]:
+            self._end(stream, Outcome.GOAWAY, reason=f"GOAWAY with code {code}")
+
+    def _drain(self) -> None:
+        self._is_draining = True
+        self._lane.retire(self)

@@ -1,0 +1,100 @@
+"""One request over a connection of its own: whether a server is there and answers rightly."""
+
+import dataclasses
+import errno
+import json
+import secrets
+import socket
+from typing import Any
+
+from servelab.load.answers import load_check
+from servelab.load.lane import Lane, Target
+from servelab.load.ledger import Ledger
+from servelab.load.loop import Loop
+from servelab.load.record import COLUMNS, ROW
+from servelab.load.request import NONCE_WIDTH, PROBE_PREFIX
+from servelab.load.wire import Wire, new_gear, new_lane
+from servelab.model.outcome import Outcome
+
+_TICK_NS = 10_000_000
+_OUTCOME = [name for name, _ in COLUMNS].index("outcome")
+_WORKER = [name for name, _ in COLUMNS].index("worker_pid")
+
+
+class WaryTarget(Target):
+    """A target that refuses a connection of a socket to itself.
+
+    A connect to a closed port of the ephemeral range can get that very port as its own.
+    """
+
+    __slots__ = ()
+
+    def connect(self) -> socket.socket:
+        """Begin to connect; ConnectionRefusedError for a connection to itself."""
+        connection = super().connect()
+        if connection.getsockname()[:2] == (self.host, self.port):
+            connection.close()
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "connected to itself")
+        return connection
+
+
+class _OneRow:
+    """Keeps the record of the one request."""
+
+    def __init__(self) -> None:
+        self.rows: list[bytes] = []
+        self.keep = self.rows.append
+        self.pack = ROW.pack
+
+
+class _OneRequest:
+    """Dispatches one request and nothing after it."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.is_over = False
+
+    def begin(self, now_ns: int) -> None:
+        """Count the request in flight."""
+        self._ledger.enter(now_ns)
+
+    def free(self, _lane: Lane, finished_ns: int) -> None:
+        """End the run."""
+        self._ledger.leave(finished_ns)
+        self.is_over = True
+
+    def pause(self, lane: Lane, finished_ns: int) -> None:
+        """End the run."""
+        self.free(lane, finished_ns)
+
+    def expire(self, now_ns: int) -> None:
+        """Do nothing: the lane watches the deadline."""
+
+    def stop(self) -> int:
+        """Do nothing: one request ends by its deadline."""
+        return 0
+
+
+def probe_once(plan: dict[str, Any], *, timeout_s: float) -> tuple[Outcome, int, str]:
+    """Send one request of a plan (as JSON); return outcome, worker's pid and reason."""
+    keeper = _OneRow()
+    check = load_check(plan["check"], json.loads(plan["check_parameters"]))
+    ledger = Ledger(keeper, check=check, timeout_ns=round(timeout_s * 1e9))
+    wire = Wire.parse({**plan, "connections": "fresh"})
+    wire = dataclasses.replace(wire, target=WaryTarget(wire.target.host, wire.target.port))
+    loop = Loop(tick_ns=_TICK_NS)
+    nonce = (
+        PROBE_PREFIX + secrets.token_hex(NONCE_WIDTH)[: NONCE_WIDTH - len(PROBE_PREFIX)].encode()
+    )
+    dispatch = _OneRequest(ledger)
+    lane = new_lane(new_gear(wire, loop=loop, ledger=ledger, nonce_of=lambda _: nonce), dispatch)
+    try:
+        now_ns = loop.clock()
+        dispatch.begin(now_ns)
+        lane.start(now_ns, now_ns)
+        loop.run(is_over=lambda: dispatch.is_over, tick=lane.expire)
+    finally:
+        lane.abandon(loop.clock())
+        loop.close()
+    row = ROW.unpack(keeper.rows[0])
+    return Outcome(row[_OUTCOME]), row[_WORKER], ledger.samples[0] if ledger.samples else ""

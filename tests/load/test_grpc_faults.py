@@ -1,0 +1,267 @@
+"""HTTP/2 faults; the server's books must equal the generator's."""
+
+from pathlib import Path
+
+import pytest
+
+from servelab.load import http2
+from servelab.model.load import ClosedLoop, Connections, LoadPlan, Protocol, Request
+
+from .fault_server import HEAD, Behaviour, Connection, FaultServer, Http2Connection, serving
+from .loads import plan_for, run
+
+pytestmark = pytest.mark.live
+
+
+def as_http2(connection: Connection) -> Http2Connection:
+    assert isinstance(connection, Http2Connection)
+    return connection
+
+
+def right(raw: Connection, nonce: bytes) -> bool:
+    connection = as_http2(raw)
+    connection.send_head(*HEAD)
+    connection.send_message(nonce)
+    connection.send_trailers()
+    return True
+
+
+def trailers_only(raw: Connection, _nonce: bytes) -> bool:
+    as_http2(raw).send_head(*HEAD, ("grpc-status", "5"), flags=http2.END_STREAM)
+    return True
+
+
+def without_message(raw: Connection, _nonce: bytes) -> bool:
+    connection = as_http2(raw)
+    connection.send_head(*HEAD)
+    connection.send_trailers()
+    return True
+
+
+def without_status(raw: Connection, nonce: bytes) -> bool:
+    connection = as_http2(raw)
+    connection.send_head(*HEAD)
+    connection.send_message(nonce)
+    connection.send_head(("x", "y"), flags=http2.END_STREAM)
+    return True
+
+
+def without_trailers(raw: Connection, nonce: bytes) -> bool:
+    connection = as_http2(raw)
+    connection.send_head(*HEAD)
+    connection.send_message(nonce, flags=http2.END_STREAM)
+    return True
+
+
+def short_message(raw: Connection, nonce: bytes) -> bool:
+    connection = as_http2(raw)
+    connection.send_head(*HEAD)
+    content = b"\0\0\0\0\x20" + nonce
+    connection.send(http2.frame(http2.DATA, stream=connection.stream, payload=content))
+    connection.send_trailers()
+    return True
+
+
+def two_messages(raw: Connection, nonce: bytes) -> bool:
+    connection = as_http2(raw)
+    connection.send_head(*HEAD)
+    connection.send_message(nonce)
+    connection.send_message(nonce)
+    connection.send_trailers()
+    return True
+
+
+def wrong_message(raw: Connection, nonce: bytes) -> bool:
+    return right(raw, b"9" * len(nonce))
+
+
+def reset_stream(raw: Connection, _nonce: bytes) -> bool:
+    connection = as_http2(raw)
+    connection.send(http2.reset_stream(connection.stream, code=7))
+    return True
+
+
+def go_away(raw: Connection, _nonce: bytes) -> bool:
+    raw.send(http2.frame(http2.GOAWAY, payload=bytes(8)))
+    raw.stopped.wait(0.05)
+    return False
+
+
+def close_early(_raw: Connection, _nonce: bytes) -> bool:
+    return False
+
+
+def close_inside(raw: Connection, _nonce: bytes) -> bool:
+    as_http2(raw).send_head(*HEAD)
+    return False
+
+
+def reset(raw: Connection, _nonce: bytes) -> bool:
+    raw.reset()
+    return False
+
+
+def bad_headers(raw: Connection, _nonce: bytes) -> bool:
+    connection = as_http2(raw)
+    flags = http2.END_HEADERS | http2.END_STREAM
+    connection.send(
+        http2.frame(http2.HEADERS, flags=flags, stream=connection.stream, payload=b"\xff\xff")
+    )
+    return False
+
+
+def unknown_stream(raw: Connection, _nonce: bytes) -> bool:
+    raw.send(http2.frame(http2.DATA, stream=99_999, payload=b"x"))
+    return False
+
+
+def http_error(raw: Connection, _nonce: bytes) -> bool:
+    as_http2(raw).send_head((":status", "502"), flags=http2.END_STREAM)
+    return True
+
+
+def never(raw: Connection, _nonce: bytes) -> bool:
+    raw.stopped.wait()
+    return False
+
+
+BAD = {
+    "trailers only": (trailers_only, "gRPC status"),
+    "no message": (without_message, "wrong answer"),
+    "no grpc-status": (without_status, "protocol error"),
+    "no trailers": (without_trailers, "protocol error"),
+    "message too short": (short_message, "truncated"),
+    "two messages": (two_messages, "wrong answer"),
+    "another's answer": (wrong_message, "wrong answer"),
+    "RST_STREAM": (reset_stream, "stream reset"),
+    "GOAWAY": (go_away, "GOAWAY"),
+    "closed early": (close_early, "closed early"),
+    "closed inside": (close_inside, "truncated"),
+    "reset": (reset, "reset"),
+    "bad headers": (bad_headers, "protocol error"),
+    "unknown stream": (unknown_stream, "protocol error"),
+    "HTTP error": (http_error, "5xx"),
+    "silence": (never, "timeout"),
+}
+
+
+def calls(server: FaultServer, *, callers: int = 1, timeout_s: float = 30.0) -> LoadPlan:
+    return plan_for(
+        server.address,
+        protocol=Protocol.GRPC,
+        request=Request(path="/s/m"),
+        check="servelab.load.answers:echoed_nonce",
+        load=ClosedLoop(callers=callers),
+        requests=6,
+        connections=Connections.KEPT,
+        timeout_s=timeout_s,
+    )
+
+
+@pytest.mark.parametrize(("behaviour", "label"), BAD.values(), ids=BAD.keys())
+def test_each_wrong_behaviour_has_its_class(
+    behaviour: Behaviour, label: str, tmp_path: Path
+) -> None:
+    with serving(behaviour, Http2Connection) as server:
+        plan = calls(server, timeout_s=0.3 if label == "timeout" else 30.0)
+        result, _ = run(plan, tmp_path)
+
+    assert result.outcomes == {label: 6}
+    # A server that is silent reads one call at a time, and none after the first.
+    assert len(server.received) == (1 if label == "timeout" else 6)
+    assert server.connections == result.connections_opened
+    assert result.samples
+
+
+def test_a_server_that_speaks_http1_is_a_protocol_error(tmp_path: Path) -> None:
+    class Http1Only(Connection):
+        def read_request(self) -> bytes | None:
+            self.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            return None
+
+    with serving(right, Http1Only) as server:
+        result, _ = run(calls(server), tmp_path)
+
+    assert set(result.outcomes) <= {"protocol error", "reset"}
+    assert result.scheduled == 6
+
+
+def test_pings_are_answered_and_interim_heads_skipped(tmp_path: Path) -> None:
+    pongs: list[bytes] = []
+
+    class Pinging(Http2Connection):
+        def read_request(self) -> bytes | None:
+            nonce = super().read_request()
+            self.send(http2.frame(http2.PING, payload=b"12345678"))
+            pong = http2.frame(http2.PING, flags=http2.ACK, payload=b"12345678")
+            while not self._unread.endswith(pong):
+                self._unread += self.raw.recv(1000)
+            pongs.append(pong)
+            self.send_head((":status", "103"))
+            return nonce
+
+    with serving(right, Pinging) as server:
+        result, _ = run(calls(server), tmp_path)
+
+    assert result.outcomes == {"ok": 6}
+    assert len(pongs) == 6
+
+
+def test_continued_padded_headers_and_single_bytes_are_understood(tmp_path: Path) -> None:
+    def behave(raw: Connection, nonce: bytes) -> bool:
+        connection = as_http2(raw)
+        block = http2.encode_headers(HEAD)
+        stream = connection.stream
+        padded = bytes([3]) + block[:4] + bytes(3)
+        content = b"\0\0\0\0\x10" + nonce
+        answer = (
+            http2.frame(http2.HEADERS, flags=http2.PADDED, stream=stream, payload=padded)
+            + http2.frame(http2.CONTINUATION, stream=stream, payload=block[4:9])
+            + http2.frame(
+                http2.CONTINUATION, flags=http2.END_HEADERS, stream=stream, payload=block[9:]
+            )
+            + http2.frame(http2.DATA, stream=stream, payload=content[:7])
+            + http2.frame(
+                http2.DATA,
+                flags=http2.PADDED,
+                stream=stream,
+                payload=bytes([2]) + content[7:] + bytes(2),
+            )
+        )
+        connection.send(*(bytes([byte]) for byte in answer))
+        connection.send_trailers()
+        return True
+
+    with serving(behave, Http2Connection) as server:
+        result, _ = run(calls(server), tmp_path)
+
+    assert result.outcomes == {"ok": 6}
+
+
+def test_a_small_window_delays_the_message_and_loses_nothing(tmp_path: Path) -> None:
+    class Narrow(Http2Connection):
+        settings = ((http2.INITIAL_WINDOW_SIZE, 5),)
+
+        def read_request(self) -> bytes | None:
+            if not self._has_begun:
+                self.read_exactly(24)
+                self.send(http2.settings(self.settings))
+                self._has_begun = True
+            content = b""
+            while True:
+                length_and_kind, flags, stream = http2.FRAME_HEAD.unpack(self.read_exactly(9))
+                payload = self.read_exactly(length_and_kind >> 8)
+                if length_and_kind & 0xFF != http2.DATA:
+                    continue
+                content += payload
+                if flags & http2.END_STREAM:
+                    self.stream = stream
+                    return content[7:23]
+                assert len(payload) <= 5
+                self.send(http2.window_update(5, stream=stream))
+
+    with serving(right, Narrow) as server:
+        result, records = run(calls(server), tmp_path)
+
+    assert result.outcomes == {"ok": 6}
+    assert (records.sent_ns > records.connection_ready_ns).all()
