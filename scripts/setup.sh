@@ -34,7 +34,7 @@ if [ -x .venv/bin/servelab ] && [ -f .venv/locks ]; then
 fi
 
 say "servelab: setting up .venv (once; it takes a minute where nothing is cached)"
-if ! [ -x .venv/bin/python ] || ! .venv/bin/python -c '' 2>/dev/null; then
+if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
     rm -rf .venv
     "$(find_python)" -m venv .venv
 fi
