@@ -54,6 +54,8 @@ class World:
     """Press Ctrl-C during this trial, counted from 1."""
     started: list[str] = field(default_factory=list)
     current: Script = field(default_factory=Script)
+    busy_ports: int = 0
+    """How many ports from the seed's on are taken."""
     told: list[Path] = field(default_factory=list)
     """Every path that a server was told."""
     loads: int = 0
@@ -72,9 +74,10 @@ class World:
             read_records=self.read_records,
             sample=self.sample,
             read_counts=lambda _path: self._counts,
-            free_port=lambda first: first,
+            free_port=lambda first: first + self.busy_ports,
             cores=2,
             listen_limit=4096,
+            compiler=None,
         )
 
     def ensure_environment(

@@ -9,6 +9,7 @@ import pytest
 
 from servelab.cli import main
 from servelab.measure import machinery
+from servelab.model.environment import Interpreter
 from servelab.model.outcome import Outcome
 from tests.fake_world import Script, World
 
@@ -254,3 +255,39 @@ def test_servers_are_told_paths_that_hold_in_every_folder(run: Run) -> None:
     world = World({"flask": Script()})
     run(world, "run", "sync-devserver", "cpu", "--out", "relative")
     assert all(path.is_absolute() for path in world.told)
+
+
+def test_a_busy_default_port_is_left_alone_and_the_next_one_is_said(run: Run) -> None:
+    world = World({"flask": Script()}, busy_ports=2)
+    _, printed, _ = run(world, "run", "sync-devserver", "cpu")
+    assert "--port 3002\n" in printed
+    assert "Port 3002: the seed's 3000 is taken.\n" in printed
+
+
+def test_a_server_that_does_not_fit_the_interpreter_is_skipped_with_the_reason(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "servelab.environment.interpreters.own_interpreter",
+        lambda: Interpreter(path=Path("/python3.14t"), version="3.14.0", is_free_threaded=True),
+    )
+    world = World({"uvicorn": Script()})
+    status, printed, notes = run(world, "run", "sync-uwsgi", "async-fastapi", "cpu", "--json")
+    assert status == 0
+    assert {trial["stack"] for trial in trials_of(printed)} == {"async-fastapi"}
+    assert notes.count("has no build for free-threaded Python") == 3
+
+
+def test_every_row_has_its_reason(run: Run) -> None:
+    world = World(
+        {
+            "--without-threads": Script(service_s=0.1, cpu_s_per_call=0.05),
+            "uvicorn": Script(service_s=0.026, cpu_s_per_call=0.05, workers=2),
+        }
+    )
+    _, printed, _ = run(world, "run", "sync-devserver", "async-fastapi:processes=2", "cpu")
+    # 300 calls of 50 ms in 30 s are half a core; 38.5 calls/s of 40 are near the ceiling.
+    assert (
+        "Why:                  it used 0.50 of 2 cores: one process did all the work.\n" in printed
+    )
+    assert "Why:                  it reaches 96% of what the hardware does.\n" in printed

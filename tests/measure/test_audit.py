@@ -97,7 +97,8 @@ def usage(*, cpu_share: float, part: float | None) -> GeneratorUsage:
 def test_what_the_generator_takes_is_said_in_steps(
     cpu_share: float, part: float | None, kinds: list[str]
 ) -> None:
-    found = gates.warnings_on_generator(usage(cpu_share=cpu_share, part=part))
+    cost = usage(cpu_share=cpu_share, part=part)
+    found = [*gates.warnings_on_generator(cost), *gates.warnings_on_shared_cores(cost)]
     assert [warning.kind for warning in found] == kinds
 
 

@@ -19,10 +19,10 @@ def report(
     ] = None,
 ) -> int:
     """Write a stored run as a Markdown page."""
-    from servelab.report import markdown
+    from servelab.report import markdown, runs
     from servelab.store import folder as stored
 
-    page = markdown.render(stored.read(folder or stored.latest()))
+    page = markdown.render(runs.read(folder or stored.latest()))
     if out is None:
         sys.stdout.write(page)
         return status.OK

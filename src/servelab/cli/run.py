@@ -118,7 +118,7 @@ def _measure(
     from servelab.measure import machinery
     from servelab.measure.trial import TrialMeasurer
     from servelab.model.trial import Trial
-    from servelab.store import folder as stored
+    from servelab.report import runs
 
     specs = plan.trials(deployments, options=options)
     measured: list[Trial] = []
@@ -134,7 +134,7 @@ def _measure(
                     printer.skipped(item)
         except KeyboardInterrupt:
             interrupted = True
-    printer.finish(stored.read(folder.path), planned=len(specs), interrupted=interrupted)
+    printer.finish(runs.read(folder.path), planned=len(specs), interrupted=interrupted)
     return status.INTERRUPTED if interrupted else status.of_trials(measured)
 
 

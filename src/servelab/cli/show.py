@@ -20,10 +20,10 @@ def show(
     ] = False,
 ) -> int:
     """Print the report of a stored run again."""
-    from servelab.report import printers
+    from servelab.report import printers, runs
     from servelab.store import folder as stored
 
-    run = stored.read(folder or stored.latest())
+    run = runs.read(folder or stored.latest())
     printer = printers.choose(as_json=as_json, quiet=quiet, verbose=False)
     for trial in run.trials:
         printer.trial(trial)

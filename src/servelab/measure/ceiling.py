@@ -35,25 +35,34 @@ class _BareRate(Struct, frozen=True, kw_only=True):
 
 
 class Ceilings:
-    """Each ceiling once: the same figure for all deployments that do the same work."""
+    """Each ceiling once in each environment; the highest of them counts for all that do the work.
+
+    Environments on one interpreter share NumPy: their bare rates differ by the machine's mood
+    alone, and a run of many minutes samples it as often as it has environments.
+    """
 
     def __init__(self, machinery: Machinery) -> None:
         self._machinery = machinery
-        self._known: dict[tuple[object, ...], Ceiling] = {}
+        self._known: dict[tuple[object, ...], dict[str, Ceiling]] = {}
 
     def find(
         self, spec: TrialSpec, *, environment: Environment, tell: Callable[[str], None]
     ) -> Ceiling:
-        """Return the ceiling of a trial's workload, measured now where it is not known yet."""
-        key = (spec.workload, spec.parameters, spec.interpreter, spec.load)
-        if key not in self._known:
-            waiting_s = catalogue.waiting_s(spec.workload, dict(spec.parameters))
-            self._known[key] = (
+        """Return the ceiling in a trial's environment, measured now where it is not known yet."""
+        waiting_s = catalogue.waiting_s(spec.workload, dict(spec.parameters))
+        known = self._known.setdefault(_work(spec), {})
+        place = "" if waiting_s else environment.name
+        if place not in known:
+            known[place] = (
                 self._of_waiting(spec, waiting_s=waiting_s, tell=tell)
                 if waiting_s
                 else self._of_bare_work(spec, environment=environment, tell=tell)
             )
-        return self._known[key]
+        return known[place]
+
+    def highest_per_s(self, spec: TrialSpec) -> float:
+        """Return the highest ceiling that was found for the work of a trial."""
+        return max(ceiling.per_s for ceiling in self._known[_work(spec)].values())
 
     def _of_waiting(
         self, spec: TrialSpec, *, waiting_s: float, tell: Callable[[str], None]
@@ -119,6 +128,10 @@ class Ceilings:
             if process.exit is None or process.exit.code != 0:
                 tail = " / ".join(process.log_tail(3))
                 raise ServerFailed(f"the bare work ended with {process.exit}: {tail}")
+
+
+def _work(spec: TrialSpec) -> tuple[object, ...]:
+    return (spec.workload, spec.parameters, spec.interpreter, spec.load)
 
 
 def process_counts(cores: int) -> tuple[int, ...]:

@@ -43,23 +43,44 @@ def response_times(records: Records) -> ResponseTimes | None:
     return summarise(times_s)
 
 
+def efficiency(rate_per_s: float | None, *, ceiling_per_s: float | None) -> float | None:
+    """Return the share of the ceiling, not clamped; None without answers or ceiling."""
+    return rate_per_s / ceiling_per_s if rate_per_s and ceiling_per_s else None
+
+
 def per_call(total: float | None, *, calls: int) -> float | None:
     """Return a total divided by the number of calls; None without calls."""
     return total / calls if total is not None and calls else None
 
 
+def share_of_cores(
+    generator_cpu_s: float, *, server_cpu_s: float, window_s: float, cores: float
+) -> float | None:
+    """Return what the generator took of the CPU time that the cores could give in the window.
+
+    On busy cores that is its part of all CPU time used; on idle ones it takes nothing from anybody.
+    """
+    # Together they can exceed the window by a little: the generator also writes its records.
+    capacity_s = max(window_s * cores, generator_cpu_s + server_cpu_s)
+    return generator_cpu_s / capacity_s if capacity_s else None
+
+
 def generator_usage(
-    result: LoadResult, *, records: Records, server: ProcessUsage | None
+    result: LoadResult, *, records: Records, server: ProcessUsage | None, cores: int
 ) -> GeneratorUsage:
-    """Return what producing the load cost, and its part of all CPU time."""
+    """Return what producing the load cost, and its part of what the cores could give."""
     import numpy as np
 
     seconds = window_s(result)
-    all_cpu_s = result.cpu_s + server.cpu_s if server is not None else None
     return GeneratorUsage(
         cpu_s=result.cpu_s,
         cpu_share=result.cpu_s / (seconds * result.generator_processes) if seconds > 0 else 0.0,
-        share_of_all_cpu=result.cpu_s / all_cpu_s if all_cpu_s else None,
+        share_of_all_cpu=share_of_cores(
+            result.cpu_s,
+            server_cpu_s=server.cpu_s if server is not None else 0.0,
+            window_s=seconds,
+            cores=cores,
+        ),
         processes=result.generator_processes,
         delay_p99_s=quantile(np.sort(records.generator_delay_s), probability=0.99),
         connections_opened=result.connections_opened,

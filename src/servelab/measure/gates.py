@@ -11,6 +11,9 @@ GENERATOR_CPU_SHARE_LIMIT = 0.7
 GENERATOR_PART_NOTED = 0.05
 GENERATOR_PART_LIMIT = 0.15
 EFFICIENCY_NOISE = 0.05
+ABOVE_CEILING = "above-ceiling"
+GENERATOR_HEAVY = "generator-heavy"
+INCLUDES_GENERATOR = "includes-generator"
 
 
 def warnings_on_generator(usage: GeneratorUsage) -> Iterable[Warning]:
@@ -23,21 +26,25 @@ def warnings_on_generator(usage: GeneratorUsage) -> Iterable[Warning]:
                 "rate is a lower limit; give it a core of its own, or ask more work of each call"
             ),
         )
+
+
+def warnings_on_shared_cores(usage: GeneratorUsage) -> Iterable[Warning]:
+    """Yield what the generator took of the cores that the server needed, too."""
     part = usage.share_of_all_cpu
     if part is None or part <= GENERATOR_PART_NOTED:
         return
     if part > GENERATOR_PART_LIMIT:
         yield Warning(
-            kind="generator-heavy",
+            kind=GENERATOR_HEAVY,
             text=(
-                f"the generator took {part:.0%} of all CPU time on cores shared with the server: "
+                f"the generator took {part:.0%} of the cores that it shared with the server: "
                 "too much to rank; measure on more cores, or ask more work of each call"
             ),
         )
     else:
         yield Warning(
-            kind="includes-generator",
-            text=f"includes the generator, which took {part:.0%} of all CPU time on shared cores",
+            kind=INCLUDES_GENERATOR,
+            text=f"includes the generator, which took {part:.0%} of the shared cores",
         )
 
 
@@ -45,7 +52,7 @@ def warnings_on_efficiency(efficiency: float | None) -> Iterable[Warning]:
     """Yield a doubt where a deployment seems faster than the hardware."""
     if efficiency is not None and efficiency > 1 + EFFICIENCY_NOISE:
         yield Warning(
-            kind="above-ceiling",
+            kind=ABOVE_CEILING,
             text=(
                 f"{efficiency:.0%} of the ceiling: the machine's speed changed between the two "
                 "measurements; quiet it and measure again"

@@ -1,5 +1,6 @@
 """What a trial needs of the world, gathered so that a test can put a deterministic world there."""
 
+import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -82,6 +83,8 @@ class Machinery:
     cores: int
     """How many processes can work at once: CPUs allowed by affinity and quota, at least one."""
     listen_limit: int
+    compiler: Path | None
+    """A C compiler, for servers that are built from source."""
 
 
 def real() -> Machinery:
@@ -104,6 +107,7 @@ def real() -> Machinery:
         free_port=ports.next_free_port,
         cores=max(1, int(cpu_allowance().cores)),
         listen_limit=ports.listen_limit(),
+        compiler=Path(compiler) if (compiler := shutil.which("cc")) else None,
     )
 
 

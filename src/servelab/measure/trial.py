@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from servelab import catalogue
+from servelab.errors import CannotRunHere
 from servelab.measure import audit, figures, gates
 from servelab.measure.attempt import Attempt, Attempting, log_name, trial_id
 from servelab.measure.ceiling import Ceilings
@@ -31,6 +32,11 @@ class TrialMeasurer:
         def tell(stage: Stage, detail: str) -> None:
             observe(Progress(title=spec.deployment.title, stage=stage, detail=detail))
 
+        obstacle = catalogue.why_not_here(
+            spec.deployment, interpreter=spec.interpreter, compiler=self._machinery.compiler
+        )
+        if obstacle is not None:
+            raise CannotRunHere(obstacle)
         environment = self._machinery.ensure_environment(
             catalogue.environment_spec(
                 spec.deployment.server, with_requirements=spec.with_requirements
@@ -49,7 +55,15 @@ class TrialMeasurer:
             folder=folder,
             observe=observe,
         ).make()
-        return judge(spec, attempt=attempt, environment=environment, ceiling=ceiling, folder=folder)
+        return judge(
+            spec,
+            attempt=attempt,
+            environment=environment,
+            ceiling=ceiling,
+            ceiling_per_s=self._ceilings.highest_per_s(spec),
+            folder=folder,
+            cores=self._machinery.cores,
+        )
 
 
 def judge(
@@ -58,16 +72,21 @@ def judge(
     attempt: Attempt,
     environment: Environment,
     ceiling: Ceiling,
+    ceiling_per_s: float,
     folder: RunFolder,
+    cores: int,
 ) -> Trial:
     """Return the trial with its figures, its status and its warnings; pure."""
-    trial = _identity(spec, attempt=attempt, environment=environment, ceiling=ceiling)
-    trial = msgspec.structs.replace(trial, log=log_name(folder.log_file(attempt.id), folder=folder))
+    trial = msgspec.structs.replace(
+        _identity(spec, attempt=attempt, environment=environment, ceiling=ceiling),
+        ceiling_per_s=ceiling_per_s,
+        log=log_name(folder.log_file(attempt.id), folder=folder),
+    )
     if attempt.load is None or attempt.records is None:
         return trial
     records_file = log_name(folder.records_file(attempt.id), folder=folder)
     trial = msgspec.structs.replace(
-        _with_figures(trial, attempt=attempt, load=attempt.load), records=records_file
+        _with_figures(trial, attempt=attempt, load=attempt.load, cores=cores), records=records_file
     )
     return _with_verdict(trial, attempt=attempt, load=attempt.load, spec=spec)
 
@@ -97,7 +116,6 @@ def _identity(
         timeout_s=spec.timeout_s,
         port=attempt.address.port,
         ledger={"scheduled": 0, "sent": 0, "ok": 0},
-        ceiling_per_s=ceiling.per_s,
         ceiling=ceiling,
         start_s=attempt.start_s,
         stop=attempt.stop,
@@ -109,7 +127,7 @@ def _identity(
     )
 
 
-def _with_figures(trial: Trial, *, attempt: Attempt, load: LoadResult) -> Trial:
+def _with_figures(trial: Trial, *, attempt: Attempt, load: LoadResult, cores: int) -> Trial:
     ledger = audit.ledger(load)
     rate_per_s = figures.throughput_per_s(load)
     usage, ceiling, records = attempt.usage, trial.ceiling, attempt.records
@@ -122,14 +140,14 @@ def _with_figures(trial: Trial, *, attempt: Attempt, load: LoadResult) -> Trial:
         window_s=figures.window_s(load),
         throughput_per_s=rate_per_s,
         response_time_s=figures.response_times(records),
-        efficiency=rate_per_s / ceiling.per_s if rate_per_s and ceiling else None,
+        efficiency=figures.efficiency(rate_per_s, ceiling_per_s=trial.ceiling_per_s),
         work_share=bare_s / cpu_s_per_call if bare_s and cpu_s_per_call else None,
         cpu_s_per_call=cpu_s_per_call,
         peak_memory_bytes=usage.peak_memory_bytes if usage else None,
         voluntary_switches_per_call=figures.per_call(
             usage.voluntary_switches if usage else None, calls=ledger["ok"]
         ),
-        generator=figures.generator_usage(load, records=records, server=usage),
+        generator=figures.generator_usage(load, records=records, server=usage, cores=cores),
         samples=list(load.samples),
     )
 
@@ -158,6 +176,7 @@ def _with_verdict(trial: Trial, *, attempt: Attempt, load: LoadResult, spec: Tri
 def _warnings(trial: Trial, *, spec: TrialSpec) -> Iterable[Warning]:
     if trial.generator is not None:
         yield from gates.warnings_on_generator(trial.generator)
+        yield from gates.warnings_on_shared_cores(trial.generator)
     yield from gates.warnings_on_efficiency(trial.efficiency)
     yield from gates.warnings_on_workers(
         asked=min(spec.deployment.processes, trial.ledger["ok"]),

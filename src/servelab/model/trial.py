@@ -87,7 +87,7 @@ class GeneratorUsage(Struct, frozen=True, kw_only=True):
     cpu_share: float
     """CPU time over wall time, of one core, per generator process."""
     share_of_all_cpu: float | None
-    """Its part of the CPU time of generator and server together."""
+    """Its part of the CPU time that the cores could give to generator and server."""
     processes: int
     delay_p99_s: float | None
     connections_opened: int

@@ -36,7 +36,7 @@ def _workload(trials: Sequence[Trial], *, workload: str, facts: RunFacts) -> Ite
     yield from _table(view.table(trials, workload=workload))
     compared = comparisons(trials, workload=workload)
     if compared:
-        yield from _published(compared)
+        yield from _published(compared, cpus=facts.host.cpus_allowed)
     for trial in trials:
         yield from _block(view.block(trial))
 
@@ -46,14 +46,15 @@ def _conditions(trials: Sequence[Trial], facts: RunFacts) -> Iterable[str]:
     yield (
         f"Measured by servelab {facts.servelab} with "
         f"`servelab {' '.join(facts.arguments)}`, started {facts.started_at}, on "
-        f"{escape(_host(facts.host))}, CPython {first.interpreter}."
+        f"{escape(_host(facts.host))}, CPython {first.interpreter}. Load of each deployment:"
     )
     yield ""
-    requests = first.ledger["scheduled"]
-    yield (
-        f"Load of each deployment: {escape(view.load_in_words(first))}; {requests} requests, "
-        f"time-out {first.timeout_s:g} s."
-    )
+    for load in dict.fromkeys(view.load_in_words(trial) for trial in trials):
+        stacks = dict.fromkeys(t.stack for t in trials if view.load_in_words(t) == load)
+        share = "" if len(stacks) == len({t.stack for t in trials}) else f" ({', '.join(stacks)})"
+        yield f"- {escape(load)}{escape(share)}"
+    yield ""
+    yield f"{first.ledger['scheduled']} requests each, time-out {first.timeout_s:g} s."
 
 
 def _host(host: HostFacts) -> str:
@@ -66,7 +67,7 @@ def _table(table: view.Table) -> Iterable[str]:
     yield f"**{escape(table.verdict)}**"
     yield ""
     yield "| deployment | " + " | ".join(each.heading for each in table.columns) + " |"
-    yield "|---|" + "--:|" * len(table.columns)
+    yield "|---|" + "".join("---|" if each.is_text else "--:|" for each in table.columns)
     for row in table.rows:
         mark = "" if row.is_ranked else "\\* "
         yield f"| {mark}{escape(row.title)} | " + " | ".join(map(escape, row.cells)) + " |"
@@ -76,12 +77,14 @@ def _table(table: view.Table) -> Iterable[str]:
     yield ""
 
 
-def _published(compared: Sequence[Comparison]) -> Iterable[str]:
+def _published(compared: Sequence[Comparison], *, cpus: float) -> Iterable[str]:
     yield "## Beside the published figures"
     yield ""
     yield (
         "The published figures come from another machine and older versions; what can be compared "
-        "are ratios. Each rate is divided by that of `sync-devserver` in the same series."
+        "are ratios. Each rate is divided by that of `sync-devserver` in the same series. Here "
+        f"{cpus:g} CPUs were there to be used, so that {cpus:g} is about the most that a ratio of "
+        "work which computes can reach; the published ones go beyond 3."
     )
     yield ""
     yield "| deployment | published | measured | published failures | measured failures |"

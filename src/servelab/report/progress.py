@@ -1,5 +1,6 @@
 """A live line of progress, on a terminal only."""
 
+import sys
 from types import TracebackType
 from typing import Self
 
@@ -32,6 +33,8 @@ class LiveProgress:
             console=console,
             transient=True,
             disable=not console.is_terminal,
+            # Reports that go to a file must not be drawn into the terminal of the notes.
+            redirect_stdout=sys.stdout.isatty(),
         )
         self._trials: TaskID | None = None
         self._requests: TaskID | None = None

@@ -12,7 +12,7 @@ from servelab.model.trial import TrialStatus
 from servelab.report.view import Block, Line, Row, Table
 
 _LABEL_WIDTH = 21
-WIDE = 144
+WIDE = 176
 """Columns of a terminal from which on the table is shown whole."""
 _CONTROL_CODES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -66,12 +66,12 @@ def print_table(console: Console, table: Table) -> None:
     grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
     grid.add_column("deployment", no_wrap=True)
     for number in shown:
-        is_text = number == len(table.columns) - 1
+        column = table.columns[number]
         grid.add_column(
-            table.columns[number].heading,
-            justify="left" if is_text else "right",
-            no_wrap=not is_text,
-            min_width=len(table.columns[number].heading),
+            column.heading,
+            justify="left" if column.is_text else "right",
+            no_wrap=not column.is_text,
+            min_width=len(column.heading),
             overflow="fold",
         )
     for row in table.rows:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
+from servelab.explain.causes import explain
+from servelab.measure import gates
 from servelab.model.load import ClosedLoop, Connections
 from servelab.model.trial import ResponseTimes, Trial, TrialStatus
 from servelab.report import quantities
@@ -42,6 +44,7 @@ class Column(Struct, frozen=True):
     heading: str
     is_essential: bool = False
     """Whether it is shown where there is little room."""
+    is_text: bool = False
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -76,7 +79,8 @@ COLUMNS = (
     Column("max ms"),
     Column("CPU ms/call"),
     Column("memory"),
-    Column("failures", is_essential=True),
+    Column("failures", is_essential=True, is_text=True),
+    Column("why", is_essential=True, is_text=True),
 )
 
 
@@ -119,7 +123,7 @@ def _quantile(times: ResponseTimes, name: str) -> str:
 def _figures(trial: Trial) -> Iterable[Line]:
     if trial.ceiling is not None:
         yield Line(
-            "Ceiling:", f"{quantities.rate(trial.ceiling.per_s)} [#/sec], {trial.ceiling.source}"
+            "Ceiling:", f"{quantities.rate(trial.ceiling_per_s)} [#/sec], {trial.ceiling.source}"
         )
     if trial.efficiency is not None:
         yield Line("Efficiency:", f"{quantities.percent(trial.efficiency)} of the ceiling")
@@ -136,6 +140,7 @@ def _figures(trial: Trial) -> Iterable[Line]:
         calls = " / ".join(str(calls) for calls in trial.calls_per_worker.values())
         yield Line("Calls per worker:", calls)
     yield Line("Failures:", failures_by_class(trial))
+    yield from (Line("Why:", f"{cause.sentence}.") for cause in explain(trial))
 
 
 def _cpu(trial: Trial) -> str:
@@ -172,7 +177,7 @@ def table(trials: Sequence[Trial], *, workload: str) -> Table:
 
 def is_ranked(trial: Trial) -> bool:
     """Tell whether a trial may take part in a ranking."""
-    unfit = {"client-bound", "generator-heavy"}
+    unfit = {"client-bound", gates.GENERATOR_HEAVY}
     return trial.status is TrialStatus.OK and not unfit & {w.kind for w in trial.warnings}
 
 
@@ -193,6 +198,12 @@ def _verdict(ranked: Sequence[Trial], *, workload: str, count: int) -> str:
 
 
 def _notes(ranked: Sequence[Trial], others: Sequence[Trial]) -> Iterable[str]:
+    rates = sorted({trial.ceiling.per_s for trial in [*ranked, *others] if trial.ceiling})
+    if len(rates) > 1:
+        yield (
+            f"The ceiling is the highest of {len(rates)} measurements, one in each server's "
+            f"environment: {quantities.rate(rates[0])} to {quantities.rate(rates[-1])}."
+        )
     if len(ranked) > 1:
         yield (
             "One round ranks nothing within the noise: neighbours in this table may change places "
@@ -225,8 +236,16 @@ def _row(trial: Trial) -> Row:
             quantities.milliseconds(trial.cpu_s_per_call),
             quantities.megabytes(trial.peak_memory_bytes),
             failures_by_class(trial),
+            _why_in_short(trial),
         ),
     )
+
+
+def _why_in_short(trial: Trial) -> str:
+    if trial.status is not TrialStatus.OK:
+        return str(trial.status.value)
+    causes = ", ".join(cause.short for cause in explain(trial))
+    return causes or quantities.MISSING
 
 
 def workloads(trials: Sequence[Trial]) -> tuple[str, ...]:

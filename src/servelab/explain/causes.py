@@ -1,0 +1,176 @@
+"""Rules: what was measured in a trial -> what held it back, with the numbers that show it.
+
+Work that computes: throughput = cores used / CPU time of a served call, so that
+
+    efficiency = (cores used / cores) * work share * (cores / (bare CPU time * ceiling))
+
+The last factor is the machine's own and the same for all. The rules speak of the first two, the
+larger loss first.
+
+Work that waits: by Little's law (Operations Research 9(3), 1961) throughput * waiting time is how
+many calls waited at the back end at once; with all callers there, the ceiling would be reached.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from servelab import catalogue
+from servelab.errors import ServelabError
+from servelab.model.load import ClosedLoop
+from servelab.model.trial import Trial, TrialStatus
+
+NEAR_CEILING = 0.9
+"""Efficiency from which on there is nothing to explain."""
+LOSS = 0.9
+"""Share of the cores below which it is worth a sentence."""
+WORK_LOSS = 0.8
+"""Work share below which it is: bare and served calls are timed minutes apart, moods vary."""
+UNEVEN = 1.25
+"""The busiest worker's calls over the mean from which on the work counts as uneven."""
+MANY_SWITCHES_PER_CALL = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """What held a deployment back, or that nothing did."""
+
+    short: str
+    """For a table."""
+    sentence: str
+    """With the evidence."""
+    factor: float
+    """What it left of the efficiency, 1 is no loss."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """The figures that the rules speak of."""
+
+    trial: Trial
+    efficiency: float
+    throughput_per_s: float
+    cores: int
+    cores_used: float
+    waiting_s: float
+
+
+def explain(trial: Trial) -> tuple[Cause, ...]:
+    """Return the causes, the largest loss first; empty where the figures allow none."""
+    evidence = _evidence(trial)
+    if evidence is None:
+        return ()
+    if evidence.efficiency >= NEAR_CEILING:
+        return (_near_the_ceiling(evidence),)
+    rules = _WAITING_RULES if evidence.waiting_s else _WORKING_RULES
+    found = [cause for rule in rules for cause in rule(evidence)]
+    return tuple(sorted(found, key=lambda cause: cause.factor))
+
+
+def _evidence(trial: Trial) -> Evidence | None:
+    usage, ceiling = trial.usage, trial.ceiling
+    if trial.status is not TrialStatus.OK or usage is None or ceiling is None:
+        return None
+    if not trial.efficiency or not trial.throughput_per_s or not trial.window_s:
+        return None
+    return Evidence(
+        trial=trial,
+        efficiency=trial.efficiency,
+        throughput_per_s=trial.throughput_per_s,
+        cores=max((int(count) for count in ceiling.rate_by_processes), default=1),
+        cores_used=usage.cpu_s / trial.window_s,
+        waiting_s=_waiting_s(trial),
+    )
+
+
+def _waiting_s(trial: Trial) -> float:
+    """Return how long a call waits; 0 where today's catalogue does not know the workload."""
+    if trial.workload not in catalogue.workload_names():
+        return 0.0
+    try:
+        return catalogue.waiting_s(trial.workload, trial.parameters)
+    except ServelabError:
+        return 0.0
+
+
+def _near_the_ceiling(evidence: Evidence) -> Cause:
+    return Cause(
+        short="near the ceiling",
+        sentence=f"it reaches {evidence.efficiency:.0%} of what the hardware does",
+        factor=evidence.efficiency,
+    )
+
+
+def _unused_cores(evidence: Evidence) -> Iterator[Cause]:
+    """Cores that did nothing: too few processes, work that piled up, or waiting."""
+    factor = evidence.cores_used / evidence.cores
+    if factor >= LOSS:
+        return
+    used = f"it used {evidence.cores_used:.2f} of {evidence.cores} cores"
+    workers = list(evidence.trial.calls_per_worker.values())
+    mean = sum(workers) / len(workers) if workers else 0.0
+    if len(workers) <= 1:
+        yield Cause(
+            short=f"{evidence.cores_used:.1f} of {evidence.cores} cores",
+            sentence=f"{used}: one process did all the work",
+            factor=factor,
+        )
+    elif max(workers) > UNEVEN * mean:
+        shares = " / ".join(map(str, sorted(workers)))
+        yield Cause(
+            short="uneven workers",
+            sentence=f"{used}: calls piled up in one worker while others ran dry ({shares})",
+            factor=factor,
+        )
+    else:
+        yield Cause(
+            short=f"{evidence.cores_used:.1f} of {evidence.cores} cores",
+            sentence=f"{used}, although {len(workers)} workers shared the work evenly",
+            factor=factor,
+        )
+
+
+def _cost_of_serving(evidence: Evidence) -> Iterator[Cause]:
+    """CPU time that went into serving instead of the work."""
+    trial = evidence.trial
+    bare_s = trial.ceiling.cpu_s_per_call if trial.ceiling else None
+    if trial.work_share is None or trial.work_share >= WORK_LOSS or bare_s is None:
+        return
+    served_s, switches = trial.cpu_s_per_call or 0.0, trial.voluntary_switches_per_call or 0.0
+    cost = f"a call took {served_s * 1000:.1f} ms of CPU where the bare work takes "
+    cost += f"{bare_s * 1000:.1f} ms"
+    if switches >= MANY_SWITCHES_PER_CALL:
+        threads = trial.usage.peak_threads if trial.usage else 0
+        yield Cause(
+            short="threads contend",
+            sentence=(
+                f"{cost}: {threads} threads woke one another {switches:.0f} times in each call"
+            ),
+            factor=trial.work_share,
+        )
+    else:
+        yield Cause(
+            short="CPU spent on serving",
+            sentence=f"{cost}: the rest went into serving, or the machine was slower by then",
+            factor=trial.work_share,
+        )
+
+
+def _few_calls_at_once(evidence: Evidence) -> Iterator[Cause]:
+    """Callers who queued in the server instead of waiting at the back end."""
+    load = evidence.trial.load
+    if not isinstance(load, ClosedLoop):
+        return
+    at_once = evidence.throughput_per_s * evidence.waiting_s
+    yield Cause(
+        short=f"{at_once:.0f} of {load.callers} at once",
+        sentence=(
+            f"on average {at_once:.1f} of {load.callers} calls waited for the back end at once; "
+            f"the others queued in the server, which used {evidence.cores_used:.1f} cores"
+        ),
+        factor=evidence.efficiency,
+    )
+
+
+Rule = Callable[[Evidence], Iterator[Cause]]
+_WORKING_RULES: tuple[Rule, ...] = (_unused_cores, _cost_of_serving)
+_WAITING_RULES: tuple[Rule, ...] = (_few_calls_at_once,)

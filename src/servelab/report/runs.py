@@ -1,0 +1,73 @@
+"""A stored run as reports see it: judged by the gates of today, under one ceiling."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from servelab.measure import figures, gates
+from servelab.model.trial import GeneratorUsage, Trial, Warning  # noqa: A004
+from servelab.store import folder as stored
+from servelab.store.folder import StoredRun
+
+_JUDGED_ANEW = frozenset({gates.ABOVE_CEILING, gates.GENERATOR_HEAVY, gates.INCLUDES_GENERATOR})
+
+
+def read(folder: Path) -> StoredRun:
+    """Read a stored run as reports see it; raise StoreError."""
+    run = stored.read(folder)
+    return msgspec.structs.replace(
+        run, trials=judged(run.trials, cores=run.facts.host.cpus_allowed)
+    )
+
+
+def judged(trials: Sequence[Trial], *, cores: float) -> tuple[Trial, ...]:
+    """Return the trials under the highest ceiling that the whole run found for their work.
+
+    A trial is stored the moment it is measured, with the highest ceiling that was known by then.
+    """
+    known: dict[tuple[object, ...], list[float]] = defaultdict(list)
+    for trial in trials:
+        known[_work(trial)] += [trial.ceiling_per_s] if trial.ceiling_per_s else []
+    return tuple(
+        _judged(trial, ceiling_per_s=max(known[_work(trial)], default=None), cores=cores)
+        for trial in trials
+    )
+
+
+def _work(trial: Trial) -> tuple[object, ...]:
+    return (trial.workload, tuple(trial.parameters.items()), trial.interpreter, trial.load)
+
+
+def _judged(trial: Trial, *, ceiling_per_s: float | None, cores: float) -> Trial:
+    efficiency = figures.efficiency(trial.throughput_per_s, ceiling_per_s=ceiling_per_s)
+    generator = _generator(trial, cores=cores)
+    return msgspec.structs.replace(
+        trial,
+        ceiling_per_s=ceiling_per_s,
+        efficiency=efficiency,
+        generator=generator,
+        warnings=[
+            *(each for each in trial.warnings if each.kind not in _JUDGED_ANEW),
+            *_warnings(generator, efficiency=efficiency),
+        ],
+    )
+
+
+def _generator(trial: Trial, *, cores: float) -> GeneratorUsage | None:
+    if trial.generator is None or trial.usage is None or trial.window_s is None:
+        return trial.generator
+    share = figures.share_of_cores(
+        trial.generator.cpu_s,
+        server_cpu_s=trial.usage.cpu_s,
+        window_s=trial.window_s,
+        cores=max(1, int(cores)),
+    )
+    return msgspec.structs.replace(trial.generator, share_of_all_cpu=share)
+
+
+def _warnings(generator: GeneratorUsage | None, *, efficiency: float | None) -> Iterable[Warning]:
+    if generator is not None:
+        yield from gates.warnings_on_shared_cores(generator)
+    yield from gates.warnings_on_efficiency(efficiency)
