@@ -46,12 +46,18 @@ async def wrong(call: Any, _context: grpc.aio.ServicerContext) -> Any:
     return CALLS.Answer(nonce="another", pid=os.getpid(), result="{}")
 
 
+async def metadata(call: Any, context: grpc.aio.ServicerContext) -> Any:
+    told = dict(context.invocation_metadata() or ())
+    received.append(f"{told['x-servelab-nonce']} {told.get('x-own')} {call.nonce}")
+    return CALLS.Answer(nonce=call.nonce, pid=7, result=call.parameters["num"])
+
+
 async def main() -> None:
     methods = {
         method.__name__: grpc.unary_unary_rpc_method_handler(
             method, CALLS.Call.FromString, CALLS.Answer.SerializeToString
         )
-        for method in (cpu, large, slow, abort, wrong)
+        for method in (cpu, large, slow, abort, wrong, metadata)
     }
     options = [(name, int(value)) for name, value in (each.split("=") for each in sys.argv[1:])]
     server = grpc.aio.server(options=options)

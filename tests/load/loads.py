@@ -13,8 +13,10 @@ from servelab.model.load import (
     Load,
     LoadPlan,
     LoadResult,
+    Pacing,
     Protocol,
     Request,
+    Tls,
 )
 from servelab.model.outcome import Outcome
 
@@ -32,6 +34,9 @@ def plan_for(
     channels: int = 1,
     check_parameters: str = "{}",
     check: str = "servelab.load.answers:echoed_nonce",
+    generators: int = 1,
+    pacing: Pacing = Pacing.TIMER,
+    tls: Tls | None = None,
 ) -> LoadPlan:
     return LoadPlan(
         target=target,
@@ -45,6 +50,9 @@ def plan_for(
         duration_s=duration_s,
         connections=connections,
         timeout_s=timeout_s,
+        generators=generators,
+        pacing=pacing,
+        tls=tls,
     )
 
 
@@ -57,7 +65,11 @@ def run(
     unrecorded = result.scheduled - len(records)
     assert sum(result.outcomes.values()) == result.scheduled
     assert unrecorded == 0 or unrecorded <= result.outcomes["unsent"]
-    assert sorted(records.sequence) == list(range(len(records)))
+    assert len(set(records.sequence)) == len(records)
+    if result.generator_processes == 1:
+        assert sorted(records.sequence) == list(range(len(records)))
+    assert (records.finished_ns[1:] >= records.finished_ns[:-1]).all()
+    assert sum(result.cpu_s_by_process) == pytest.approx(result.cpu_s)
     assert result.in_flight_area_s == pytest.approx(result.response_time_sum_s, rel=1e-6)
     assert result.response_time_sum_s == pytest.approx(records.response_time_s.sum(), rel=1e-6)
     assert (records.taken_up_ns >= records.planned_ns).all()

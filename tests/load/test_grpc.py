@@ -10,12 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import grpc.aio
+import msgspec
 import pytest
 
 from servelab.load.answers import decode_grpc_answer
 from servelab.load.generator import probe
 from servelab.model.address import Address
-from servelab.model.load import ClosedLoop, Connections, Load, LoadPlan, OpenLoop, Protocol, Request
+from servelab.model.load import (
+    ClosedLoop,
+    Connections,
+    Load,
+    LoadPlan,
+    NoncePlace,
+    OpenLoop,
+    Protocol,
+    Request,
+)
 from servelab.model.outcome import Outcome
 
 from .loads import plan_for, run
@@ -208,6 +218,26 @@ def test_grpc_aios_client_gets_the_same_answer_from_the_same_server(tmp_path: Pa
     assert ours.worker_pid[0] == theirs.pid
     assert ours.outcome[0] == Outcome.OK
     assert f"status {their_status}" in our_failure.reason
+
+
+@pytest.mark.parametrize("size", [10, 200_000])
+def test_a_nonce_can_go_into_the_metadata_and_leave_the_message_alone(
+    size: int, tmp_path: Path
+) -> None:
+    own = Call(nonce="mine", parameters={"num": "x" * size}).SerializeToString()
+    with grpc_serving() as server:
+        plan = calls(server, "metadata", load=ClosedLoop(callers=4))
+        request = Request(
+            path="/servelab.Workloads/metadata",
+            headers=(("X-Own", "own"),),
+            body=own,
+            nonce_in=NoncePlace.HEADER,
+        )
+        result, _ = run(msgspec.structs.replace(plan, request=request), tmp_path)
+        received = server.stop()
+
+    assert result.outcomes == {"ok": 20}
+    assert sorted(received) == [f"{number:016d} own mine" for number in range(20)]
 
 
 def test_a_probe_is_one_call() -> None:

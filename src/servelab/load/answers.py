@@ -1,15 +1,20 @@
 """Whether an answer is right: factories of checks, named in a plan as ``module:function``."""
 
+import base64
 import importlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from servelab.load.http1 import Status, class_of_failure
 from servelab.load.ledger import Check
+from servelab.load.request_source import turn_of, turns
 from servelab.model.outcome import Outcome
 from servelab.served import workloads
 
 _SHOWN = 120
+_NOT_GOOD = 300
+"""Statuses from here on are good only where they were declared."""
 _LARGEST_PID = 2**32 - 1
 _VARINT, _LENGTH_DELIMITED = 0, 2
 
@@ -39,6 +44,126 @@ def echoed_nonce(_parameters: dict[str, Any]) -> Check:
         return Outcome.WRONG_ANSWER, 0, f"not the nonce {nonce!r} but {body[:_SHOWN]!r}"
 
     return check
+
+
+Ask = Callable[[int, bytes], str | None]
+"""From status and body of an answer to what is wrong with it."""
+
+
+def declared_check(parameters: dict[str, Any]) -> Check:
+    """Make the check of what was declared, for one request or for each of a mix.
+
+    ``{"expectations": [Expectation, ...], "choice": "round-robin" | "random", "seed": 0}`` with the
+    expectations in the order of the mix's requests.
+    """
+    judges = [_judge(expectation) for expectation in parameters["expectations"]]
+    if len(judges) == 1:
+        (only,) = judges
+
+        def check(status: int, body: bytes, _nonce: bytes) -> tuple[Outcome, int, str]:
+            return only(status, body)
+
+        return check
+    order = turns(len(judges), choice=parameters["choice"], seed=parameters["seed"])
+    in_turn = [judges[turn] for turn in order]
+
+    def check_in_turn(status: int, body: bytes, nonce: bytes) -> tuple[Outcome, int, str]:
+        return in_turn[turn_of(nonce, count=len(in_turn))](status, body)
+
+    return check_in_turn
+
+
+def _judge(expectation: dict[str, Any]) -> Callable[[int, bytes], tuple[Outcome, int, str]]:
+    """Return what judges the answers to one request."""
+    wanted_status: int | None = expectation["status"]
+    asks = tuple(_asks(expectation))
+
+    def judge(status: int, body: bytes) -> tuple[Outcome, int, str]:
+        if status != wanted_status and (wanted_status is not None or status >= _NOT_GOOD):
+            outcome = Outcome.WRONG_ANSWER if status < _NOT_GOOD else class_of_failure(status)
+            return outcome, 0, f"status {status:d}"
+        for ask in asks:
+            wrong = ask(status, body)
+            if wrong is not None:
+                return Outcome.WRONG_ANSWER, 0, wrong
+        return Outcome.OK, 0, ""
+
+    return judge
+
+
+def _asks(expectation: dict[str, Any]) -> Iterator[Ask]:
+    for name, value in expectation["headers"]:
+        yield _header(name.lower().encode("latin-1"), value and value.encode("latin-1"))
+    if expectation["body"] is not None:
+        yield _whole_body(base64.b64decode(expectation["body"]))
+    for text in expectation["contains"]:
+        yield _part_of_body(base64.b64decode(text))
+    if expectation["json_fields"]:
+        yield _json_fields(
+            [(path.split("."), path, value) for path, value in expectation["json_fields"]]
+        )
+
+
+def _header(name: bytes, wanted: bytes | None) -> Ask:
+    def ask(status: int, _body: bytes) -> str | None:
+        headers = status.headers if isinstance(status, Status) else ()
+        values = [value for given, value in headers if given == name]
+        if wanted in values or (wanted is None and values):
+            return None
+        shown = name.decode("latin-1")
+        if not values:
+            return f"no header {shown}"
+        return f"header {shown} is {b', '.join(values)[:_SHOWN]!r}"
+
+    return ask
+
+
+def _whole_body(wanted: bytes) -> Ask:
+    def ask(_status: int, body: bytes) -> str | None:
+        return None if body == wanted else f"another body: {bytes(body[:_SHOWN])!r}"
+
+    return ask
+
+
+def _part_of_body(wanted: bytes) -> Ask:
+    def ask(_status: int, body: bytes) -> str | None:
+        if wanted in body:
+            return None
+        return f"the body lacks {wanted[:_SHOWN]!r}: {bytes(body[:_SHOWN])!r}"
+
+    return ask
+
+
+def _json_fields(wanted: list[tuple[list[str], str, Any]]) -> Ask:
+    def ask(_status: int, body: bytes) -> str | None:
+        try:
+            document = json.loads(body)
+        except (ValueError, RecursionError):
+            return f"no JSON: {bytes(body[:_SHOWN])!r}"
+        for steps, path, value in wanted:
+            try:
+                found = _walk(document, steps)
+            except (LookupError, ValueError, TypeError):
+                return f"no field {path}: {bytes(body[:_SHOWN])!r}"
+            if not _is_same(found, value):
+                return f"{path} is {json.dumps(found)[:_SHOWN]}"
+        return None
+
+    return ask
+
+
+def _walk(document: Any, steps: Sequence[str]) -> Any:
+    """Return what lies at the end of a path of names and, in lists, numbers."""
+    for step in steps:
+        document = document[int(step)] if isinstance(document, list) else document[step]
+    return document
+
+
+def _is_same(found: object, wanted: object) -> bool:
+    # Python holds True for 1; JSON does not.
+    if isinstance(found, bool) or isinstance(wanted, bool):
+        return found is wanted
+    return found == wanted
 
 
 def workload_check(parameters: dict[str, Any]) -> Check:

@@ -47,7 +47,8 @@ class ClosedDispatch:
         planned_ns = self._schedule.next_start(finished_ns)
         if planned_ns == finished_ns:
             # One out, one in, at the same moment: the number in flight does not change.
-            lane.start(planned_ns, self._clock())
+            now_ns = self._clock()
+            lane.start(planned_ns, now_ns, now_ns)
             return
         self._ledger.leave(finished_ns)
         if planned_ns is not None:
@@ -85,7 +86,8 @@ class ClosedDispatch:
     def _start(self, lane: Lane, planned_ns: int) -> None:
         self._thinking -= 1
         self._ledger.enter(planned_ns)
-        lane.start(planned_ns, self._clock())
+        now_ns = self._clock()
+        lane.start(planned_ns, now_ns, now_ns)
 
 
 class Pool(Protocol):
@@ -172,7 +174,7 @@ class OpenDispatch:
         self._ledger.leave(finished_ns)
         if self._queue:
             planned_ns, taken_up_ns = self._queue.popleft()
-            lane.start(planned_ns, taken_up_ns)
+            lane.start(planned_ns, taken_up_ns, self._clock())
         else:
             self._pool.give(lane)
 
@@ -206,7 +208,7 @@ class OpenDispatch:
     def _return(self, lane: Lane) -> None:
         if self._queue:
             planned_ns, taken_up_ns = self._queue.popleft()
-            lane.start(planned_ns, taken_up_ns)
+            lane.start(planned_ns, taken_up_ns, self._clock())
         else:
             self._pool.give(lane)
 
@@ -232,7 +234,7 @@ class OpenDispatch:
         if lane is None:
             self._queue.append((planned_ns, now_ns))
         else:
-            lane.start(planned_ns, now_ns)
+            lane.start(planned_ns, now_ns, now_ns)
 
     def _end_in_queue(
         self, outcome: Outcome, reason: str, planned_ns: int, taken_up_ns: int, now_ns: int

@@ -1,12 +1,15 @@
 """The generator's own process: a plan on standard input, records in a file, a result on output.
 
 ``python -m servelab.load.engine`` imports the standard library, httptools, hpack and what the plan
-names as check. Input: one JSON line, the order; later perhaps ``stop``; end of file means that the
-parent is gone, and ends this process too. Output: JSON lines, ``{"progress": ...}`` several times a
-second and one ``{"result": ...}`` or ``{"error": ...}`` at the end.
+names as check. Input: one JSON line, the order; then, in an answer to ``{"ready": true}``, a line
+with the moment to start at in nanoseconds of the monotonic clock; later perhaps ``stop``; end of
+file means that the parent is gone, and ends this process too. Output: JSON lines,
+``{"progress": ...}`` several times a second and one ``{"result": ...}`` or ``{"error": ...}`` at
+the end.
 """
 
 import gc
+import heapq
 import json
 import os
 import resource
@@ -14,6 +17,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +26,13 @@ from servelab.load.answers import load_check
 from servelab.load.dispatch import ClosedDispatch, GrowingPool, OpenDispatch, SharedLanes
 from servelab.load.lane import Dispatch, Lane, Reuse
 from servelab.load.ledger import Ledger
-from servelab.load.loop import Loop
+from servelab.load.loop import Loop, SpinningLoop
 from servelab.load.record import Recorder
 from servelab.load.wire import Wire, new_gear, new_lane
 
 _PROGRESS_NS = 250_000_000
 _SHORTEST_TICK_NS = 10_000_000
-_LONGEST_TICK_NS = 100_000_000
+_LONGEST_TICK_NS = 20_000_000
 _TICKS_PER_TIMEOUT = 20
 _SECOND_NS = 1_000_000_000
 
@@ -40,13 +44,20 @@ class Order:
     plan: dict[str, Any]
     records: Path
     cpus: tuple[int, ...]
+    index: int
+    """Of this process among the ``count`` which share the load."""
+    count: int
 
     @classmethod
     def parse(cls, line: str) -> "Order":
         """Read the order from its JSON."""
         order = json.loads(line)
         return cls(
-            plan=order["plan"], records=Path(order["records"]), cpus=tuple(order["cpus"] or ())
+            plan=order["plan"],
+            records=Path(order["records"]),
+            cpus=tuple(order["cpus"]),
+            index=order["index"],
+            count=order["count"],
         )
 
 
@@ -55,23 +66,34 @@ class Run:
 
     def __init__(self, order: Order) -> None:
         plan = order.plan
+        self._order = order
         self._plan = plan
         self._timeout_ns = round(plan["timeout_s"] * _SECOND_NS)
         check = load_check(plan["check"], json.loads(plan["check_parameters"]))
         tick_ns = self._timeout_ns // _TICKS_PER_TIMEOUT
-        self._loop = Loop(tick_ns=min(max(tick_ns, _SHORTEST_TICK_NS), _LONGEST_TICK_NS))
+        loop_type = SpinningLoop if plan["pacing"] == "spin" else Loop
+        self._loop = loop_type(tick_ns=min(max(tick_ns, _SHORTEST_TICK_NS), _LONGEST_TICK_NS))
         self._recorder = Recorder(order.records)
-        self._ledger = Ledger(self._recorder, check=check, timeout_ns=self._timeout_ns)
+        self._ledger = Ledger(
+            self._recorder,
+            check=check,
+            timeout_ns=self._timeout_ns,
+            first_number=order.index,
+            step=order.count,
+        )
         self._wire = Wire.parse(plan)
+        self._gear = new_gear(self._wire, loop=self._loop, ledger=self._ledger)
         self._lanes: list[Lane] = []
+        self._watched: list[tuple[int, int, Lane]] = []
         self._unstarted = 0
         self._is_stopped = False
         self._next_progress_ns = 0
         self._start_ns = 0
         self._dispatch: Dispatch
 
-    def run(self) -> dict[str, Any]:
+    def run(self, *, start_ns: int) -> dict[str, Any]:
         """Drive the load to its end; return the result as it goes over the pipe."""
+        self._start_ns = start_ns
         os.set_blocking(sys.stdin.fileno(), False)
         self._loop.add(sys.stdin.fileno(), self._on_order)
         self._dispatch = self._build_dispatch()
@@ -83,7 +105,7 @@ class Run:
         self._loop.close()
         ledger = self._ledger
         return {
-            "records": ledger.next_sequence(),
+            "records": (ledger.next_sequence() - self._order.index) // self._order.count,
             "unstarted": self._unstarted,
             "failures": {str(int(kind)): number for kind, number in ledger.failures.items()},
             "started_ns": ledger.first_planned_ns or self._start_ns,
@@ -91,6 +113,7 @@ class Run:
             "connections_opened": ledger.connections_opened,
             "idle_closes": ledger.idle_closes,
             "cpu_s": cpu_s,
+            "busy_share": _busy_share(self._loop),
             "area_ns": ledger.area_ns,
             "samples": ledger.samples,
             "was_interrupted": self._is_stopped,
@@ -100,7 +123,6 @@ class Run:
 
     def _build_dispatch(self) -> Dispatch:
         plan = self._plan
-        self._start_ns = self._loop.clock()
         duration_s = plan["duration_s"]
         end_ns = None if duration_s is None else self._start_ns + round(duration_s * _SECOND_NS)
         load = plan["load"]
@@ -146,8 +168,10 @@ class Run:
         else:
             limit = load["in_flight_limit"]
             pool = GrowingPool(new_lane, limit=min(load["connection_limit"] or limit, limit))
+        arrivals = schedule.bounded(arrivals, requests=requests, end_ns=end_ns)
         dispatch = OpenDispatch(
-            schedule.bounded(arrivals, requests=requests, end_ns=end_ns),
+            # All processes see the whole schedule; each deals itself every n-th arrival.
+            islice(arrivals, self._order.index, None, self._order.count),
             ledger=self._ledger,
             loop=self._loop,
             pool=pool,
@@ -159,10 +183,11 @@ class Run:
 
     def _lane_maker(self, dispatch: Callable[[], Dispatch]) -> Callable[[], Lane]:
         """Return what makes lanes, each of them known to this run."""
-        gear = new_gear(self._wire, loop=self._loop, ledger=self._ledger)
 
         def make() -> Lane:
-            lane = new_lane(gear, dispatch())
+            lane = new_lane(self._gear, dispatch())
+            # The number keeps the heap from comparing lanes.
+            heapq.heappush(self._watched, (self._loop.clock(), len(self._lanes), lane))
             self._lanes.append(lane)
             return lane
 
@@ -175,8 +200,10 @@ class Run:
 
     def _tick(self, now_ns: int) -> None:
         self._dispatch.expire(now_ns)
-        for lane in self._lanes:
-            lane.expire(now_ns)
+        watched = self._watched
+        while watched and watched[0][0] < now_ns:
+            _, number, lane = heapq.heappop(watched)
+            heapq.heappush(watched, (lane.expire(now_ns), number, lane))
         self._recorder.flush()
         if now_ns >= self._next_progress_ns:
             self._next_progress_ns = now_ns + _PROGRESS_NS
@@ -206,8 +233,15 @@ class Run:
             lane.abandon(now_ns)
 
 
-def _read_order(fd: int) -> str:
-    """Read the order's line; the parent says no more before it has heard of progress."""
+def _busy_share(loop: Loop) -> float | None:
+    """Return what share of its time a spinning loop had work to do."""
+    if not isinstance(loop, SpinningLoop):
+        return None
+    return loop.busy_ns / loop.total_ns if loop.total_ns else 0.0
+
+
+def _read_line(fd: int) -> str:
+    """Read a line; the parent says no more before it has heard from us."""
     line = bytearray()
     while not line.endswith(b"\n"):
         piece = os.read(fd, 1 << 20)
@@ -236,7 +270,7 @@ def main(argv: Sequence[str] = ()) -> int:
     del argv
     # Ctrl-C reaches the whole terminal group: the parent decides what becomes of this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    order = Order.parse(_read_order(sys.stdin.fileno()))
+    order = Order.parse(_read_line(sys.stdin.fileno()))
     if order.cpus:
         os.sched_setaffinity(0, order.cpus)
     _raise_file_limit()
@@ -246,7 +280,8 @@ def main(argv: Sequence[str] = ()) -> int:
         gc.collect()
         gc.freeze()
         gc.disable()
-        result = run.run()
+        _say({"ready": True})
+        result = run.run(start_ns=int(_read_line(sys.stdin.fileno())))
     except OSError as error:
         _say({"error": str(error)})
         return 1

@@ -1,23 +1,20 @@
-"""What the rest of servelab calls: run a load in a process of its own, and read its records."""
+"""What the rest of servelab calls: run a load in processes of its own, and read its records."""
 
-import contextlib
-import json
-import os
-import selectors
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
 
-from servelab.errors import AuditFailed, StoreError
-from servelab.load.record import COLUMNS, NEVER, ROW
-from servelab.model.load import LoadPlan, LoadProgress, LoadResult
+from servelab.errors import AuditFailed, UsageError
+from servelab.load.conversion import Counts, convert
+from servelab.load.crew import engines, follow
+from servelab.load.ledger import SAMPLES
+from servelab.load.record import COLUMNS, NEVER
+from servelab.load.shares import split
+from servelab.model.load import LoadPlan, LoadProgress, LoadResult, Tls
 from servelab.model.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -25,11 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Integers = NDArray[np.int64]
+    Narrow = NDArray[np.integer[Any]]
     Seconds = NDArray[np.float64]
-
-_POLL_S = 0.2
-_END_S = 30.0
-_BATCH_ROWS = 1 << 20
 
 
 class ProbeAnswer(Struct, frozen=True, kw_only=True):
@@ -75,199 +69,134 @@ def generate(
     """Run a load to its end; write one record a request to ``records``, as Parquet.
 
     ``should_stop`` is asked a few times a second; a reason ends the load at once: requests in
-    flight become ``abandoned``, those never started ``unsent`` (without a record). The process
-    that generates is pinned to ``cpus``. Whatever is raised meanwhile, KeyboardInterrupt too, is
-    raised after that process is gone. AuditFailed where the books do not balance, StoreError
-    where records cannot be written.
+    flight become ``abandoned``, those never started ``unsent`` (without a record). The processes
+    that generate are pinned to ``cpus``: each to one of its own where there are enough. Whatever is
+    raised meanwhile, KeyboardInterrupt too, is raised after those processes are gone. AuditFailed
+    where the books do not balance, StoreError where records cannot be written, UsageError where
+    the authorities of TLS cannot be read.
     """
-    raw = records.with_name(records.name + ".raw")
+    if plan.tls is not None:
+        _check_authorities(plan.tls)
+    shares = split(plan)
+    raws = [records.with_name(f"{records.name}.raw{index}") for index in range(len(shares))]
     try:
-        with _engine() as (process, errors):
-            _order(process, plan, raw=raw, cpus=cpus)
-            told = _follow(process, on_progress=on_progress, should_stop=should_stop)
-            process.wait(_END_S)
-            if told is None:
-                raise AuditFailed(_obituary(process, errors))
-            if "error" in told:
-                raise StoreError(f"the load's records cannot be written to {raw}: {told['error']}")
-        result = told["result"]
-        counts = _convert(raw, records, expected=result["records"])
+        with engines(len(shares)) as crew:
+            for index, share in enumerate(shares):
+                crew[index].order(
+                    share, raw=raws[index], cpus=_cpus_of(index, of=len(shares), cpus=cpus)
+                )
+            results = follow(crew, plan=plan, on_progress=on_progress, should_stop=should_stop)
+        cpu_before_s = time.process_time()
+        counts = convert(raws, records, expected=[result["records"] for result in results])
+        conversion_cpu_s = time.process_time() - cpu_before_s
     finally:
-        raw.unlink(missing_ok=True)
-    return _balance(result, counts, records=records)
+        for unwanted in (*raws, records.with_name(records.name + ".part")):
+            unwanted.unlink(missing_ok=True)
+    result = _balance(_add_up(results), counts, records=records)
+    return msgspec.structs.replace(result, pacing=plan.pacing, conversion_cpu_s=conversion_cpu_s)
 
 
-# ---- the process
+def _cpus_of(index: int, *, of: int, cpus: frozenset[int] | None) -> tuple[int, ...]:
+    """Return where one of so many processes runs: on a core of its own where there are enough."""
+    available = sorted(cpus or ())
+    if of > 1 and len(available) >= of:
+        return (available[index],)
+    return tuple(available)
 
 
-@contextlib.contextmanager
-def _engine() -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
-    """Start the engine; whatever happens, it is gone after the block."""
-    with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "servelab.load.engine"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            start_new_session=True,
-        )
-        with process:
-            try:
-                yield process, errors
-            finally:
-                if process.poll() is None:
-                    process.kill()
+def _check_authorities(tls: Tls) -> None:
+    import ssl
+
+    try:
+        ssl.create_default_context(cafile=tls.authorities)
+    except OSError as error:
+        raise UsageError(
+            f"{tls.authorities} is no file of certificates ({error.strerror or error}); name one "
+            "in PEM format"
+        ) from None
 
 
-def _order(
-    process: subprocess.Popen[bytes], plan: LoadPlan, *, raw: Path, cpus: frozenset[int] | None
-) -> None:
-    order = {
-        "plan": msgspec.to_builtins(plan),
-        "records": str(raw.absolute()),
-        "cpus": sorted(cpus or ()),
-    }
-    _write(process, json.dumps(order).encode() + b"\n")
+# ---- the books
 
 
-def _write(process: subprocess.Popen[bytes], words: bytes) -> None:
-    """Tell the engine; one that is gone is noticed where its output ends."""
-    if process.stdin is not None:
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(words)
-            process.stdin.flush()
+class _Books(Struct, frozen=True, kw_only=True):
+    """What the engines say of themselves, added up."""
+
+    records: int
+    unstarted: int
+    failures: dict[Outcome, int]
+    started_ns: int
+    ended_ns: int
+    connections_opened: int
+    idle_closes: int
+    cpu_s: tuple[float, ...]
+    busy_share: float | None
+    area_ns: int
+    samples: tuple[str, ...]
+    was_interrupted: bool
 
 
-def _follow(
-    process: subprocess.Popen[bytes],
-    *,
-    on_progress: Callable[[LoadProgress], None],
-    should_stop: Callable[[], str | None],
-) -> dict[str, Any] | None:
-    """Relay progress; return the engine's last word, None where it ended without one."""
-    stop_by_s: float | None = None
-    has_begun = False
-    for line in _lines(process):
-        if line:
-            message: dict[str, Any] = json.loads(line)
-            if "progress" not in message:
-                return message
-            has_begun = True
-            on_progress(LoadProgress(**message["progress"]))
-        if has_begun and stop_by_s is None and should_stop() is not None:
-            stop_by_s = time.monotonic() + _END_S
-            _write(process, b"stop\n")
-        if stop_by_s is not None and time.monotonic() > stop_by_s:
-            return None
-    return None
-
-
-def _lines(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
-    """Yield the engine's lines as they come, and an empty one when none came for a while."""
-    if process.stdout is None:
-        return
-    output = process.stdout.fileno()
-    unread = b""
-    with selectors.DefaultSelector() as selector:
-        selector.register(output, selectors.EVENT_READ)
-        while True:
-            if not selector.select(_POLL_S):
-                yield b""
-                continue
-            received = os.read(output, 65536)
-            if not received:
-                return
-            *lines, unread = (unread + received).split(b"\n")
-            yield from lines
-
-
-def _obituary(process: subprocess.Popen[bytes], errors: IO[bytes]) -> str:
-    errors.seek(0)
-    last_line = errors.read().decode(errors="replace").strip().rpartition("\n")[2]
-    return (
-        f"the load generator ended with status {process.poll()} before its load did: "
-        f"{last_line or 'it said nothing'}; please report this bug"
+def _add_up(results: Sequence[dict[str, Any]]) -> _Books:
+    failures: dict[Outcome, int] = {}
+    for result in results:
+        for kind, number in result["failures"].items():
+            if number:
+                failures[Outcome(int(kind))] = failures.get(Outcome(int(kind)), 0) + number
+    shares = [result["busy_share"] for result in results if result["busy_share"] is not None]
+    return _Books(
+        records=sum(result["records"] for result in results),
+        unstarted=sum(result["unstarted"] for result in results),
+        failures=failures,
+        started_ns=min(result["started_ns"] for result in results),
+        ended_ns=max(result["ended_ns"] for result in results),
+        connections_opened=sum(result["connections_opened"] for result in results),
+        idle_closes=sum(result["idle_closes"] for result in results),
+        cpu_s=tuple(result["cpu_s"] for result in results),
+        busy_share=max(shares, default=None),
+        area_ns=sum(result["area_ns"] for result in results),
+        samples=tuple(sample for result in results for sample in result["samples"])[:SAMPLES],
+        was_interrupted=any(result["was_interrupted"] for result in results),
     )
 
 
-# ---- the records
-
-
-class _Counts(Struct, frozen=True, kw_only=True):
-    """What the records say, counted apart from the engine's own books."""
-
-    rows: int
-    distinct: int
-    outcomes: dict[Outcome, int]
-    response_time_sum_ns: int
-
-
-def _convert(raw: Path, records: Path, *, expected: int) -> _Counts:
-    """Turn the engine's file into Parquet, a batch at a time; count on the way."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    row_type = np.dtype(list(COLUMNS))
-    if row_type.itemsize != ROW.size:
-        raise AuditFailed("the columns of a record do not fill it")
-    names = [name for name, _ in COLUMNS if name != "reserved"]
-    schema = pa.schema([(name, pa.from_numpy_dtype(row_type[name])) for name in names])
-    seen = np.zeros(expected, dtype=bool)
-    outcomes = np.zeros(256, dtype=np.int64)
-    rows = response_time_sum_ns = 0
-    part = records.with_name(records.name + ".part")
-    with raw.open("rb") as source, pq.ParquetWriter(part, schema, compression="zstd") as sink:
-        while len(batch := np.fromfile(source, dtype=row_type, count=_BATCH_ROWS)):
-            columns = {name: np.ascontiguousarray(batch[name]) for name in names}
-            sink.write_table(pa.table(columns, schema=schema))
-            rows += len(batch)
-            seen[columns["sequence"]] = True
-            outcomes += np.bincount(columns["outcome"], minlength=len(outcomes))
-            response_time_sum_ns += int((columns["finished_ns"] - columns["planned_ns"]).sum())
-    part.replace(records)
-    return _Counts(
-        rows=rows,
-        distinct=int(seen.sum()),
-        outcomes={kind: int(outcomes[kind]) for kind in Outcome if outcomes[kind]},
-        response_time_sum_ns=response_time_sum_ns,
-    )
-
-
-def _balance(result: dict[str, Any], counts: _Counts, *, records: Path) -> LoadResult:
-    """Hold the engine's books against its records; AuditFailed where they differ."""
-    started = result["records"]
+def _balance(books: _Books, counts: Counts, *, records: Path) -> LoadResult:
+    """Hold the engines' books against their records; AuditFailed where they differ."""
+    started = books.records
     if not started == counts.rows == counts.distinct:
         raise AuditFailed(
             f"{started} requests were started but {counts.rows} recorded, "
             f"{counts.distinct} of them distinct; please report this bug with {records}"
         )
-    failures = {Outcome(int(kind)): number for kind, number in result["failures"].items() if number}
     recorded = {kind: number for kind, number in counts.outcomes.items() if kind is not Outcome.OK}
-    if failures != recorded:
+    if books.failures != recorded:
         raise AuditFailed(
-            f"the generator counted the failures {failures} but recorded {recorded}; "
+            f"the generator counted the failures {books.failures} but recorded {recorded}; "
             f"please report this bug with {records}"
         )
     outcomes = {kind.label: number for kind, number in sorted(counts.outcomes.items())}
-    if result["unstarted"]:
+    if books.unstarted:
         label = Outcome.UNSENT.label
-        outcomes[label] = outcomes.get(label, 0) + result["unstarted"]
+        outcomes[label] = outcomes.get(label, 0) + books.unstarted
     return LoadResult(
         records=records,
-        scheduled=started + result["unstarted"],
+        scheduled=started + books.unstarted,
         outcomes=outcomes,
-        started_s=result["started_ns"] / 1e9,
-        ended_s=result["ended_ns"] / 1e9,
-        connections_opened=result["connections_opened"],
-        idle_closes=result["idle_closes"],
-        cpu_s=result["cpu_s"],
-        generator_processes=1,
-        in_flight_area_s=result["area_ns"] / 1e9,
+        started_s=books.started_ns / 1e9,
+        ended_s=books.ended_ns / 1e9,
+        connections_opened=books.connections_opened,
+        idle_closes=books.idle_closes,
+        cpu_s=sum(books.cpu_s),
+        cpu_s_by_process=books.cpu_s,
+        generator_processes=len(books.cpu_s),
+        in_flight_area_s=books.area_ns / 1e9,
         response_time_sum_s=counts.response_time_sum_ns / 1e9,
-        samples=tuple(result["samples"]),
-        was_interrupted=result["was_interrupted"],
+        samples=books.samples,
+        was_interrupted=books.was_interrupted,
+        busy_share=books.busy_share,
     )
+
+
+# ---- the records
 
 
 class Records(Struct, frozen=True, kw_only=True):
@@ -282,12 +211,12 @@ class Records(Struct, frozen=True, kw_only=True):
     sent_ns: "Integers"
     first_byte_ns: "Integers"
     finished_ns: "Integers"
-    sequence: "Integers"
-    connection: "Integers"
-    body_bytes: "Integers"
-    worker_pid: "Integers"
-    status: "Integers"
-    outcome: "Integers"
+    sequence: "Narrow"
+    connection: "Narrow"
+    body_bytes: "Narrow"
+    worker_pid: "Narrow"
+    status: "Narrow"
+    outcome: "Narrow"
 
     def __len__(self) -> int:
         return len(self.planned_ns)
@@ -330,14 +259,14 @@ class Records(Struct, frozen=True, kw_only=True):
 
 def read_records(path: Path) -> Records:
     """Read the records that ``generate`` wrote."""
-    import numpy as np
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path)
-    return Records(
-        **{
-            name: table.column(name).to_numpy().astype(np.int64)
-            for name, _ in COLUMNS
-            if name != "reserved"
-        }
-    )
+    # One column after another: of millions of records, twice the table would not fit everywhere.
+    with pq.ParquetFile(path) as file:
+        return Records(
+            **{
+                name: file.read(columns=[name]).column(0).to_numpy()
+                for name, _ in COLUMNS
+                if name != "reserved"
+            }
+        )

@@ -1,5 +1,6 @@
 """gRPC over sockets: a lane is a channel, one HTTP/2 connection for any number of calls."""
 
+import select
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -10,18 +11,21 @@ from servelab.load import http2
 from servelab.load.http1 import BODY_LIMIT, HEAD_LIMIT, BadAnswer, class_of_status
 from servelab.load.lane import (
     READ_BYTES,
+    Connection,
+    Connector,
     Dispatch,
     Reuse,
-    Target,
     class_of_error,
     pending_error,
 )
 from servelab.load.ledger import Ledger
-from servelab.load.loop import READABLE, WRITABLE, Loop
+from servelab.load.loop import PEER_CLOSED, READABLE, WRITABLE, Loop
 from servelab.load.record import NEVER
-from servelab.load.request import Template
+from servelab.load.request import NONCE_WIDTH, Fixed, Template
 from servelab.model.outcome import Outcome
 
+_NEWS = READABLE | WRITABLE | select.EPOLLET
+"""The kernel tells news once; so whoever may have left bytes, or room, goes on by itself."""
 _LAST_STREAM = 2**31 - 1
 _MANY_STREAMS = 2**31
 
@@ -32,12 +36,14 @@ class GrpcGear:
 
     loop: Loop
     ledger: Ledger
-    target: Target
+    target: Connector
     reuse: Reuse
     nonce_of: Callable[[int], bytes]
     headers: bytes
     """The encoded header block of every call."""
-    message: Template
+    nonce_field: bytes
+    """What stands before the nonce at the end of that block; empty where the message carries it."""
+    message: Template | Fixed
     memo: http2.GrpcHeadMemo
 
 
@@ -72,16 +78,18 @@ class GrpcLane:
         self._current: GrpcConnection | None = None
         self._connections: set[GrpcConnection] = set()
 
-    def start(self, planned_ns: int, taken_up_ns: int) -> None:
+    def start(self, planned_ns: int, taken_up_ns: int, _now_ns: int) -> None:
         """Send a call over the connection at hand, or over a new one, once it is ready."""
         sequence = self.gear.ledger.next_sequence()
         nonce = self.gear.nonce_of(sequence)
         self._place(Call(planned_ns, taken_up_ns, sequence=sequence, nonce=nonce))
 
-    def expire(self, now_ns: int) -> None:
-        """Settle as timeouts the calls past their deadline."""
+    def expire(self, now_ns: int) -> int:
+        """Settle as timeouts the calls past their deadline; return when to look again."""
         for connection in list(self._connections):
             connection.expire(now_ns)
+        oldest = [connection.oldest_planned_ns(now_ns) for connection in self._connections]
+        return min(oldest, default=now_ns) + self.gear.ledger.timeout_ns
 
     def abandon(self, now_ns: int) -> None:
         """Settle as abandoned all calls, and close."""
@@ -157,7 +165,7 @@ class GrpcConnection:
         self._ledger = gear.ledger
         self._clock = gear.ledger.clock
         self._number = gear.ledger.next_connection()
-        self._socket: socket.socket | None = None
+        self._socket: Connection | None = None
         self._is_made = False
         self._is_ready = False
         self._is_draining = False
@@ -178,6 +186,7 @@ class GrpcConnection:
         self._frame_limit = http2.FRAME_LIMIT
         self._unacknowledged = 0
         self._message_length = len(gear.message.fill(gear.nonce_of(0)))
+        self._nonce_field = gear.nonce_field
         self._formats = self._preformat()
         self._on_frame: dict[int, Callable[[int, int, bytes], None]] = {
             http2.DATA: self._on_data,
@@ -191,12 +200,13 @@ class GrpcConnection:
             http2.PUSH_PROMISE: self._on_push,
         }
 
-    def _preformat(self) -> tuple[bytes, bytes]:
-        """Return what stands before a call's two stream numbers: of HEADERS, and up to DATA's."""
-        block = self._gear.headers
-        headers = http2.frame(http2.HEADERS, flags=http2.END_HEADERS, payload=block)
+    def _preformat(self) -> tuple[bytes, bytes, bytes]:
+        """Return what stands before and after HEADERS' stream number, and before DATA's."""
+        block = self._gear.headers + self._nonce_field
+        length = len(block) + (NONCE_WIDTH if self._nonce_field else 0)
+        headers = http2.FRAME_HEAD.pack(length << 8 | http2.HEADERS, http2.END_HEADERS, 0)
         data = http2.FRAME_HEAD.pack(self._message_length << 8 | http2.DATA, http2.END_STREAM, 0)
-        return headers[:5], block + data[:5]
+        return headers[:5], block, data[:5]
 
     # ---- life
 
@@ -208,7 +218,7 @@ class GrpcConnection:
         except OSError as error:
             self._fail(class_of_error(error), f"connect: {error.strerror}")
             return
-        self._gear.loop.add(self._socket.fileno(), self._on_event, mask=READABLE | WRITABLE)
+        self._gear.loop.add(self._socket.fileno(), self._on_event, mask=_NEWS)
         self._out_blocked = True
 
     def start(self, call: Call) -> None:
@@ -219,6 +229,11 @@ class GrpcConnection:
         self._open_stream(call)
         if not self._in_batch:
             self._flush()
+
+    def oldest_planned_ns(self, now_ns: int) -> int:
+        """Return the earliest planned start among the calls at hand; now where there is none."""
+        planned_ns = (call.planned_ns for call in (*self._calls.values(), *self._waiting))
+        return min(planned_ns, default=now_ns)
 
     def expire(self, now_ns: int) -> None:
         """Settle as timeouts the calls past their deadline; cancel those that were sent."""
@@ -306,7 +321,9 @@ class GrpcConnection:
         call.ready_ns = self._clock()
         self._unstamped.append(call)
         number = stream.to_bytes(4, "big")
-        before, between = self._formats
+        before, block, data = self._formats
+        if self._nonce_field:
+            block += call.nonce
         message = self._gear.message.fill(call.nonce)
         length = self._message_length
         if (
@@ -316,9 +333,9 @@ class GrpcConnection:
             and not self._bodies
         ):
             self._send_window -= length
-            self._out.append(before + number + between + number + message)
+            self._out.append(before + number + block + data + number + message)
         else:
-            self._out.append(before + number + self._gear.headers)
+            self._out.append(before + number + block)
             call.unsent = message
             self._bodies.append(stream)
             self._send_bodies()
@@ -375,7 +392,6 @@ class GrpcConnection:
         if sent < len(out):
             self._out.append(out[sent:])
             self._out_blocked = True
-            self._gear.loop.modify(self._socket.fileno(), READABLE | WRITABLE)
             return
         now_ns = self._clock()
         if self._bodies:
@@ -401,37 +417,47 @@ class GrpcConnection:
                 return
             self._is_made = True
             self._ledger.connections_opened += 1
-        if mask & WRITABLE:
-            self._out_blocked = False
-            self._gear.loop.modify(self._socket.fileno(), READABLE)
-            self._flush()
-        if mask & ~WRITABLE and self._socket is not None:
-            self._receive(self._socket)
+        self._go_on(mask)
+        if mask & ~WRITABLE:
+            while self._socket is not None:
+                length = self._receive(self._socket)
+                if not length or (length < READ_BYTES and not mask & PEER_CLOSED):
+                    break
+            # A handshake may have come to its end meanwhile.
+            self._go_on(mask)
 
-    def _receive(self, connection: socket.socket) -> None:
+    def _go_on(self, mask: int) -> None:
+        """Send on where there is room again."""
+        if self._out_blocked and mask & WRITABLE:
+            self._out_blocked = False
+            self._flush()
+
+    def _receive(self, connection: Connection) -> int:
+        """Take what has come; return how many bytes."""
         try:
             received = connection.recv(READ_BYTES)
         except BlockingIOError:
-            return
+            return 0
         except OSError as error:
             self._fail(class_of_error(error), f"receive: {error.strerror}")
-            return
+            return 0
         self._now_ns = self._clock()
         if not received:
             self._peer_closed()
-            return
+            return 0
         self._in_batch = True
         try:
             self._take_frames(self._rest + received if self._rest else received)
         except BadAnswer as bad:
             self._fail(bad.outcome, bad.reason)
-            return
+            return 0
         finally:
             self._in_batch = False
         self._open_waiting()
         self._flush()
         if self._is_draining and not self._calls and self._socket is not None:
             self._part()
+        return len(received)
 
     def _peer_closed(self) -> None:
         if not self._calls and self._is_ready:
@@ -553,7 +579,35 @@ class GrpcConnection:
             self._end(stream, bad.outcome, reason=bad.reason)
             return
         outcome, worker_pid, reason = self._ledger.check(0, message, call.nonce)
-        self._end(stream, outcome, reason=reason, worker_pid=worker_pid)
+        if outcome or call.sent_ns == NEVER or self._is_late(call):
+            self._end(stream, outcome, reason=reason, worker_pid=worker_pid)
+        else:
+            self._end_well(stream, call, worker_pid=worker_pid)
+
+    def _is_late(self, call: Call) -> bool:
+        return self._now_ns - call.planned_ns > self._ledger.timeout_ns
+
+    def _end_well(self, stream: int, call: Call, *, worker_pid: int) -> None:
+        """Record the common end, without what only the others need."""
+        del self._calls[stream]
+        ledger = self._ledger
+        ledger.keep(
+            ledger.pack(
+                call.planned_ns,
+                call.taken_up_ns,
+                call.ready_ns,
+                call.sent_ns,
+                call.first_ns,
+                self._now_ns,
+                call.sequence,
+                self._number,
+                len(call.content),
+                worker_pid,
+                0,
+                0,
+            )
+        )
+        self._lane.dispatch.free(self._lane, self._now_ns)
 
     def _end_with_http_status(self, stream: int, status: int | None) -> None:
         if status is None:

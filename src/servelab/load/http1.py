@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from http import HTTPStatus
+from typing import Self
 
 import httptools
 
@@ -30,11 +31,30 @@ class BadAnswer(Exception):  # noqa: N818 - named for what it is; it never leave
         self.reason = reason
 
 
+class Status(int):
+    """The status of an answer, with the rest of its head for checks that ask about it."""
+
+    headers: tuple[tuple[bytes, bytes], ...]
+    """Names in lower case, with their values."""
+    is_judged: bool
+    """Whether the check decides about it, though it is none of 2xx."""
+
+    def __new__(
+        cls, number: int, *, headers: tuple[tuple[bytes, bytes], ...] = (), is_judged: bool = False
+    ) -> Self:
+        """Make a status."""
+        status = super().__new__(cls, number)
+        status.headers = headers
+        status.is_judged = is_judged
+        return status
+
+
 @dataclass(frozen=True, slots=True)
 class Framing:
     """What the head of an answer says about the bytes that follow."""
 
     status: int
+    """A ``Status``, where the head was parsed."""
     length: int
     """Of the body in bytes, or ``CHUNKED``, or ``UNTIL_CLOSE``."""
     keeps_alive: bool
@@ -47,6 +67,7 @@ class _Head:
     length: int | None = None
     codings: list[bytes] = field(default_factory=list)
     options: set[bytes] = field(default_factory=set)
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     heads: int = 0
     goes_on: bool = False
 
@@ -58,6 +79,7 @@ class _Head:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
+        self.headers.append((name, value))
         if name == b"content-length":
             self.length = int(value)
         elif name == b"transfer-encoding":
@@ -66,8 +88,13 @@ class _Head:
             self.options |= {token.strip().lower() for token in value.split(b",")}
 
 
-def parse_head(head: bytes, *, method: str = "GET") -> Framing:
-    """Parse a whole head, blank line included; BadAnswer where it is none."""
+def parse_head(
+    head: bytes, *, method: str = "GET", judged: frozenset[int] = frozenset()
+) -> Framing:
+    """Parse a whole head, blank line included; BadAnswer where it is none.
+
+    About an answer of a ``judged`` status the check decides, as it does about those of 2xx.
+    """
     found = _Head()
     parser = httptools.HttpResponseParser(found)
     try:
@@ -84,7 +111,11 @@ def parse_head(head: bytes, *, method: str = "GET") -> Framing:
     if length > BODY_LIMIT:
         raise BadAnswer(Outcome.TOO_BIG, f"a body of {length} bytes was announced")
     keeps = b"keep-alive" in found.options if version == "1.0" else b"close" not in found.options
-    return Framing(status=status, length=length, keeps_alive=keeps and length != UNTIL_CLOSE)
+    return Framing(
+        status=Status(status, headers=tuple(found.headers), is_judged=status in judged),
+        length=length,
+        keeps_alive=keeps and length != UNTIL_CLOSE,
+    )
 
 
 def _body_length(head: _Head, *, status: int, method: str) -> int:
@@ -104,8 +135,9 @@ class HeadMemo:
     Only heads of status 2xx are remembered, so that whoever finds one there knows the class.
     """
 
-    def __init__(self, *, method: str = "GET") -> None:
+    def __init__(self, *, method: str = "GET", judged: frozenset[int] = frozenset()) -> None:
         self._method = method
+        self._judged = judged
         self._known: dict[bytes, Framing] = {}
         self.get: Callable[[bytes], Framing | None] = self._known.get
         """Return what a head said before, or None."""
@@ -115,7 +147,7 @@ class HeadMemo:
         known = self._known.get(head)
         if known is not None:
             return known
-        framing = parse_head(head, method=self._method)
+        framing = parse_head(head, method=self._method, judged=self._judged)
         if HTTPStatus.OK <= framing.status < HTTPStatus.MULTIPLE_CHOICES:
             if len(self._known) >= _MEMO_SIZE:
                 self._known.clear()
@@ -292,4 +324,11 @@ def class_of_status(status: int) -> Outcome:
     """Return the outcome class of an HTTP status; OK stands for: let the check decide."""
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return Outcome.OK
+    if isinstance(status, Status) and status.is_judged:
+        return Outcome.OK
+    return class_of_failure(status)
+
+
+def class_of_failure(status: int) -> Outcome:
+    """Return the outcome class of an HTTP status which is none of 2xx."""
     return _CLASSES.get(status // 100, Outcome.PROTOCOL_ERROR)

@@ -1,7 +1,6 @@
 """HTTP/1.1 over sockets: a lane is one caller's connection, with at most one request in flight."""
 
 import select
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,9 +14,10 @@ from servelab.load.http1 import (
 )
 from servelab.load.lane import (
     READ_BYTES,
+    Connection,
+    Connector,
     Dispatch,
     Reuse,
-    Target,
     class_of_error,
     pending_error,
 )
@@ -28,7 +28,11 @@ from servelab.load.request import Encode
 from servelab.model.outcome import Outcome
 
 _ONLY_READABLE = select.EPOLLIN
+_EDGE = select.EPOLLET
+"""The kernel tells news once and need not look again; so whoever may have left bytes reads on."""
 _HEAD_END_LENGTH = len(HEAD_END)
+_NO_HEAD = b"\0"
+"""What no answer begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class Http1Gear:
 
     loop: Loop
     ledger: Ledger
-    target: Target
+    target: Connector
     reuse: Reuse
     nonce_of: Callable[[int], bytes]
     encode: Encode
@@ -48,10 +52,10 @@ class Http1Lane:
     """One connection after another, one request after another."""
 
     __slots__ = (
-        "_busy", "_check", "_clock", "_dispatch", "_encode", "_first_ns", "_gear", "_is_new",
-        "_keep", "_known", "_ledger", "_next_sequence", "_nonce", "_nonce_of", "_number", "_pack",
-        "_planned_ns", "_reader", "_ready_ns", "_recv", "_reuses", "_sent_ns", "_sequence",
-        "_socket", "_taken_ns", "_timeout_ns", "_unsent",
+        "_busy", "_check", "_clock", "_dispatch", "_encode", "_first_ns", "_framing", "_gear",
+        "_head", "_head_end", "_is_new", "_keep", "_known", "_ledger", "_next_sequence", "_nonce",
+        "_nonce_of", "_number", "_pack", "_planned_ns", "_reader", "_ready_ns", "_recv", "_reuses",
+        "_sent_ns", "_sequence", "_socket", "_taken_ns", "_timeout_ns", "_unsent",
     )  # fmt: skip
 
     def __init__(self, gear: Http1Gear, dispatch: Dispatch) -> None:
@@ -66,8 +70,11 @@ class Http1Lane:
         self._encode = gear.encode
         self._nonce_of = gear.nonce_of
         self._known = gear.memo.get
+        self._head = _NO_HEAD
+        self._head_end = 0
+        self._framing: Framing | None = None
         self._reuses = gear.reuse is Reuse.KEEP
-        self._socket: socket.socket | None = None
+        self._socket: Connection | None = None
         self._recv: Callable[[int], bytes]
         self._number = 0
         self._is_new = True
@@ -78,22 +85,25 @@ class Http1Lane:
         self._sequence = 0
         self._planned_ns = self._taken_ns = self._ready_ns = self._sent_ns = self._first_ns = NEVER
 
-    def start(self, planned_ns: int, taken_up_ns: int) -> None:
+    def start(self, planned_ns: int, taken_up_ns: int, now_ns: int) -> None:
         """Send a request over the connection at hand, or over a new one."""
         self._busy = True
         self._planned_ns = planned_ns
         self._taken_ns = taken_up_ns
         self._sequence = sequence = self._next_sequence()
         self._nonce = self._nonce_of(sequence)
-        if self._socket is None:
+        connection = self._socket
+        if connection is None:
             self._connect()
         else:
-            self._send(self._socket)
+            self._ready_ns = now_ns
+            self._send(connection)
 
-    def expire(self, now_ns: int) -> None:
-        """Settle the request as a timeout if it is past its deadline."""
+    def expire(self, now_ns: int) -> int:
+        """Settle the request as a timeout if it is past its deadline; return when to look again."""
         if self._busy and now_ns - self._planned_ns > self._timeout_ns:
             self._fail(Outcome.TIMEOUT, "no whole answer before the deadline")
+        return (self._planned_ns if self._busy else now_ns) + self._timeout_ns
 
     def abandon(self, now_ns: int) -> None:
         """Settle the request as abandoned, if there is one, and close."""
@@ -115,13 +125,13 @@ class Http1Lane:
         self._recv = connection.recv
         self._number = self._ledger.next_connection()
         self._is_new = True
-        self._gear.loop.add(connection.fileno(), self._on_answer)
+        self._gear.loop.add(connection.fileno(), self._on_answer, mask=READABLE | _EDGE)
         # On one machine the handshake is over when connect returns: try to send at once.
+        self._ready_ns = self._clock()
         self._send(connection)
 
-    def _send(self, connection: socket.socket) -> None:
+    def _send(self, connection: Connection) -> None:
         request = self._encode(self._nonce)
-        self._ready_ns = self._clock()
         try:
             sent = connection.send(request)
         except BlockingIOError:
@@ -137,7 +147,7 @@ class Http1Lane:
                 self._unsent = memoryview(request)[sent:]
                 self._watch_for_room(connection)
 
-    def _wait_for_room(self, connection: socket.socket, request: bytes) -> None:
+    def _wait_for_room(self, connection: Connection, request: bytes) -> None:
         """Wait until the connection is made, or until its buffer has room."""
         self._sent_ns = NEVER
         if self._is_new:
@@ -145,9 +155,9 @@ class Http1Lane:
         self._unsent = memoryview(request)
         self._watch_for_room(connection)
 
-    def _watch_for_room(self, connection: socket.socket) -> None:
+    def _watch_for_room(self, connection: Connection) -> None:
         self._gear.loop.handlers[connection.fileno()] = self._on_room
-        self._gear.loop.modify(connection.fileno(), READABLE | WRITABLE)
+        self._gear.loop.modify(connection.fileno(), READABLE | WRITABLE | _EDGE)
 
     def _send_failed(self, error: OSError) -> None:
         if not self._is_new:
@@ -159,6 +169,10 @@ class Http1Lane:
         self._ready_ns = NEVER
         self._fail(class_of_error(error), f"connect: {error.strerror}")
 
+    def _is_usable(self, _connection: Connection) -> bool:
+        """Tell whether a connection that was made can carry a request."""
+        return True
+
     def _on_room(self, mask: int) -> None:
         connection, unsent = self._socket, self._unsent
         if connection is None or unsent is None:
@@ -168,13 +182,16 @@ class Http1Lane:
             if error is not None:
                 self._fail(class_of_error(error), f"connect: {error.strerror}")
                 return
+            if not self._is_usable(connection):
+                return
             self._is_new = False
             self._ledger.connections_opened += 1
             self._ready_ns = self._clock()
         if mask & ~WRITABLE:
             # The server did not wait for the whole request.
             self._on_answer(mask)
-            return
+            if self._unsent is not unsent:
+                return
         try:
             sent = connection.send(unsent)
         except BlockingIOError:
@@ -187,7 +204,7 @@ class Http1Lane:
         if not self._unsent:
             self._unsent = None
             self._gear.loop.handlers[connection.fileno()] = self._on_answer
-            self._gear.loop.modify(connection.fileno(), READABLE)
+            self._gear.loop.modify(connection.fileno(), READABLE | _EDGE)
 
     # ---- receiving
 
@@ -201,9 +218,13 @@ class Http1Lane:
             return
         now_ns = self._clock()
         if self._reader is None and self._busy:
-            # The common case: one piece holds the whole answer, and its head is a known one.
-            head_end = received.find(HEAD_END) + _HEAD_END_LENGTH
-            framing = self._known(received[:head_end])
+            # The common case: one piece holds the whole answer, and its head is a known one, mostly
+            # the same as last time.
+            if received.startswith(self._head):
+                head_end, framing = self._head_end, self._framing
+            else:
+                head_end = received.find(HEAD_END) + _HEAD_END_LENGTH
+                framing = self._remember(received[:head_end])
             if (
                 framing is not None
                 and head_end + framing.length == len(received)
@@ -235,7 +256,34 @@ class Http1Lane:
                         self._part(mask)
                     self._dispatch.free(self, now_ns)
                     return
+        connection = self._socket
         self._receive(received, now_ns, mask)
+        while (
+            received
+            and self._busy
+            and self._socket is connection
+            and (len(received) >= READ_BYTES or mask & PEER_CLOSED)
+        ):
+            received = self._read_on(mask)
+
+    def _remember(self, head: bytes) -> Framing | None:
+        """Return what a head said before, and expect it next time; None where it is new."""
+        framing = self._known(head)
+        if framing is not None:
+            self._head, self._head_end, self._framing = head, len(head), framing
+        return framing
+
+    def _read_on(self, mask: int) -> bytes:
+        """Take what was left unread; empty where nothing was."""
+        try:
+            received = self._recv(READ_BYTES)
+        except BlockingIOError:
+            return b""
+        except OSError as error:
+            self._receive_failed(error)
+            return b""
+        self._receive(received, self._clock(), mask)
+        return received
 
     def _receive(self, received: bytes, now_ns: int, mask: int) -> None:
         """Take bytes in the general case."""

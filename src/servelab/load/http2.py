@@ -110,6 +110,11 @@ def encode_headers(fields: Iterable[tuple[str, str]]) -> bytes:
     )
 
 
+def field_before(name: bytes, *, width: int) -> bytes:
+    """Encode a header field up to its value, which has a fixed width in bytes below 127."""
+    return b"\0" + _encode_text(name) + bytes([width])
+
+
 def strip_padding(flags: int, payload: bytes) -> bytes:
     """Return the payload of a DATA or HEADERS frame without padding and priority."""
     if flags & PADDED:

@@ -41,14 +41,17 @@ class Ledger:
         check: Check,
         timeout_ns: int,
         clock: Callable[[], int] = time.monotonic_ns,
+        first_number: int = 0,
+        step: int = 1,
     ) -> None:
         self.keep = recorder.keep
         self.pack = recorder.pack
         self.check = check
         self.clock = clock
         self.timeout_ns = timeout_ns
-        self.next_sequence = count().__next__
-        self.next_connection = count(1).__next__
+        # Several ledgers of one load take every n-th number each: no two agree in any.
+        self.next_sequence = count(first_number, step).__next__
+        self.next_connection = count(1 + first_number, step).__next__
         self.connections_opened = 0
         self.idle_closes = 0
         self.in_flight = 0

@@ -4,11 +4,10 @@ import dataclasses
 import errno
 import json
 import secrets
-import socket
 from typing import Any
 
 from servelab.load.answers import load_check
-from servelab.load.lane import Lane, Target
+from servelab.load.lane import Connection, Lane, Target
 from servelab.load.ledger import Ledger
 from servelab.load.loop import Loop
 from servelab.load.record import COLUMNS, ROW
@@ -29,7 +28,7 @@ class WaryTarget(Target):
 
     __slots__ = ()
 
-    def connect(self) -> socket.socket:
+    def connect(self) -> Connection:
         """Begin to connect; ConnectionRefusedError for a connection to itself."""
         connection = super().connect()
         if connection.getsockname()[:2] == (self.host, self.port):
@@ -91,7 +90,7 @@ def probe_once(plan: dict[str, Any], *, timeout_s: float) -> tuple[Outcome, int,
     try:
         now_ns = loop.clock()
         dispatch.begin(now_ns)
-        lane.start(now_ns, now_ns)
+        lane.start(now_ns, now_ns, now_ns)
         loop.run(is_over=lambda: dispatch.is_over, tick=lane.expire)
     finally:
         lane.abandon(loop.clock())

@@ -29,6 +29,17 @@ class Template:
         return self.before + nonce + self.after
 
 
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """Bytes that carry no nonce."""
+
+    content: bytes
+
+    def fill(self, _nonce: bytes) -> bytes:
+        """Return the same bytes for every nonce."""
+        return self.content
+
+
 def http_request(
     *,
     method: str,
@@ -59,13 +70,18 @@ def grpc_message(body: bytes) -> Template:
     return Template(before=b"\0" + length.to_bytes(4, "big") + field, after=body)
 
 
+def grpc_fixed_message(body: bytes) -> Fixed:
+    """Frame a protobuf message for gRPC as it is: uncompressed, without a nonce."""
+    return Fixed(b"\0" + len(body).to_bytes(4, "big") + body)
+
+
 def grpc_headers(
-    *, path: str, authority: str, headers: Iterable[tuple[str, str]] = ()
+    *, path: str, authority: str, scheme: str = "http", headers: Iterable[tuple[str, str]] = ()
 ) -> tuple[tuple[str, str], ...]:
     """List the header fields of a gRPC call, in the order in which the protocol wants them."""
     return (
         (":method", "POST"),
-        (":scheme", "http"),
+        (":scheme", scheme),
         (":path", path),
         (":authority", authority),
         ("te", "trailers"),

@@ -1,6 +1,5 @@
 """Makes lanes for what a plan says about the wire."""
 
-import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -8,11 +7,31 @@ from typing import Any
 from servelab.load.grpc_lane import GrpcGear, GrpcLane
 from servelab.load.http1 import HeadMemo
 from servelab.load.http1_lane import Http1Gear, Http1Lane
-from servelab.load.http2 import GrpcHeadMemo, encode_headers
-from servelab.load.lane import Dispatch, Lane, Reuse, Target
+from servelab.load.http2 import GrpcHeadMemo, encode_headers, field_before
+from servelab.load.lane import Connector, Dispatch, Lane, Reuse, Sends, Target
 from servelab.load.ledger import Ledger
 from servelab.load.loop import Loop
-from servelab.load.request import grpc_headers, grpc_message, http_request, nonce_of
+from servelab.load.request import (
+    NONCE_HEADER,
+    NONCE_WIDTH,
+    grpc_fixed_message,
+    grpc_headers,
+    grpc_message,
+    nonce_of,
+)
+from servelab.load.request_source import RequestSource
+
+_SEGMENT_BYTES = 1024
+"""Less than the smallest usual segment, with room for what is added to a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encryption:
+    """How connections are encrypted."""
+
+    server_name: str
+    authorities: str | None
+    verifies: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,30 +41,64 @@ class Wire:
     is_grpc: bool
     target: Target
     reuse: Reuse
-    method: str
-    path: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
+    source: RequestSource
+    judged_statuses: frozenset[int]
+    name: str | None
+    """Host and port as the server is told them, where they differ from the target's."""
+    encryption: Encryption | None
 
     @classmethod
     def parse(cls, plan: dict[str, Any]) -> "Wire":
         """Read it from a load plan's JSON."""
-        request, target = plan["request"], plan["target"]
+        target, tls = plan["target"], plan["tls"]
+        source = RequestSource.parse(plan["request"])
+        is_grpc = plan["protocol"] == "grpc"
+        is_whole = not is_grpc and tls is None and _longest(source) <= _SEGMENT_BYTES
         return cls(
-            is_grpc=plan["protocol"] == "grpc",
-            target=Target(target["host"], target["port"]),
+            is_grpc=is_grpc,
+            target=Target(
+                target["host"], target["port"], Sends.WHOLE if is_whole else Sends.IN_PIECES
+            ),
             reuse=Reuse.CLOSE if plan["connections"] == "fresh" else Reuse.KEEP,
-            method=request["method"],
-            path=request["path"],
-            headers=tuple((name, value) for name, value in request["headers"]),
-            body=base64.b64decode(request["body"]),
+            source=source,
+            judged_statuses=frozenset(plan["judged_statuses"]),
+            name=plan["authority"],
+            encryption=tls
+            and Encryption(
+                server_name=tls["server_name"] or target["host"],
+                authorities=tls["authorities"],
+                verifies=tls["verifies"],
+            ),
         )
 
     @property
     def authority(self) -> str:
         """Return host and port as a URL has them."""
+        if self.name is not None:
+            return self.name
         host = f"[{self.target.host}]" if ":" in self.target.host else self.target.host
         return f"{host}:{self.target.port}"
+
+    def connector(self) -> Connector:
+        """Return what makes the connections of a run; OSError where authorities are none."""
+        if self.encryption is None:
+            return self.target
+        from servelab.load import tls
+
+        context = tls.new_context(
+            authorities=self.encryption.authorities,
+            verifies=self.encryption.verifies,
+            protocol=tls.HTTP2 if self.is_grpc else tls.HTTP1,
+        )
+        return tls.TlsTarget(self.target, context, self.encryption.server_name)
+
+
+def _longest(source: RequestSource) -> int:
+    """Return about how many bytes the longest of the requests has."""
+    return max(
+        len(each.path) + len(each.body) + sum(len(name) + len(text) for name, text in each.headers)
+        for each in source.requests
+    )
 
 
 Gear = Http1Gear | GrpcGear
@@ -56,33 +109,33 @@ def new_gear(
 ) -> Gear:
     """Format the request once, for all lanes."""
     if wire.is_grpc:
-        fields = grpc_headers(path=wire.path, authority=wire.authority, headers=wire.headers)
+        call = wire.source.first
+        in_header = call.nonce_in == "header"
+        fields = grpc_headers(
+            path=call.path,
+            authority=wire.authority,
+            scheme="http" if wire.encryption is None else "https",
+            headers=call.headers,
+        )
         return GrpcGear(
             loop=loop,
             ledger=ledger,
-            target=wire.target,
+            target=wire.connector(),
             reuse=wire.reuse,
             nonce_of=nonce_of,
             headers=encode_headers(fields),
-            message=grpc_message(wire.body),
+            nonce_field=field_before(NONCE_HEADER, width=NONCE_WIDTH) if in_header else b"",
+            message=grpc_fixed_message(call.body) if in_header else grpc_message(call.body),
             memo=GrpcHeadMemo(),
         )
-    template = http_request(
-        method=wire.method,
-        path=wire.path,
-        host=wire.authority,
-        headers=wire.headers,
-        body=wire.body,
-        closes=wire.reuse is Reuse.CLOSE,
-    )
     return Http1Gear(
         loop=loop,
         ledger=ledger,
-        target=wire.target,
+        target=wire.connector(),
         reuse=wire.reuse,
         nonce_of=nonce_of,
-        encode=template.fill,
-        memo=HeadMemo(method=wire.method),
+        encode=wire.source.encoder(host=wire.authority, closes=wire.reuse is Reuse.CLOSE),
+        memo=HeadMemo(method=wire.source.first.method, judged=wire.judged_statuses),
     )
 
 
@@ -90,4 +143,8 @@ def new_lane(gear: Gear, dispatch: Dispatch) -> Lane:
     """Make a lane of the gear's protocol."""
     if isinstance(gear, GrpcGear):
         return GrpcLane(gear, dispatch)
-    return Http1Lane(gear, dispatch)
+    if isinstance(gear.target, Target):
+        return Http1Lane(gear, dispatch)
+    from servelab.load.tls import TlsLane
+
+    return TlsLane(gear, dispatch)

@@ -2,15 +2,17 @@
 
 from enum import Enum
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from servelab.model.deployment import Deployment
 from servelab.model.environment import Interpreter
 from servelab.model.launch import StopReport
-from servelab.model.load import Connections, Load
+from servelab.model.load import Connections, Load, Pacing
 from servelab.model.usage import ProcessUsage
 
 FORMAT_VERSION = 1
+LOAD_ALONE = "load"
+"""Stands for the deployment where servelab loaded a server that it did not start."""
 
 
 class TrialStatus(Enum):
@@ -35,6 +37,8 @@ class TrialSpec(Struct, frozen=True, kw_only=True):
     duration_s: float | None = None
     connections: Connections
     channels: int = 1
+    pacing: Pacing = Pacing.TIMER
+    generators: int = 1
     timeout_s: float
     port: int | None = None
     """None: the seed's port, or the next free one."""
@@ -50,8 +54,8 @@ class Warning(Struct, frozen=True, kw_only=True):  # noqa: A001 - the word of th
     text: str
 
 
-class ResponseTimes(Struct, frozen=True, kw_only=True):
-    """Response times of one trial in seconds, failures included at no less than they took.
+class Times(Struct, frozen=True, kw_only=True):
+    """Times of one trial's requests in seconds.
 
     A quantile is None where fewer than ten samples lie beyond it.
     """
@@ -65,7 +69,16 @@ class ResponseTimes(Struct, frozen=True, kw_only=True):
     p90: float | None
     p95: float | None
     p99: float | None
+    p99_9: float | None = field(default=None, name="p99.9")
     max: float
+
+
+class Histogram(Struct, frozen=True, kw_only=True):
+    """How many of one trial's requests took how long."""
+
+    edges_s: tuple[float, ...]
+    """One more than there are bins; a bin includes its lower edge."""
+    counts: tuple[int, ...]
 
 
 class Ceiling(Struct, frozen=True, kw_only=True):
@@ -91,6 +104,22 @@ class GeneratorUsage(Struct, frozen=True, kw_only=True):
     processes: int
     delay_p99_s: float | None
     connections_opened: int
+    cpu_us_per_request: float | None = None
+    """CPU time / correct answers, in microseconds."""
+    pacing: Pacing = Pacing.TIMER
+    busy_share: float | None = None
+    """Of spinning generators: the share of time in which the busiest of them had work."""
+    cpu_s_by_process: tuple[float, ...] = ()
+    offered_share: float | None = None
+    """Open loop: requests taken up in time / requests planned."""
+    null_rate_per_s: float | None = None
+    """What the same generator reaches against a server that only echoes the nonce; None where it
+    was too idle to ask."""
+
+    @property
+    def load_share(self) -> float:
+        """Return how busy it was, in cores per process; spinning is no work."""
+        return self.cpu_share if self.busy_share is None else self.busy_share
 
 
 class Trial(Struct, frozen=True, kw_only=True):
@@ -126,7 +155,13 @@ class Trial(Struct, frozen=True, kw_only=True):
     window_s: float | None = None
     """From the first planned start until the last request had ended."""
     throughput_per_s: float | None = None
-    response_time_s: ResponseTimes | None = None
+    response_time_s: Times | None = None
+    """From the planned start to the end; failures count as no less than they took."""
+    generator_delay_s: Times | None = None
+    connection_wait_s: Times | None = None
+    round_trip_time_s: Times | None = None
+    """Of the requests that were sent whole."""
+    response_time_histogram: Histogram | None = None
     ceiling_per_s: float | None = None
     ceiling: Ceiling | None = None
     efficiency: float | None = None
@@ -150,6 +185,11 @@ class Trial(Struct, frozen=True, kw_only=True):
     warnings: list[Warning] = []
     audit_errors: list[str] = []
     """Contradictions between servelab's own figures; not empty means a bug in servelab."""
+
+    @property
+    def is_load_alone(self) -> bool:
+        """Tell whether servelab loaded a server that it did not start."""
+        return self.deployment == LOAD_ALONE
 
     @property
     def title(self) -> str:

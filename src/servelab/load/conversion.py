@@ -1,0 +1,101 @@
+"""Turns the engines' files into one Parquet file, a batch at a time, and counts on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from servelab.errors import AuditFailed
+from servelab.load.record import COLUMNS, ROW
+from servelab.model.outcome import Outcome
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Rows = NDArray[np.void]
+
+_BATCH_ROWS = 1 << 17
+_MANY_CLASSES = 256
+
+
+class Counts(Struct, frozen=True, kw_only=True):
+    """What the records say, counted apart from the engines' own books."""
+
+    rows: int
+    distinct: int
+    outcomes: dict[Outcome, int]
+    response_time_sum_ns: int
+
+
+def convert(raws: Sequence[Path], records: Path, *, expected: Sequence[int]) -> Counts:
+    """Write the rows of all files to ``records``, in the order in which they ended.
+
+    Of n files the i-th holds the numbers i, i + n, i + 2n, ..., of which so many are expected.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    row_type = np.dtype(list(COLUMNS))
+    if row_type.itemsize != ROW.size:
+        raise AuditFailed("the columns of a record do not fill it")
+    names = [name for name, _ in COLUMNS if name != "reserved"]
+    schema = pa.schema([(name, pa.from_numpy_dtype(row_type[name])) for name in names])
+    seen = np.zeros(max(expected) * len(raws), dtype=bool)
+    outcomes = np.zeros(_MANY_CLASSES, dtype=np.int64)
+    rows = response_time_sum_ns = 0
+    part = records.with_name(records.name + ".part")
+    # Moments and numbers differ little from row to row; dictionaries or zstd would cost six times
+    # the CPU time and leave a larger file.
+    differing = [name for name in names if name.endswith("_ns") or name == "sequence"]
+    with pq.ParquetWriter(
+        part,
+        schema,
+        compression="none",
+        use_dictionary=[name for name in names if name not in differing],
+        column_encoding=dict.fromkeys(differing, "DELTA_BINARY_PACKED"),
+    ) as sink:
+        for batch in _merged(raws, row_type=row_type):
+            columns = {name: np.ascontiguousarray(batch[name]) for name in names}
+            sink.write_table(pa.table(columns, schema=schema))
+            rows += len(batch)
+            seen[columns["sequence"]] = True
+            outcomes += np.bincount(columns["outcome"], minlength=_MANY_CLASSES)
+            response_time_sum_ns += int((columns["finished_ns"] - columns["planned_ns"]).sum())
+    part.replace(records)
+    return Counts(
+        rows=rows,
+        distinct=int(seen.sum()),
+        outcomes={kind: int(outcomes[kind]) for kind in Outcome if outcomes[kind]},
+        response_time_sum_ns=response_time_sum_ns,
+    )
+
+
+def _merged(raws: Sequence[Path], *, row_type: np.dtype[Any]) -> Iterator[Rows]:
+    """Yield batches of all files in the order in which their requests ended."""
+    import numpy as np
+
+    with ExitStack() as stack:
+        sources = [stack.enter_context(raw.open("rb")) for raw in raws]
+        waiting = [np.empty(0, dtype=row_type) for _ in sources]
+        is_open = [True for _ in sources]
+        while any(is_open) or any(len(rows) for rows in waiting):
+            for index, source in enumerate(sources):
+                if is_open[index] and not len(waiting[index]):
+                    waiting[index] = np.fromfile(source, dtype=row_type, count=_BATCH_ROWS)
+                    is_open[index] = len(waiting[index]) > 0
+            # Up to here every file has been read: what ends later may yet be preceded.
+            until_ns = min(
+                (rows["finished_ns"].max() for rows in waiting if len(rows)), default=None
+            )
+            if until_ns is None:
+                return
+            is_due = [rows["finished_ns"] <= until_ns for rows in waiting]
+            batch = np.concatenate([rows[due] for rows, due in zip(waiting, is_due, strict=True)])
+            waiting = [rows[~due] for rows, due in zip(waiting, is_due, strict=True)]
+            yield batch[np.argsort(batch["finished_ns"], kind="stable")]
