@@ -20,7 +20,7 @@ from servelab.measure.machinery import Machinery
 from servelab.model.address import Address
 from servelab.model.environment import Environment, EnvironmentSpec, Interpreter, Package
 from servelab.model.launch import LaunchCommand, StopReport
-from servelab.model.load import ClosedLoop, LoadPlan, LoadProgress, LoadResult
+from servelab.model.load import ClosedLoop, LoadPlan, LoadProgress, LoadResult, OpenLoop
 from servelab.model.outcome import Outcome
 from servelab.model.usage import MemoryKind, ProcessUsage
 from servelab.model.worker import WorkerCount
@@ -59,6 +59,7 @@ class World:
     told: list[Path] = field(default_factory=list)
     """Every path that a server was told."""
     loads: int = 0
+    plans: list[LoadPlan] = field(default_factory=list)
     _counts: tuple[WorkerCount, ...] = ()
     _records: Records | None = None
 
@@ -116,7 +117,7 @@ class World:
             self._write_bare(command)
             yield FakeServer(script=Script(), log=log, exit=Exit(code=0, at_s=0.0))
             return
-        if not any(word.endswith("slow_api.py") for word in command.argv):
+        if not any(word.endswith(("slow_api.py", "null_server.py")) for word in command.argv):
             assert address is not None
             self.started.append(str(command))
             self.current = next(
@@ -149,10 +150,14 @@ class World:
         if self.loads == self.interrupt_after:
             raise KeyboardInterrupt
         script = self.current
-        assert isinstance(plan.load, ClosedLoop)
-        count, callers = plan.requests or 1, plan.load.callers
-        finished = [START_S + (n + 1) * script.service_s for n in range(count)]
-        planned = [START_S if n < callers else finished[n - callers] for n in range(count)]
+        self.plans.append(plan)
+        if isinstance(plan.load, ClosedLoop):
+            count, callers = plan.requests or 1, plan.load.callers
+            finished = [START_S + (n + 1) * script.service_s for n in range(count)]
+            planned = [START_S if n < callers else finished[n - callers] for n in range(count)]
+        else:
+            planned, finished = _open_loop(plan, plan.load, service_s=script.service_s)
+            count = len(planned)
         outcomes = [Outcome.OK] * (count - script.failures) + [script.failure] * script.failures
         on_progress(
             LoadProgress(elapsed_s=1.0, finished=count, failed=script.failures, in_flight=0)
@@ -246,6 +251,18 @@ class _Sampler:
             processes=(),
             samples=2,
         )
+
+
+def _open_loop(
+    plan: LoadPlan, load: OpenLoop, *, service_s: float
+) -> tuple[list[float], list[float]]:
+    """Return planned starts at equal distances, and the ends of one server's work in that order."""
+    count = plan.requests or round((plan.duration_s or 1) * load.rate_per_s)
+    planned = [START_S + n / load.rate_per_s for n in range(count)]
+    finished: list[float] = []
+    for start in planned:
+        finished.append(max(start, finished[-1] if finished else start) + service_s)
+    return planned, finished
 
 
 def _shares(total: int, parts: int) -> list[int]:

@@ -235,6 +235,32 @@ def test_the_ceiling_of_waiting_is_callers_over_delay(run: Run) -> None:
     assert trial["timeout_s"] == pytest.approx(1.5 * 20 * 50)
 
 
+def test_a_rate_that_the_generator_reaches_against_no_server_is_client_bound(run: Run) -> None:
+    # The scripted null server takes as long as the scripted server: all of the rate is its own.
+    world = World({"flask": Script(service_s=0.002)})
+    _, printed, _ = run(world, "run", "sync-devserver", "cpu", "--json")
+    (trial,) = trials_of(printed)
+    assert trial["status"] == "ok"
+    assert trial["generator"]["null_rate_per_s"] == pytest.approx(500.0)
+    assert "client-bound" in [warning["kind"] for warning in trial["warnings"]]
+
+
+def test_a_mostly_idle_generator_is_not_held_against_the_null_server(run: Run) -> None:
+    world = World({"flask": Script(service_s=0.1)})
+    _, printed, _ = run(world, "run", "sync-devserver", "cpu", "--json")
+    assert trials_of(printed)[0]["generator"]["null_rate_per_s"] is None
+    assert world.loads == 1
+
+
+def test_the_ceiling_of_next_to_no_work_is_the_null_servers_rate(run: Run) -> None:
+    server = Script(service_s=0.01)
+    world = World({"flask": server}, bare_call_s=0.0005, current=server)
+    _, printed, _ = run(world, "run", "sync-devserver", "cpu", "--json")
+    (trial,) = trials_of(printed)
+    assert trial["ceiling_per_s"] == pytest.approx(100.0)
+    assert trial["ceiling"]["source"].endswith("the bare work takes only 500 µs")
+
+
 def test_results_go_to_a_folder_named_after_time_and_run(run: Run, tmp_path: Path) -> None:
     world = World({"flask": Script()})
     run(world, "run", "sync-devserver", "cpu")
@@ -287,7 +313,5 @@ def test_every_row_has_its_reason(run: Run) -> None:
     )
     _, printed, _ = run(world, "run", "sync-devserver", "async-fastapi:processes=2", "cpu")
     # 300 calls of 50 ms in 30 s are half a core; 38.5 calls/s of 40 are near the ceiling.
-    assert (
-        "Why:                  it used 0.50 of 2 cores: one process did all the work.\n" in printed
-    )
+    assert "it used 0.50 of 2 cores: one process did all the work.\n" in printed
     assert "Why:                  it reaches 96% of what the hardware does.\n" in printed

@@ -5,22 +5,26 @@ import platform
 from collections.abc import Sequence
 
 from servelab import catalogue
+from servelab.cli import loads
 from servelab.environment import interpreters
 from servelab.errors import CannotRunHere, UnknownName, UsageError
 from servelab.experiment.plan import RunOptions, default_timeout_s
 from servelab.linux import ports
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.deployment import Deployment
-from servelab.model.load import Connections
+from servelab.model.load import Load, Pacing
 
 ALL = "all"
 DEFAULT_REQUESTS = 300
+DEFAULT_CALLERS = 100
 
 
 def parse(
     targets: Sequence[str],
     *,
-    callers: int,
+    load: Load,
+    pacing: Pacing,
+    generators: int,
     requests: int | None,
     duration_s: float | None,
     timeout_s: float | None,
@@ -44,11 +48,13 @@ def parse(
     options = RunOptions(
         workload=workload,
         parameters=pairs,
-        callers=callers,
+        load=load,
+        pacing=pacing,
+        generators=generators,
         requests=None if duration_s is not None else requests or DEFAULT_REQUESTS,
         duration_s=duration_s,
-        connections=_connections(connections),
-        timeout_s=timeout_s or default_timeout_s(callers=callers, waiting_s=waiting_s),
+        connections=None if connections is None else loads.connections_of(connections),
+        timeout_s=timeout_s or default_timeout_s(load, waiting_s=waiting_s),
         port=port,
         interpreter=interpreters.find_interpreter(python)
         if python
@@ -105,12 +111,3 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals or not name:
         raise UsageError(f"--param {text!r}: write it as NAME=VALUE, such as num=10")
     return name, value
-
-
-def _connections(text: str | None) -> Connections | None:
-    if text is None:
-        return None
-    try:
-        return Connections(text)
-    except ValueError:
-        raise UsageError(f"--connections {text!r}: it is either fresh or kept") from None

@@ -2,14 +2,12 @@
 
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from servelab import __version__
-from servelab.cli import requested, status
+from servelab.cli import loads, requested, results, status
 
 if TYPE_CHECKING:
     from servelab.experiment.plan import RunOptions
@@ -31,8 +29,40 @@ def run(
         typer.Option("-n", "--requests", min=1, help="Number of requests. [default: 300]"),
     ] = None,
     concurrency: Annotated[
-        int, typer.Option("-c", "--concurrency", min=1, max=10_000, help="Number of callers.")
-    ] = 100,
+        int | None,
+        typer.Option(
+            "-c",
+            "--concurrency",
+            min=1,
+            max=10_000,
+            help="Callers, each waiting for its answer; with --rate: connections at most. "
+            "[default: 100]",
+        ),
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(min=0.001, max=1e6, help="Requests per second, whatever the server does."),
+    ] = None,
+    arrivals: Annotated[
+        str | None,
+        typer.Option(metavar="poisson|constant", help="Of a rate. [default: poisson]"),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the arrivals. [default: 0]")] = None,
+    think_time: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=3600, help="Seconds between an answer and its caller's next request."
+        ),
+    ] = None,
+    pacing: Annotated[
+        str,
+        typer.Option(
+            metavar="timer|spin", help="How the generator waits; spinning takes a whole core."
+        ),
+    ] = "timer",
+    generators: Annotated[
+        str, typer.Option(metavar="N|auto", help="Number of generator processes.")
+    ] = "1",
     duration: Annotated[
         float | None,
         typer.Option(min=0.1, max=3600, help="Seconds of load, instead of a number of requests."),
@@ -91,7 +121,16 @@ def run(
         return status.OK
     deployments, options = requested.parse(
         targets,
-        callers=concurrency,
+        load=loads.load_of(
+            concurrency=concurrency,
+            default_callers=requested.DEFAULT_CALLERS,
+            rate_per_s=rate,
+            arrivals=arrivals,
+            seed=seed,
+            think_time_s=think_time,
+        ),
+        pacing=loads.pacing_of(pacing),
+        generators=loads.generators_of(generators),
         requests=requests,
         duration_s=duration,
         timeout_s=timeout,
@@ -102,9 +141,8 @@ def run(
         with_requirements=with_ or [],
     )
     printer = printers.choose(as_json=as_json, quiet=quiet, verbose=verbose)
-    return _measure(
-        deployments, options=options, folder=_create_folder(out, targets=targets), printer=printer
-    )
+    folder = results.new_folder(out, name=_name(targets))
+    return _measure(deployments, options=options, folder=folder, printer=printer)
 
 
 def _measure(
@@ -136,24 +174,6 @@ def _measure(
             interrupted = True
     printer.finish(runs.read(folder.path), planned=len(specs), interrupted=interrupted)
     return status.INTERRUPTED if interrupted else status.of_trials(measured)
-
-
-def _create_folder(out: Path | None, *, targets: Sequence[str]) -> "RunFolder":
-    from servelab.host import facts
-    from servelab.store import folder
-
-    now = datetime.now(UTC)
-    return folder.create(
-        out,
-        name=_name(targets),
-        now=now,
-        facts=folder.RunFacts(
-            servelab=__version__,
-            started_at=f"{now:%Y-%m-%dT%H:%M:%SZ}",
-            arguments=sys.argv[1:],
-            host=facts.read(),
-        ),
-    )
 
 
 def _name(targets: Sequence[str]) -> str:

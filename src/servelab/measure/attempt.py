@@ -220,6 +220,8 @@ def load_plan(spec: TrialSpec, *, address: Address) -> LoadPlan:
         connections=spec.connections,
         channels=spec.channels,
         timeout_s=spec.timeout_s,
+        pacing=spec.pacing,
+        generators=spec.generators,
     )
 
 

@@ -12,7 +12,10 @@ from msgspec import Struct
 from servelab import catalogue
 from servelab.errors import ServerFailed
 from servelab.measure import slow_api
+from servelab.measure.attempt import load_plan
+from servelab.measure.calibration import Calibrations
 from servelab.measure.machinery import Machinery
+from servelab.model.address import LOOPBACK, Address
 from servelab.model.environment import Environment
 from servelab.model.launch import LaunchCommand
 from servelab.model.load import ClosedLoop
@@ -20,6 +23,8 @@ from servelab.model.trial import Ceiling, TrialSpec
 from servelab.stats.rates import median_rate_per_s
 
 BARE_SECONDS = 5.0
+SHORT_WORK_S = 0.001
+"""Below it a rate says more about serving than about the work."""
 _POLL_S = 0.05
 
 
@@ -41,8 +46,9 @@ class Ceilings:
     alone, and a run of many minutes samples it as often as it has environments.
     """
 
-    def __init__(self, machinery: Machinery) -> None:
+    def __init__(self, machinery: Machinery, *, calibrations: Calibrations) -> None:
         self._machinery = machinery
+        self._calibrations = calibrations
         self._known: dict[tuple[object, ...], dict[str, Ceiling]] = {}
 
     def find(
@@ -53,16 +59,35 @@ class Ceilings:
         known = self._known.setdefault(_work(spec), {})
         place = "" if waiting_s else environment.name
         if place not in known:
-            known[place] = (
+            measured = (
                 self._of_waiting(spec, waiting_s=waiting_s, tell=tell)
                 if waiting_s
                 else self._of_bare_work(spec, environment=environment, tell=tell)
             )
+            known[place] = self._below_null_rate(measured, spec=spec, tell=tell)
         return known[place]
 
     def highest_per_s(self, spec: TrialSpec) -> float:
         """Return the highest ceiling that was found for the work of a trial."""
         return max(ceiling.per_s for ceiling in self._known[_work(spec)].values())
+
+    def _below_null_rate(
+        self, bare: Ceiling, *, spec: TrialSpec, tell: Callable[[str], None]
+    ) -> Ceiling:
+        """Return the null server's rate instead where the work is next to nothing."""
+        if bare.cpu_s_per_call is None or bare.cpu_s_per_call >= SHORT_WORK_S:
+            return bare
+        tell("what the generator reaches against a server that does nothing")
+        # The port takes no part in it.
+        plan = load_plan(spec, address=Address(LOOPBACK, 0))
+        return msgspec.structs.replace(
+            bare,
+            per_s=self._calibrations.null_rate_per_s(plan),
+            source=(
+                "generator and a server that does nothing, as the bare work takes only "
+                f"{bare.cpu_s_per_call * 1e6:.0f} µs"
+            ),
+        )
 
     def _of_waiting(
         self, spec: TrialSpec, *, waiting_s: float, tell: Callable[[str], None]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from servelab.measure.gates import Punctuality, lateness_limit_s
+from servelab.model.load import Load, OpenLoop
 from servelab.model.outcome import Outcome
-from servelab.model.trial import GeneratorUsage, ResponseTimes
-from servelab.stats.quantiles import quantile, summarise
+from servelab.model.trial import GeneratorUsage, Histogram, Times
+from servelab.stats.histogram import histogram
+from servelab.stats.quantiles import nearest_rank, quantile, summarise
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,19 +31,61 @@ def throughput_per_s(result: LoadResult) -> float | None:
     return result.outcomes.get(Outcome.OK.label, 0) / seconds if seconds > 0 else None
 
 
-def response_times(records: Records) -> ResponseTimes | None:
+def response_times(records: Records) -> Times | None:
     """Return the response times of all recorded requests: those that were sent.
 
     A request that failed counts as no faster than the slowest correct answer: a server that
     refuses at once must not look quicker than one which does the work.
     """
+    return summarise(_times_of_all(records))
+
+
+def response_time_histogram(records: Records) -> Histogram | None:
+    """Return the histogram of the same times as `response_times`."""
+    return histogram(_times_of_all(records))
+
+
+def _times_of_all(records: Records) -> NDArray[np.float64]:
     import numpy as np
 
     times_s: NDArray[np.float64] = records.response_time_s
     is_ok = records.outcome == Outcome.OK
     if is_ok.any() and not is_ok.all():
         times_s = np.where(is_ok, times_s, np.maximum(times_s, times_s[is_ok].max()))
-    return summarise(times_s)
+    return times_s
+
+
+def parts_of_response_times(records: Records) -> dict[str, Times | None]:
+    """Return what response times are made of, by the names of a trial's fields."""
+    import numpy as np
+
+    round_trips_s = records.round_trip_time_s
+    return {
+        "generator_delay_s": summarise(records.generator_delay_s),
+        "connection_wait_s": summarise(records.connection_wait_s),
+        "round_trip_time_s": summarise(round_trips_s[~np.isnan(round_trips_s)]),
+    }
+
+
+def punctuality(records: Records, *, load: Load) -> Punctuality:
+    """Return how well the generator kept to its schedule.
+
+    In an open loop, whose validity hangs on it, the 99th percentile is taken of few requests, too.
+    """
+    import numpy as np
+
+    delays_s = np.sort(records.generator_delay_s)
+    limit_s = lateness_limit_s(float(np.median(records.response_time_s)) if len(records) else 0.0)
+    if not isinstance(load, OpenLoop) or not len(records):
+        return Punctuality(
+            delay_p99_s=quantile(delays_s, probability=0.99), limit_s=limit_s, offered_share=None
+        )
+    end_ns = records.planned_ns.max() + limit_s * 1e9
+    return Punctuality(
+        delay_p99_s=float(delays_s[nearest_rank(len(delays_s), probability=0.99) - 1]),
+        limit_s=limit_s,
+        offered_share=float(np.mean(records.taken_up_ns <= end_ns)),
+    )
 
 
 def efficiency(rate_per_s: float | None, *, ceiling_per_s: float | None) -> float | None:
@@ -72,6 +117,7 @@ def generator_usage(
     import numpy as np
 
     seconds = window_s(result)
+    ok = result.outcomes.get(Outcome.OK.label, 0)
     return GeneratorUsage(
         cpu_s=result.cpu_s,
         cpu_share=result.cpu_s / (seconds * result.generator_processes) if seconds > 0 else 0.0,
@@ -84,4 +130,8 @@ def generator_usage(
         processes=result.generator_processes,
         delay_p99_s=quantile(np.sort(records.generator_delay_s), probability=0.99),
         connections_opened=result.connections_opened,
+        cpu_us_per_request=result.cpu_s / ok * 1e6 if ok else None,
+        pacing=result.pacing,
+        busy_share=result.busy_share,
+        cpu_s_by_process=result.cpu_s_by_process,
     )

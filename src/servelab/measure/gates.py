@@ -2,12 +2,18 @@
 
 from collections.abc import Iterable
 
-from servelab.model.load import LoadResult
+from msgspec import Struct
+
+from servelab.model.load import Load, LoadResult, OpenLoop
 from servelab.model.outcome import Outcome
 from servelab.model.trial import GeneratorUsage, TrialStatus, Warning  # noqa: A004
 
 FAILURE_LIMIT = 0.001
 GENERATOR_CPU_SHARE_LIMIT = 0.7
+NULL_RATE_LIMIT = 0.7
+LATENESS_LIMIT_S = 0.001
+LATENESS_LIMIT_SHARE = 0.1
+OFFERED_LIMIT = 0.99
 GENERATOR_PART_NOTED = 0.05
 GENERATOR_PART_LIMIT = 0.15
 EFFICIENCY_NOISE = 0.05
@@ -18,11 +24,11 @@ INCLUDES_GENERATOR = "includes-generator"
 
 def warnings_on_generator(usage: GeneratorUsage) -> Iterable[Warning]:
     """Yield what the generator's own cost says about the figures."""
-    if usage.cpu_share > GENERATOR_CPU_SHARE_LIMIT:
+    if usage.load_share > GENERATOR_CPU_SHARE_LIMIT:
         yield Warning(
             kind="client-bound",
             text=(
-                f"client-bound: the generator used {usage.cpu_share:.0%} of a core, so that the "
+                f"client-bound: the generator used {usage.load_share:.0%} of a core, so that the "
                 "rate is a lower limit; give it a core of its own, or ask more work of each call"
             ),
         )
@@ -46,6 +52,75 @@ def warnings_on_shared_cores(usage: GeneratorUsage) -> Iterable[Warning]:
             kind=INCLUDES_GENERATOR,
             text=f"includes the generator, which took {part:.0%} of the shared cores",
         )
+
+
+def warnings_on_null_rate(
+    usage: GeneratorUsage, *, throughput_per_s: float | None
+) -> Iterable[Warning]:
+    """Yield a note where the rate is near what the generator reaches against no server at all.
+
+    Said once: a generator that was busy beyond its limit has its warning already.
+    """
+    if usage.null_rate_per_s is None or throughput_per_s is None:
+        return
+    if usage.load_share > GENERATOR_CPU_SHARE_LIMIT:
+        return
+    share = throughput_per_s / usage.null_rate_per_s
+    if share > NULL_RATE_LIMIT:
+        yield Warning(
+            kind="client-bound",
+            text=(
+                f"client-bound: the rate is {share:.0%} of the {usage.null_rate_per_s:.0f}/s that "
+                "the same generator reaches against a server that does nothing, so that it is a "
+                "lower limit; give the generator more cores, or ask more work of each call"
+            ),
+        )
+
+
+class Punctuality(Struct, frozen=True, kw_only=True):
+    """How well the generator kept to its schedule."""
+
+    delay_p99_s: float | None
+    """None where too few requests were made to tell."""
+    limit_s: float
+    offered_share: float | None
+    """Open loop: requests taken up within the schedule's time / requests planned."""
+
+
+def lateness_limit_s(median_response_time_s: float) -> float:
+    """Return how late a generator may be: what is small beside the times that it measures."""
+    return max(LATENESS_LIMIT_S, LATENESS_LIMIT_SHARE * median_response_time_s)
+
+
+def lateness(found: Punctuality) -> str | None:
+    """Return what is wrong with the generator's timing, with the remedy; None where it was good."""
+    remedy = (
+        "quiet the machine, give the generator a core that the server leaves free, or load less"
+    )
+    if found.delay_p99_s is not None and found.delay_p99_s > found.limit_s:
+        return (
+            f"the generator itself was more than {found.delay_p99_s * 1e3:.2f} ms late with one "
+            f"request in a hundred, where {found.limit_s * 1e3:.2f} ms are allowed; {remedy}"
+        )
+    if found.offered_share is not None and found.offered_share < OFFERED_LIMIT:
+        return (
+            f"the generator took up {found.offered_share:.1%} of the requests in time, where "
+            f"{OFFERED_LIMIT:.0%} are demanded; {remedy}"
+        )
+    return None
+
+
+def status_of_generator(found: Punctuality, *, load: Load) -> tuple[TrialStatus, str | None]:
+    """Return whether a late generator makes an open loop's trial invalid, and the reason."""
+    late = lateness(found) if isinstance(load, OpenLoop) else None
+    return (TrialStatus.OK, None) if late is None else (TrialStatus.INVALID, late)
+
+
+def warnings_on_lateness(found: Punctuality, *, load: Load) -> Iterable[Warning]:
+    """Yield a note on a late generator in a closed loop, which slows the load down only."""
+    late = None if isinstance(load, OpenLoop) else lateness(found)
+    if late is not None:
+        yield Warning(kind="late-generator", text=late)
 
 
 def warnings_on_efficiency(efficiency: float | None) -> Iterable[Warning]:

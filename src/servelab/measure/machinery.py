@@ -11,6 +11,7 @@ from servelab.launch.server import RunningServer
 from servelab.load.generator import ProbeAnswer, Records
 from servelab.model.address import Address
 from servelab.model.environment import Environment, EnvironmentSpec, Interpreter
+from servelab.model.host import HostFacts
 from servelab.model.launch import LaunchCommand
 from servelab.model.load import LoadPlan, LoadProgress, LoadResult
 from servelab.model.usage import ProcessUsage
@@ -85,11 +86,17 @@ class Machinery:
     listen_limit: int
     compiler: Path | None
     """A C compiler, for servers that are built from source."""
+    host: str = ""
+    """The machine in words: what was measured on it holds as long as they do."""
+    calibration_file: Path | None = None
+    """Where null rates are kept; None: nowhere."""
 
 
 def real() -> Machinery:
     """Return the world as it is."""
     from servelab.environment.build import ensure
+    from servelab.environment.cache import cache_directory
+    from servelab.host import facts
     from servelab.launch.sampling import sampled
     from servelab.launch.server import launched
     from servelab.linux import ports
@@ -108,6 +115,15 @@ def real() -> Machinery:
         cores=max(1, int(cpu_allowance().cores)),
         listen_limit=ports.listen_limit(),
         compiler=Path(compiler) if (compiler := shutil.which("cc")) else None,
+        host=_in_words(facts.read()),
+        calibration_file=cache_directory().parent / "null_rates.json",
+    )
+
+
+def _in_words(host: HostFacts) -> str:
+    return (
+        f"{host.cpu_model}, {host.cpus_allowed:g} of {host.cpus} CPUs, {host.architecture}, "
+        f"kernel {host.kernel}"
     )
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterable
 
 import msgspec
+from msgspec import Struct
 
 from servelab import catalogue
 from servelab.errors import CannotRunHere
 from servelab.measure import audit, figures, gates
-from servelab.measure.attempt import Attempt, Attempting, log_name, trial_id
+from servelab.measure.attempt import Attempt, Attempting, load_plan, log_name, trial_id
+from servelab.measure.calibration import Calibrations
 from servelab.measure.ceiling import Ceilings
 from servelab.measure.machinery import Machinery
 from servelab.model.environment import Environment
@@ -22,7 +24,8 @@ class TrialMeasurer:
 
     def __init__(self, machinery: Machinery) -> None:
         self._machinery = machinery
-        self._ceilings = Ceilings(machinery)
+        self._calibrations = Calibrations(machinery)
+        self._ceilings = Ceilings(machinery, calibrations=self._calibrations)
 
     def measure(
         self, spec: TrialSpec, *, folder: RunFolder, observe: Callable[[Event], None]
@@ -59,11 +62,43 @@ class TrialMeasurer:
             spec,
             attempt=attempt,
             environment=environment,
-            ceiling=ceiling,
-            ceiling_per_s=self._ceilings.highest_per_s(spec),
             folder=folder,
-            cores=self._machinery.cores,
+            yardstick=Yardstick(
+                ceiling=ceiling,
+                ceiling_per_s=self._ceilings.highest_per_s(spec),
+                null_rate_per_s=self._null_rate_per_s(spec, attempt=attempt, tell=tell),
+                cores=self._machinery.cores,
+            ),
         )
+
+    def _null_rate_per_s(
+        self, spec: TrialSpec, *, attempt: Attempt, tell: Callable[[Stage, str], None]
+    ) -> float | None:
+        """Return what the generator reaches against no server, where it was not mostly idle."""
+        if attempt.load is None or attempt.records is None:
+            return None
+        return self._calibrations.limit_per_s(
+            load_plan(spec, address=attempt.address),
+            generator=figures.generator_usage(
+                attempt.load,
+                records=attempt.records,
+                server=None,
+                cores=self._machinery.cores,
+            ),
+            tell=lambda detail: tell(Stage.CEILING, detail),
+        )
+
+
+class Yardstick(Struct, frozen=True, kw_only=True):
+    """What the figures of a trial are held against."""
+
+    ceiling: Ceiling
+    """Measured in the trial's own environment."""
+    ceiling_per_s: float
+    """The highest that is known for this work."""
+    null_rate_per_s: float | None
+    """What the generator reaches against no server; None where it was mostly idle."""
+    cores: int
 
 
 def judge(
@@ -71,29 +106,27 @@ def judge(
     *,
     attempt: Attempt,
     environment: Environment,
-    ceiling: Ceiling,
-    ceiling_per_s: float,
     folder: RunFolder,
-    cores: int,
+    yardstick: Yardstick,
 ) -> Trial:
     """Return the trial with its figures, its status and its warnings; pure."""
     trial = msgspec.structs.replace(
-        _identity(spec, attempt=attempt, environment=environment, ceiling=ceiling),
-        ceiling_per_s=ceiling_per_s,
+        _identity(spec, attempt=attempt, environment=environment),
+        ceiling=yardstick.ceiling,
+        ceiling_per_s=yardstick.ceiling_per_s,
         log=log_name(folder.log_file(attempt.id), folder=folder),
     )
     if attempt.load is None or attempt.records is None:
         return trial
     records_file = log_name(folder.records_file(attempt.id), folder=folder)
     trial = msgspec.structs.replace(
-        _with_figures(trial, attempt=attempt, load=attempt.load, cores=cores), records=records_file
+        _with_figures(trial, attempt=attempt, load=attempt.load, yardstick=yardstick),
+        records=records_file,
     )
     return _with_verdict(trial, attempt=attempt, load=attempt.load, spec=spec)
 
 
-def _identity(
-    spec: TrialSpec, *, attempt: Attempt, environment: Environment, ceiling: Ceiling
-) -> Trial:
+def _identity(spec: TrialSpec, *, attempt: Attempt, environment: Environment) -> Trial:
     deployment = spec.deployment
     is_grpc = catalogue.protocol_of(deployment) is Protocol.GRPC
     return Trial(
@@ -116,7 +149,6 @@ def _identity(
         timeout_s=spec.timeout_s,
         port=attempt.address.port,
         ledger={"scheduled": 0, "sent": 0, "ok": 0},
-        ceiling=ceiling,
         start_s=attempt.start_s,
         stop=attempt.stop,
         interpreter=environment.interpreter.version,
@@ -127,33 +159,42 @@ def _identity(
     )
 
 
-def _with_figures(trial: Trial, *, attempt: Attempt, load: LoadResult, cores: int) -> Trial:
+def _with_figures(
+    trial: Trial, *, attempt: Attempt, load: LoadResult, yardstick: Yardstick
+) -> Trial:
     ledger = audit.ledger(load)
     rate_per_s = figures.throughput_per_s(load)
-    usage, ceiling, records = attempt.usage, trial.ceiling, attempt.records
+    usage, records = attempt.usage, attempt.records
     assert records is not None  # noqa: S101 - judge has seen to it
     cpu_s_per_call = figures.per_call(usage.cpu_s if usage else None, calls=ledger["ok"])
-    bare_s = ceiling.cpu_s_per_call if ceiling else None
+    bare_s = yardstick.ceiling.cpu_s_per_call
     return msgspec.structs.replace(
         trial,
         ledger=ledger,
         window_s=figures.window_s(load),
         throughput_per_s=rate_per_s,
         response_time_s=figures.response_times(records),
-        efficiency=figures.efficiency(rate_per_s, ceiling_per_s=trial.ceiling_per_s),
+        **figures.parts_of_response_times(records),
+        response_time_histogram=figures.response_time_histogram(records),
+        efficiency=figures.efficiency(rate_per_s, ceiling_per_s=yardstick.ceiling_per_s),
         work_share=bare_s / cpu_s_per_call if bare_s and cpu_s_per_call else None,
         cpu_s_per_call=cpu_s_per_call,
         peak_memory_bytes=usage.peak_memory_bytes if usage else None,
         voluntary_switches_per_call=figures.per_call(
             usage.voluntary_switches if usage else None, calls=ledger["ok"]
         ),
-        generator=figures.generator_usage(load, records=records, server=usage, cores=cores),
+        generator=msgspec.structs.replace(
+            figures.generator_usage(load, records=records, server=usage, cores=yardstick.cores),
+            offered_share=figures.punctuality(records, load=trial.load).offered_share,
+            null_rate_per_s=yardstick.null_rate_per_s,
+        ),
         samples=list(load.samples),
     )
 
 
 def _with_verdict(trial: Trial, *, attempt: Attempt, load: LoadResult, spec: TrialSpec) -> Trial:
-    recorded = 0 if attempt.records is None else len(attempt.records.outcome)
+    assert attempt.records is not None  # noqa: S101 - judge has seen to it
+    recorded = len(attempt.records)
     bugs = [
         *audit.errors_of_generator(load, recorded=recorded),
         *audit.errors_of_workers(trial.ledger, attempt.workers),
@@ -166,17 +207,25 @@ def _with_verdict(trial: Trial, *, attempt: Attempt, load: LoadResult, spec: Tri
             audit_errors=bugs,
         )
     status, reason = attempt.status, attempt.reason
+    punctuality = figures.punctuality(attempt.records, load=spec.load)
+    if status is TrialStatus.OK:
+        status, reason = gates.status_of_generator(punctuality, load=spec.load)
     if status is TrialStatus.OK:
         status, reason = gates.status_of(load)
-    return msgspec.structs.replace(
-        trial, status=status, reason=reason, warnings=list(_warnings(trial, spec=spec))
-    )
+    warnings = [
+        *_warnings(trial, spec=spec),
+        *gates.warnings_on_lateness(punctuality, load=spec.load),
+    ]
+    return msgspec.structs.replace(trial, status=status, reason=reason, warnings=warnings)
 
 
 def _warnings(trial: Trial, *, spec: TrialSpec) -> Iterable[Warning]:
     if trial.generator is not None:
         yield from gates.warnings_on_generator(trial.generator)
         yield from gates.warnings_on_shared_cores(trial.generator)
+        yield from gates.warnings_on_null_rate(
+            trial.generator, throughput_per_s=trial.throughput_per_s
+        )
     yield from gates.warnings_on_efficiency(trial.efficiency)
     yield from gates.warnings_on_workers(
         asked=min(spec.deployment.processes, trial.ledger["ok"]),

@@ -5,10 +5,12 @@ from collections.abc import Iterable, Sequence
 
 from servelab.model.host import HostFacts
 from servelab.model.trial import Trial
-from servelab.report import view
+from servelab.report import bars, load_view, view
+from servelab.report.load_view import LoadPage
 from servelab.report.published import Comparison, comparisons
 from servelab.store.folder import RunFacts, StoredRun
 
+_LABEL_WIDTH = 21
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|&])")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -16,8 +18,12 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 def render(run: StoredRun) -> str:
     """Return a page on a stored run: for each workload the table first, then each deployment."""
     lines: list[str] = []
-    for workload in view.workloads(run.trials):
-        trials = [trial for trial in run.trials if trial.workload == workload]
+    for trial in run.trials:
+        if trial.is_load_alone:
+            lines += _load_alone(load_view.page(trial), facts=run.facts)
+    deployed = [trial for trial in run.trials if not trial.is_load_alone]
+    for workload in view.workloads(deployed):
+        trials = [trial for trial in deployed if trial.workload == workload]
         lines += _workload(trials, workload=workload, facts=run.facts)
     lines += [escape(str(broken)) for broken in run.broken]
     return "\n".join(lines) + "\n"
@@ -26,6 +32,33 @@ def render(run: StoredRun) -> str:
 def escape(text: str) -> str:
     """Return text that Markdown shows as it is; control codes and line breaks become spaces."""
     return _SPECIAL.sub(r"\\\1", _UNPRINTABLE.sub(" ", text))
+
+
+def _load_alone(page: LoadPage, *, facts: RunFacts) -> Iterable[str]:
+    yield f"# Load: {escape(page.url)}"
+    yield ""
+    yield _origin(facts)
+    yield ""
+    yield escape(page.load)
+    for note in (*page.departures, f"**{escape(page.verdict)}**"):
+        yield ""
+        yield note
+    yield ""
+    yield from _fenced(f"{line.label:<{_LABEL_WIDTH}} {line.value}" for line in page.lines)
+    yield ""
+    if page.rows:
+        yield "| ms | " + " | ".join(page.columns) + " |"
+        yield "|---|" + "--:|" * len(page.columns)
+        yield from ("| " + " | ".join(row) + " |" for row in page.rows)
+        yield ""
+    if page.histogram is not None:
+        yield "Response time in ms:"
+        yield ""
+        yield from _fenced(bars.rows(page.histogram))
+    for text in (*page.samples, *page.warnings):
+        yield ""
+        yield f"Note: {escape(text)}"
+    yield ""
 
 
 def _workload(trials: Sequence[Trial], *, workload: str, facts: RunFacts) -> Iterable[str]:
@@ -43,10 +76,8 @@ def _workload(trials: Sequence[Trial], *, workload: str, facts: RunFacts) -> Ite
 
 def _conditions(trials: Sequence[Trial], facts: RunFacts) -> Iterable[str]:
     first = trials[0]
-    yield (
-        f"Measured by servelab {facts.servelab} with "
-        f"`servelab {' '.join(facts.arguments)}`, started {facts.started_at}, on "
-        f"{escape(_host(facts.host))}, CPython {first.interpreter}. Load of each deployment:"
+    yield _origin(facts).removesuffix(".") + (
+        f", CPython {first.interpreter}. Load of each deployment:"
     )
     yield ""
     for load in dict.fromkeys(view.load_in_words(trial) for trial in trials):
@@ -55,6 +86,14 @@ def _conditions(trials: Sequence[Trial], facts: RunFacts) -> Iterable[str]:
         yield f"- {escape(load)}{escape(share)}"
     yield ""
     yield f"{first.ledger['scheduled']} requests each, time-out {first.timeout_s:g} s."
+
+
+def _origin(facts: RunFacts) -> str:
+    return (
+        f"Measured by servelab {facts.servelab} with "
+        f"`servelab {' '.join(facts.arguments)}`, started {facts.started_at}, on "
+        f"{escape(_host(facts.host))}."
+    )
 
 
 def _host(host: HostFacts) -> str:

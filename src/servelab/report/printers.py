@@ -10,7 +10,7 @@ from rich.console import Console
 
 from servelab.model.progress import Event, Progress, Skipped
 from servelab.model.trial import Trial
-from servelab.report import json_text, terminal, view
+from servelab.report import json_text, load_view, terminal, view
 from servelab.report.progress import LiveProgress
 from servelab.store.folder import StoredRun
 
@@ -76,13 +76,17 @@ class TextPrinter(_Printer):
 
     def trial(self, trial: Trial) -> None:
         """Print the block of a trial."""
-        if self._blocks:
+        if trial.is_load_alone:
+            tell = terminal.print_load if self._blocks else terminal.print_verdict
+            tell(self._console, load_view.page(trial))
+        elif self._blocks:
             terminal.print_block(self._console, view.block(trial))
 
     def finish(self, run: StoredRun, *, planned: int, interrupted: bool) -> None:
         """Print a table for each workload with several trials, and where the results are."""
-        for workload in view.workloads(run.trials):
-            trials = [trial for trial in run.trials if trial.workload == workload]
+        deployed = [trial for trial in run.trials if not trial.is_load_alone]
+        for workload in view.workloads(deployed):
+            trials = [trial for trial in deployed if trial.workload == workload]
             if len(trials) > 1 or not self._blocks:
                 terminal.print_table(self._console, view.table(trials, workload=workload))
         for broken in run.broken:

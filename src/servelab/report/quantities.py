@@ -38,3 +38,12 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s"
+
+
+def fine_milliseconds(seconds: float | None) -> str:
+    """Return a time in milliseconds with three significant digits or more."""
+    if seconds is None:
+        return MISSING
+    milliseconds = seconds * 1000
+    decimals = 3 if milliseconds < 1 else 2 if milliseconds < 10 else 1 if milliseconds < 100 else 0  # noqa: PLR2004
+    return f"{milliseconds:.{decimals}f}"

@@ -9,6 +9,8 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from servelab.model.trial import TrialStatus
+from servelab.report import bars
+from servelab.report.load_view import LoadPage
 from servelab.report.view import Block, Line, Row, Table
 
 _LABEL_WIDTH = 21
@@ -48,6 +50,45 @@ def print_block(console: Console, block: Block) -> None:
         _print(console, f"  e.g. {sample}", style="dim")
     for warning in block.warnings:
         _print(console, f"! {warning}", style="yellow")
+
+
+def print_load(console: Console, page: LoadPage) -> None:
+    """Print all that is said of load alone."""
+    console.print()
+    console.print(Text(plain(page.url), style="bold"))
+    _print(console, page.load)
+    for departure in page.departures:
+        _print(console, f"  {departure}", style="dim")
+    console.print()
+    print_verdict(console, page)
+    console.print()
+    _print_lines(console, page.lines)
+    if page.rows:
+        console.print(_times(page))
+    if page.histogram is not None:
+        _print(console, "response time, ms")
+        blocks = bars.EIGHTHS if console.encoding.startswith("utf") else bars.WHOLE
+        for row in bars.rows(page.histogram, blocks=blocks):
+            _print(console, f"  {row}")
+    for sample in page.samples:
+        _print(console, f"  e.g. {sample}", style="dim")
+    for warning in page.warnings:
+        _print(console, f"! {warning}", style="yellow")
+
+
+def print_verdict(console: Console, page: LoadPage) -> None:
+    """Print only how a load ended."""
+    _print(console, page.verdict, style="bold" if page.is_good else "red")
+
+
+def _times(page: LoadPage) -> RichTable:
+    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
+    grid.add_column("ms")
+    for heading in page.columns:
+        grid.add_column(heading, justify="right")
+    for row in page.rows:
+        grid.add_row(*row)
+    return grid
 
 
 def _print_lines(console: Console, lines: tuple[Line, ...]) -> None:

@@ -6,8 +6,8 @@ from msgspec import Struct
 
 from servelab.explain.causes import explain
 from servelab.measure import gates
-from servelab.model.load import ClosedLoop, Connections
-from servelab.model.trial import ResponseTimes, Trial, TrialStatus
+from servelab.model.load import Connections, Load, OpenLoop
+from servelab.model.trial import Times, Trial, TrialStatus
 from servelab.report import quantities
 
 _SEED_QUANTILES = ("p50", "p60", "p70", "p80", "p90")
@@ -115,7 +115,7 @@ def seed_lines(trial: Trial) -> tuple[Line, ...]:
     )
 
 
-def _quantile(times: ResponseTimes, name: str) -> str:
+def _quantile(times: Times, name: str) -> str:
     value: float | None = getattr(times, name)
     return "- (too few requests)" if value is None else quantities.milliseconds(value)
 
@@ -255,13 +255,16 @@ def workloads(trials: Sequence[Trial]) -> tuple[str, ...]:
 
 def load_in_words(trial: Trial) -> str:
     """Return the load of a trial, such as ``100 callers, a new connection for each request``."""
-    arrivals = (
-        f"{trial.load.callers} callers, each waiting for its answer"
-        if isinstance(trial.load, ClosedLoop)
-        else f"{trial.load.rate_per_s:g} requests/s, {trial.load.arrivals} arrivals"
-    )
+    arrivals = _arrivals_in_words(trial.load)
     if trial.channels is not None:
         return f"{arrivals}, {trial.channels} channel" + ("s" if trial.channels > 1 else "")
     if trial.connections is Connections.FRESH:
         return f"{arrivals}, a new connection for each request"
     return f"{arrivals}, connections kept"
+
+
+def _arrivals_in_words(load: Load) -> str:
+    if isinstance(load, OpenLoop):
+        return f"{load.rate_per_s:g} requests/s, {load.arrivals} arrivals"
+    thinking = f" and {load.think_time_s:g} s more" if load.think_time_s else ""
+    return f"{load.callers} callers, each waiting for its answer{thinking}"

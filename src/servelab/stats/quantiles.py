@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-from servelab.model.trial import ResponseTimes
+from servelab.model.trial import Times
 
 LEAST_SAMPLES_BEYOND = 10
 
@@ -33,14 +33,14 @@ def nearest_rank(count: int, *, probability: float) -> int:
     return max(1, -(-in_thousandths // 1000))
 
 
-def summarise(samples_s: NDArray[np.float64]) -> ResponseTimes | None:
-    """Return mean, quantiles and maximum of response times in seconds; None of no samples."""
+def summarise(samples_s: NDArray[np.float64]) -> Times | None:
+    """Return mean, quantiles and maximum of times in seconds; None of no samples."""
     import numpy as np
 
     if not len(samples_s):
         return None
     ordered = np.sort(samples_s)
-    return ResponseTimes(
+    return Times(
         mean=float(ordered.mean()),
         p50=quantile(ordered, probability=0.5),
         p60=quantile(ordered, probability=0.6),
@@ -50,5 +50,6 @@ def summarise(samples_s: NDArray[np.float64]) -> ResponseTimes | None:
         p90=quantile(ordered, probability=0.9),
         p95=quantile(ordered, probability=0.95),
         p99=quantile(ordered, probability=0.99),
+        p99_9=quantile(ordered, probability=0.999),
         max=float(ordered[-1]),
     )

@@ -1,0 +1,68 @@
+"""How calls arrive, as it was typed; what `run` and `load` have in common."""
+
+import os
+
+from servelab.errors import UsageError
+from servelab.model.load import ClosedLoop, Connections, Load, OpenLoop, Pacing
+
+ARRIVALS = ("poisson", "constant")
+AUTO = "auto"
+
+
+def load_of(
+    *,
+    concurrency: int | None,
+    default_callers: int,
+    rate_per_s: float | None,
+    arrivals: str | None,
+    seed: int | None,
+    think_time_s: float | None,
+) -> Load:
+    """Return an open loop where a rate was given, else a closed one; UsageError."""
+    if rate_per_s is None:
+        if arrivals is not None:
+            raise UsageError("--arrivals is about requests at a rate; give --rate, too")
+        return ClosedLoop(callers=concurrency or default_callers, think_time_s=think_time_s or 0.0)
+    if think_time_s is not None:
+        raise UsageError(
+            "--think-time is about callers, and --rate has none; give one of the two options"
+        )
+    if arrivals is not None and arrivals not in ARRIVALS:
+        raise UsageError(f"--arrivals {arrivals!r}: it is either {' or '.join(ARRIVALS)}")
+    return OpenLoop(
+        rate_per_s=rate_per_s,
+        arrivals=arrivals or ARRIVALS[0],
+        seed=seed or 0,
+        connection_limit=concurrency,
+    )
+
+
+def connections_of(text: str) -> Connections:
+    """Return whether each request gets a connection of its own; UsageError."""
+    try:
+        return Connections(text)
+    except ValueError:
+        raise UsageError(f"--connections {text!r}: it is either fresh or kept") from None
+
+
+def pacing_of(text: str) -> Pacing:
+    """Return how the generator waits; UsageError."""
+    try:
+        return Pacing(text)
+    except ValueError:
+        raise UsageError(f"--pacing {text!r}: it is either timer or spin") from None
+
+
+def generators_of(text: str) -> int:
+    """Return the number of generator processes; UsageError.
+
+    ``auto`` leaves half of the CPUs to the server.
+    """
+    if text == AUTO:
+        return max(1, len(os.sched_getaffinity(0)) // 2)
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_GENERATORS:
+        raise UsageError(f"--generators {text!r}: a number from 1 to {_MOST_GENERATORS}, or {AUTO}")
+    return int(text)
+
+
+_MOST_GENERATORS = 64

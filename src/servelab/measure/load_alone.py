@@ -1,0 +1,154 @@
+"""Load without anything else: one trial of a server that somebody else started."""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from ipaddress import ip_address
+
+import msgspec
+from msgspec import Struct
+
+from servelab.measure import audit, figures, gates
+from servelab.measure.attempt import log_name
+from servelab.measure.calibration import Calibrations
+from servelab.measure.machinery import Machinery
+from servelab.model.load import LoadPlan, LoadProgress, LoadResult, Protocol
+from servelab.model.progress import Event, Progress, Stage
+from servelab.model.trial import (
+    LOAD_ALONE,
+    GeneratorUsage,
+    Trial,
+    TrialStatus,
+    Warning,  # noqa: A004 - the word of the reports
+)
+from servelab.store.folder import RunFolder
+
+TRIAL_ID = "load-1"
+
+
+class LoadOrder(Struct, frozen=True, kw_only=True):
+    """What is asked, and how it may be shown."""
+
+    url: str
+    """Without credentials."""
+    requests: str
+    """What is sent, in words."""
+    plan: LoadPlan
+    departures: tuple[str, ...] = ()
+
+
+def measure(
+    order: LoadOrder,
+    *,
+    machinery: Machinery,
+    folder: RunFolder,
+    observe: Callable[[Event], None],
+    should_stop: Callable[[], str | None],
+) -> Trial:
+    """Return the trial; raise AuditFailed or StoreError."""
+    started_at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+    records = folder.records_file(TRIAL_ID)
+    result = machinery.generate(
+        order.plan,
+        records=records,
+        on_progress=lambda progress: observe(_shown(order, progress)),
+        should_stop=should_stop,
+    )
+    observed = machinery.read_records(records)
+    plan = order.plan
+    punctuality = figures.punctuality(observed, load=plan.load)
+    generator = figures.generator_usage(
+        result, records=observed, server=None, cores=machinery.cores
+    )
+    trial = Trial(
+        id=TRIAL_ID,
+        deployment=LOAD_ALONE,
+        stack=LOAD_ALONE,
+        heading="",
+        workload=order.requests,
+        status=TrialStatus.OK,
+        command=order.url,
+        departures=list(order.departures),
+        started_at=started_at,
+        load=plan.load,
+        connections=plan.connections,
+        channels=plan.channels if plan.protocol is Protocol.GRPC else None,
+        timeout_s=plan.timeout_s,
+        port=plan.target.port,
+        ledger=audit.ledger(result),
+        window_s=figures.window_s(result),
+        throughput_per_s=figures.throughput_per_s(result),
+        response_time_s=figures.response_times(observed),
+        response_time_histogram=figures.response_time_histogram(observed),
+        generator=msgspec.structs.replace(
+            generator,
+            offered_share=punctuality.offered_share,
+            null_rate_per_s=_null_rate_per_s(
+                order, generator=generator, machinery=machinery, observe=observe
+            ),
+        ),
+        interpreter="",
+        records=log_name(records, folder=folder),
+        samples=list(result.samples),
+    )
+    trial = msgspec.structs.replace(trial, **figures.parts_of_response_times(observed))
+    return _judged(trial, result=result, recorded=len(observed), punctuality=punctuality)
+
+
+def _null_rate_per_s(
+    order: LoadOrder,
+    *,
+    generator: GeneratorUsage,
+    machinery: Machinery,
+    observe: Callable[[Event], None],
+) -> float | None:
+    """Return what the generator reaches against no server, where it loaded this machine."""
+    if not ip_address(order.plan.target.host).is_loopback:
+        return None
+    return Calibrations(machinery).limit_per_s(
+        order.plan,
+        generator=generator,
+        tell=lambda detail: observe(Progress(title=order.url, stage=Stage.CEILING, detail=detail)),
+    )
+
+
+def _shown(order: LoadOrder, progress: LoadProgress) -> Progress:
+    plan = order.plan
+    rate_per_s = progress.finished / progress.elapsed_s if progress.elapsed_s else 0.0
+    return Progress(
+        title=order.url,
+        stage=Stage.LOADING,
+        detail=f"{rate_per_s:.0f}/s, {progress.in_flight} in flight",
+        done=progress.finished
+        if plan.requests
+        else min(progress.elapsed_s, plan.duration_s or progress.elapsed_s),
+        total=plan.requests or plan.duration_s,
+        failed=progress.failed,
+    )
+
+
+def _judged(
+    trial: Trial, *, result: LoadResult, recorded: int, punctuality: gates.Punctuality
+) -> Trial:
+    bugs = list(audit.errors_of_generator(result, recorded=recorded))
+    if bugs:
+        return msgspec.structs.replace(
+            trial,
+            status=TrialStatus.INVALID,
+            reason="the books do not balance, a bug in servelab: " + "; ".join(bugs),
+            audit_errors=bugs,
+        )
+    status, reason = gates.status_of_generator(punctuality, load=trial.load)
+    if status is TrialStatus.OK:
+        status, reason = gates.status_of(result)
+    if result.was_interrupted:
+        status, reason = TrialStatus.INVALID, "interrupted; the figures are those until then"
+    warnings = [*_warnings(trial), *gates.warnings_on_lateness(punctuality, load=trial.load)]
+    return msgspec.structs.replace(trial, status=status, reason=reason, warnings=warnings)
+
+
+def _warnings(trial: Trial) -> Iterable[Warning]:
+    if trial.generator is not None:
+        yield from gates.warnings_on_generator(trial.generator)
+        yield from gates.warnings_on_null_rate(
+            trial.generator, throughput_per_s=trial.throughput_per_s
+        )
