@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from servelab.errors import EnvironmentNotBuilt, ServerExited
+from servelab.errors import EnvironmentNotBuilt, PortBusy, ServerExited
 from servelab.launch.server import Exit
 from servelab.load.generator import ProbeAnswer, Records
 from servelab.measure.machinery import Machinery
@@ -40,6 +40,7 @@ class Script:
     dies_at_start: bool = False
     dies_under_load: bool = False
     cannot_be_built: bool = False
+    finds_port_taken: bool = False
     lost_by_workers: int = 0
     """Answers that the workers forget to count: the books will not balance."""
 
@@ -123,6 +124,8 @@ class World:
             self.current = next(
                 script for word, script in self.scripts.items() if word in str(command)
             )
+            if self.current.finds_port_taken:
+                raise PortBusy("port 3000 is taken; choose another with --port")
             counters = Path((variables or {})["SERVELAB_COUNTERS"])
             counters.write_bytes(b"")
             self.told += [counters, log]

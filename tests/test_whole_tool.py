@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from servelab.cli import main
+from servelab.errors import StoreError
 from servelab.measure import machinery
 from servelab.model.environment import Interpreter
 from servelab.model.outcome import Outcome
+from servelab.model.trial import Trial
+from servelab.store.folder import RunFolder
 from tests.fake_world import Script, World
 
 Run = Callable[..., tuple[int, str, str]]
@@ -171,7 +174,12 @@ def test_a_server_that_cannot_be_built_is_skipped_and_the_others_go_on(run: Run)
     status, printed, notes = run(world, "run", "sync-gunicorn", "sync-devserver", "cpu", "--json")
     assert status == 0
     assert [trial["stack"] for trial in trials_of(printed)] == ["sync-devserver"]
-    assert len(json.loads(printed)["skipped"]) == 3
+    skipped = json.loads(printed)["skipped"]
+    assert list(skipped) == [
+        "sync-gunicorn:processes=1,threads=50",
+        "sync-gunicorn:processes=1,threads=200",
+        "sync-gunicorn:processes=4,threads=50",
+    ]
     assert "could not be built" in notes
 
 
@@ -315,3 +323,35 @@ def test_every_row_has_its_reason(run: Run) -> None:
     # 300 calls of 50 ms in 30 s are half a core; 38.5 calls/s of 40 are near the ceiling.
     assert "it used 0.50 of 2 cores: one process did all the work.\n" in printed
     assert "Why:                  it reaches 96% of what the hardware does.\n" in printed
+
+
+def test_a_port_taken_meanwhile_skips_one_deployment_and_the_report_comes(run: Run) -> None:
+    world = World({"gunicorn": Script(finds_port_taken=True), "flask": Script()})
+    status, printed, notes = run(
+        world, "run", "sync-devserver", "sync-gunicorn:threads=5", "cpu", "--json"
+    )
+    assert status == 0
+    assert [trial["stack"] for trial in trials_of(printed)] == ["sync-devserver"]
+    assert list(json.loads(printed)["skipped"]) == ["sync-gunicorn:processes=1,threads=5"]
+    assert "taken" in notes
+
+
+def test_a_full_disk_ends_the_run_with_the_report_of_what_is_kept(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = RunFolder.append
+
+    def append(folder: RunFolder, trial: Trial) -> None:
+        if trial.stack != "sync-devserver":
+            raise StoreError("the result could not be written (No space left on device)")
+        kept(folder, trial)
+
+    monkeypatch.setattr(RunFolder, "append", append)
+    world = World({"flask": Script()})
+    status, printed, notes = run(
+        world, "run", "sync-devserver", "sync-devserver-threaded", "cpu", "--json"
+    )
+    assert status == 2
+    assert [trial["stack"] for trial in trials_of(printed)] == ["sync-devserver"]
+    assert json.loads(printed)["interrupted"] is True
+    assert "No space left" in notes

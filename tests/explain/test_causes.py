@@ -48,7 +48,7 @@ BASE = Trial(
     voluntary_switches_per_call=0,
     calls_per_worker={"1": 50, "2": 50},
     usage=usage(20.0),
-    ceiling=Ceiling(per_s=20, source="", rate_by_processes={"1": 10, "2": 20}, cpu_s_per_call=0.1),
+    ceiling=Ceiling(per_s=20, source="", rate_by_processes={1: 10, 2: 20}, cpu_s_per_call=0.1),
 )
 
 
@@ -60,6 +60,17 @@ def causes(**changed: object) -> list[str]:
 def test_near_the_ceiling_nothing_is_to_be_explained() -> None:
     (cause,) = causes(efficiency=0.95)
     assert cause == "near the ceiling | it reaches 95% of what the hardware does"
+
+
+def test_above_the_ceiling_the_ceiling_is_doubted() -> None:
+    (cause,) = causes(efficiency=1.2)
+    assert cause.startswith("faster than its ceiling | it reaches 120% of the ceiling")
+
+
+def test_where_no_rule_speaks_the_figures_do() -> None:
+    (cause,) = causes(efficiency=0.85, usage=usage(19.0), work_share=0.9)
+    assert cause.startswith("small losses | ")
+    assert "1.90 of 2 cores, and 90% of its CPU time was the bare work" in cause
 
 
 def test_one_process_leaves_a_core_unused() -> None:

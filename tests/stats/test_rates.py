@@ -23,6 +23,11 @@ def test_calls_longer_than_a_window_count_in_part() -> None:
     assert median_rate_per_s([slow], start_s=0, end_s=30) == pytest.approx(1 / 3)
 
 
+def test_processes_without_a_common_interval_are_refused() -> None:
+    with pytest.raises(ValueError, match="no common interval"):
+        median_rate_per_s([np.array([10.0, 20.0])], start_s=25, end_s=20)
+
+
 def test_a_process_which_does_not_span_the_interval_is_refused() -> None:
     with pytest.raises(ValueError, match="no completions on both sides"):
         median_rate_per_s([np.array([1.0, 2.0])], start_s=0, end_s=2)

@@ -28,6 +28,14 @@ def test_two_runs_in_one_second_get_two_folders(
     assert names == ["20260102T030405Z-x", "20260102T030405Z-x-2"]
 
 
+def test_how_a_run_ended_is_kept_and_one_without_a_word_was_cut_short(tmp_path: Path) -> None:
+    made = folder.create(tmp_path / "r", name="x", facts=FACTS, now=NOW)
+    assert folder.read(made.path).end.interrupted
+    end = folder.RunEnd(planned=3, skipped={"a": "no compiler"})
+    made.close(end)
+    assert folder.read(made.path).end == end
+
+
 def test_a_folder_without_trials_is_a_run_without_trials(tmp_path: Path) -> None:
     made = folder.create(tmp_path / "r", name="x", facts=FACTS, now=NOW)
     run = folder.read(made.path)

@@ -18,7 +18,10 @@ CONSTRAINTS = Path(__file__).parent / "constraints.txt"
 MINIMUM_PYTHON = "3.11"
 DIGEST_PREFIX = "# inputs: "
 
-_REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?")
+_REQUIREMENT = re.compile(
+    r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*(?:[<>=!~(][^;@]*)?(?:[;@#].*)?", re.DOTALL
+)
+"""Name, extras, versions, then a marker or an address; after PEP 508."""
 
 
 def environment_spec(
@@ -123,7 +126,7 @@ def _extras(requirement: str) -> str:
 
 
 def _match(requirement: str) -> re.Match[str]:
-    match = _REQUIREMENT.match(requirement)
+    match = _REQUIREMENT.fullmatch(requirement)
     if match is None:
         raise UsageError(f"{requirement!r} is no requirement; write one like gunicorn==23.0.0.")
     return match

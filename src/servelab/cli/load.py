@@ -255,6 +255,7 @@ def load(
 def _measure(order: "LoadOrder", *, folder: "RunFolder", printer: "Printer") -> int:
     from servelab.measure import load_alone, machinery
     from servelab.report import runs
+    from servelab.store.folder import RunEnd
 
     with interrupts.noticed() as interrupt, printer.live() as observe:
         trial = load_alone.measure(
@@ -267,5 +268,6 @@ def _measure(order: "LoadOrder", *, folder: "RunFolder", printer: "Printer") -> 
         folder.append(trial)
     was_interrupted = interrupt() is not None
     printer.trial(trial)
-    printer.finish(runs.read(folder.path), planned=1, interrupted=was_interrupted)
+    folder.close(RunEnd(planned=1, interrupted=was_interrupted))
+    printer.finish(runs.read(folder.path))
     return status.INTERRUPTED if was_interrupted else status.of_trials([trial])

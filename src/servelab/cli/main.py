@@ -1,5 +1,6 @@
 """The program: its commands, and how each way to end becomes an exit status."""
 
+import errno
 import signal
 import sys
 import traceback
@@ -74,11 +75,18 @@ def _status_of(arguments: list[str]) -> int:
         # The reader has seen enough; Python would complain once more when it flushes.
         sys.stdout = None
         return status.OK
-    except Exception:  # noqa: BLE001 - the outermost edge: whatever comes here is a bug
-        _complain("a bug in servelab; please report what follows:")
-        traceback.print_exc()
-        return status.BUG
+    except Exception as error:  # noqa: BLE001 - the outermost edge: whatever comes here is a bug
+        return _unforeseen(error)
     return returned if isinstance(returned, int) else status.OK
+
+
+def _unforeseen(error: Exception) -> int:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        _complain("no space left where this should be written; what was measured is kept")
+        return status.USAGE
+    _complain("a bug in servelab; please report what follows:")
+    traceback.print_exception(error)
+    return status.BUG
 
 
 def _sentence(error: Exception) -> str:

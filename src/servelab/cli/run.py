@@ -1,5 +1,6 @@
 """`servelab run`: measure deployments and print the seed's report for each."""
 
+import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from servelab.cli import loads, requested, results, status
+from servelab.errors import ServelabError, StoreError
 
 if TYPE_CHECKING:
     from servelab.experiment.plan import RunOptions
@@ -157,10 +159,12 @@ def _measure(
     from servelab.measure.trial import TrialMeasurer
     from servelab.model.trial import Trial
     from servelab.report import runs
+    from servelab.store.folder import RunEnd
 
     specs = plan.trials(deployments, options=options)
     measured: list[Trial] = []
-    interrupted = False
+    skipped: dict[str, str] = {}
+    interrupted, error = False, None
     with printer.live() as observe:
         try:
             measurer = TrialMeasurer(machinery.real())
@@ -169,10 +173,17 @@ def _measure(
                     measured.append(item)
                     printer.trial(item)
                 else:
+                    skipped[item.deployment] = item.reason
                     printer.skipped(item)
         except KeyboardInterrupt:
             interrupted = True
-    printer.finish(runs.read(folder.path), planned=len(specs), interrupted=interrupted)
+        except ServelabError as stopped:
+            interrupted, error = True, stopped
+    with contextlib.suppress(StoreError):  # a full disk keeps nothing more, and is told below
+        folder.close(RunEnd(planned=len(specs), interrupted=interrupted, skipped=skipped))
+    printer.finish(runs.read(folder.path))
+    if error is not None:
+        raise error
     return status.INTERRUPTED if interrupted else status.of_trials(measured)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from servelab.cli import status
+from servelab.errors import StoreError
 
 
 def show(
@@ -27,5 +28,7 @@ def show(
     printer = printers.choose(as_json=as_json, quiet=quiet, verbose=False)
     for trial in run.trials:
         printer.trial(trial)
-    printer.finish(run, planned=len(run.trials), interrupted=False)
-    return status.OK if run.trials else status.USAGE
+    printer.finish(run)
+    if not run.trials:
+        raise StoreError(f"{run.folder} holds no trial that can be read; measure again")
+    return status.OK

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from servelab.errors import CannotRunHere
+from servelab.errors import CannotRunHere, PortBusy
 from servelab.model.progress import Event, Skipped, TrialEnded, TrialStarted
 from servelab.model.trial import Trial, TrialSpec
 from servelab.store.folder import RunFolder
@@ -15,7 +15,7 @@ class Measurer(Protocol):
     def measure(
         self, spec: TrialSpec, *, folder: RunFolder, observe: Callable[[Event], None]
     ) -> Trial:
-        """Return the trial; raise CannotRunHere where it cannot even be tried."""
+        """Return the trial; raise CannotRunHere or PortBusy where it cannot even be tried."""
 
 
 def run(
@@ -30,8 +30,8 @@ def run(
         observe(TrialStarted(title=spec.deployment.title, index=index, count=len(specs)))
         try:
             trial = measurer.measure(spec, folder=folder, observe=observe)
-        except CannotRunHere as error:
-            skipped = Skipped(title=spec.deployment.title, reason=str(error))
+        except (CannotRunHere, PortBusy) as error:
+            skipped = Skipped(deployment=spec.deployment.name, reason=str(error))
             observe(skipped)
             yield skipped
             continue

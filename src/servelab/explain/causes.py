@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from servelab import catalogue
 from servelab.errors import ServelabError
 from servelab.model.load import ClosedLoop
-from servelab.model.trial import Trial, TrialStatus
+from servelab.model.trial import CEILING_NOISE, Trial, TrialStatus
 
 NEAR_CEILING = 0.9
 """Efficiency from which on there is nothing to explain."""
@@ -59,11 +59,13 @@ def explain(trial: Trial) -> tuple[Cause, ...]:
     evidence = _evidence(trial)
     if evidence is None:
         return ()
+    if evidence.efficiency > 1 + CEILING_NOISE:
+        return (_above_the_ceiling(evidence),)
     if evidence.efficiency >= NEAR_CEILING:
         return (_near_the_ceiling(evidence),)
     rules = _WAITING_RULES if evidence.waiting_s else _WORKING_RULES
     found = [cause for rule in rules for cause in rule(evidence)]
-    return tuple(sorted(found, key=lambda cause: cause.factor))
+    return tuple(sorted(found, key=lambda cause: cause.factor)) or (_small_losses(evidence),)
 
 
 def _evidence(trial: Trial) -> Evidence | None:
@@ -76,7 +78,7 @@ def _evidence(trial: Trial) -> Evidence | None:
         trial=trial,
         efficiency=trial.efficiency,
         throughput_per_s=trial.throughput_per_s,
-        cores=max((int(count) for count in ceiling.rate_by_processes), default=1),
+        cores=max([1, *ceiling.rate_by_processes]),
         cores_used=usage.cpu_s / trial.window_s,
         waiting_s=_waiting_s(trial),
     )
@@ -96,6 +98,28 @@ def _near_the_ceiling(evidence: Evidence) -> Cause:
     return Cause(
         short="near the ceiling",
         sentence=f"it reaches {evidence.efficiency:.0%} of what the hardware does",
+        factor=evidence.efficiency,
+    )
+
+
+def _above_the_ceiling(evidence: Evidence) -> Cause:
+    return Cause(
+        short="faster than its ceiling",
+        sentence=(
+            f"it reaches {evidence.efficiency:.0%} of the ceiling: the machine was slower when "
+            "that was measured"
+        ),
+        factor=evidence.efficiency,
+    )
+
+
+def _small_losses(evidence: Evidence) -> Cause:
+    used = f"it used {evidence.cores_used:.2f} of {evidence.cores} cores"
+    share = evidence.trial.work_share
+    work = "" if share is None else f", and {share:.0%} of its CPU time was the bare work"
+    return Cause(
+        short="small losses",
+        sentence=f"no single loss stands out: {used}{work}",
         factor=evidence.efficiency,
     )
 

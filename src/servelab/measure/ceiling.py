@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from servelab import catalogue
-from servelab.errors import ServerFailed
+from servelab.errors import ServerFailed, TrialInvalid
 from servelab.measure import slow_api
 from servelab.measure.attempt import load_plan
 from servelab.measure.calibration import Calibrations
@@ -118,7 +118,7 @@ class Ceilings:
         return Ceiling(
             per_s=best.per_s,
             source=f"the bare work in {best.processes} process{plural}",
-            rate_by_processes={str(rate.processes): rate.per_s for rate in rates},
+            rate_by_processes={rate.processes: rate.per_s for rate in rates},
             cpu_s_per_call=rates[0].cpu_s_per_call,
         )
 
@@ -135,7 +135,13 @@ class Ceilings:
             )
             self._run_to_end(command, environment=environment, scratch=Path(scratch))
             reports = msgspec.json.decode(out.read_bytes(), type=list[_BareProcess])
-        return _rate(reports)
+        try:
+            return _rate(reports)
+        except ValueError as error:
+            raise TrialInvalid(
+                f"the bare work of {spec.workload} is too long for a rate ({error}); "
+                "ask less work of a call with --param"
+            ) from error
 
     def _run_to_end(
         self, command: LaunchCommand, *, environment: Environment, scratch: Path

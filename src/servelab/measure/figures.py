@@ -90,7 +90,7 @@ def punctuality(records: Records, *, load: Load) -> Punctuality:
 
 def efficiency(rate_per_s: float | None, *, ceiling_per_s: float | None) -> float | None:
     """Return the share of the ceiling, not clamped; None without answers or ceiling."""
-    return rate_per_s / ceiling_per_s if rate_per_s and ceiling_per_s else None
+    return rate_per_s / ceiling_per_s if rate_per_s is not None and ceiling_per_s else None
 
 
 def per_call(total: float | None, *, calls: int) -> float | None:

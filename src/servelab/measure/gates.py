@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from servelab.model.load import Load, LoadResult, OpenLoop
 from servelab.model.outcome import Outcome
-from servelab.model.trial import GeneratorUsage, TrialStatus, Warning  # noqa: A004
+from servelab.model.trial import CEILING_NOISE, GeneratorUsage, TrialStatus, Warning  # noqa: A004
 
 FAILURE_LIMIT = 0.001
 GENERATOR_CPU_SHARE_LIMIT = 0.7
@@ -16,7 +16,7 @@ LATENESS_LIMIT_SHARE = 0.1
 OFFERED_LIMIT = 0.99
 GENERATOR_PART_NOTED = 0.05
 GENERATOR_PART_LIMIT = 0.15
-EFFICIENCY_NOISE = 0.05
+CLIENT_BOUND = "client-bound"
 ABOVE_CEILING = "above-ceiling"
 GENERATOR_HEAVY = "generator-heavy"
 INCLUDES_GENERATOR = "includes-generator"
@@ -26,7 +26,7 @@ def warnings_on_generator(usage: GeneratorUsage) -> Iterable[Warning]:
     """Yield what the generator's own cost says about the figures."""
     if usage.load_share > GENERATOR_CPU_SHARE_LIMIT:
         yield Warning(
-            kind="client-bound",
+            kind=CLIENT_BOUND,
             text=(
                 f"client-bound: the generator used {usage.load_share:.0%} of a core, so that the "
                 "rate is a lower limit; give it a core of its own, or ask more work of each call"
@@ -68,7 +68,7 @@ def warnings_on_null_rate(
     share = throughput_per_s / usage.null_rate_per_s
     if share > NULL_RATE_LIMIT:
         yield Warning(
-            kind="client-bound",
+            kind=CLIENT_BOUND,
             text=(
                 f"client-bound: the rate is {share:.0%} of the {usage.null_rate_per_s:.0f}/s that "
                 "the same generator reaches against a server that does nothing, so that it is a "
@@ -125,7 +125,7 @@ def warnings_on_lateness(found: Punctuality, *, load: Load) -> Iterable[Warning]
 
 def warnings_on_efficiency(efficiency: float | None) -> Iterable[Warning]:
     """Yield a doubt where a deployment seems faster than the hardware."""
-    if efficiency is not None and efficiency > 1 + EFFICIENCY_NOISE:
+    if efficiency is not None and efficiency > 1 + CEILING_NOISE:
         yield Warning(
             kind=ABOVE_CEILING,
             text=(

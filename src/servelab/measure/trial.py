@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from servelab import catalogue
-from servelab.errors import CannotRunHere
+from servelab.errors import CannotRunHere, ServerFailed, TrialInvalid
 from servelab.measure import audit, figures, gates
 from servelab.measure.attempt import Attempt, Attempting, load_plan, log_name, trial_id
 from servelab.measure.calibration import Calibrations
@@ -30,7 +30,7 @@ class TrialMeasurer:
     def measure(
         self, spec: TrialSpec, *, folder: RunFolder, observe: Callable[[Event], None]
     ) -> Trial:
-        """Return the trial; raise CannotRunHere, or PortBusy for a port that was asked for."""
+        """Return the trial; raise CannotRunHere, or PortBusy for a port that is taken."""
 
         def tell(stage: Stage, detail: str) -> None:
             observe(Progress(title=spec.deployment.title, stage=stage, detail=detail))
@@ -47,9 +47,12 @@ class TrialMeasurer:
             interpreter=spec.interpreter,
             on_progress=lambda detail: tell(Stage.ENVIRONMENT, detail),
         )
-        ceiling = self._ceilings.find(
-            spec, environment=environment, tell=lambda detail: tell(Stage.CEILING, detail)
-        )
+        try:
+            ceiling = self._ceilings.find(
+                spec, environment=environment, tell=lambda detail: tell(Stage.CEILING, detail)
+            )
+        except (ServerFailed, TrialInvalid) as error:
+            raise CannotRunHere(f"its ceiling could not be measured: {error}") from error
         attempt = Attempting(
             spec,
             trial_id=trial_id(spec),

@@ -31,16 +31,6 @@ class Outcome(IntEnum):
         """Return the name that the ledger and the reports use, such as ``wrong answer``."""
         return _LABELS.get(self, self.name.lower().replace("_", " "))
 
-    @property
-    def was_sent(self) -> bool:
-        """Tell whether the request counts as sent in the ledger."""
-        return self is not Outcome.UNSENT
-
-    @property
-    def is_servers_fault(self) -> bool:
-        """Tell whether a failure of this class speaks of the server, not of the generator."""
-        return self not in _NOT_THE_SERVER
-
 
 _LABELS = {
     Outcome.CLIENT_ERROR: "4xx",
@@ -49,5 +39,3 @@ _LABELS = {
     Outcome.TLS_ERROR: "TLS error",
     Outcome.GOAWAY: "GOAWAY",
 }
-
-_NOT_THE_SERVER = frozenset({Outcome.OK, Outcome.CLIENT_RESOURCE, Outcome.ABANDONED})

@@ -46,7 +46,7 @@ class TrialEnded(Struct, frozen=True, kw_only=True):
 class Skipped(Struct, frozen=True, kw_only=True):
     """A deployment that cannot run here."""
 
-    title: str
+    deployment: str
     reason: str
 
 

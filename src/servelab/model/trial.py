@@ -11,6 +11,8 @@ from servelab.model.load import Connections, Load, Pacing
 from servelab.model.usage import ProcessUsage
 
 FORMAT_VERSION = 1
+CEILING_NOISE = 0.05
+"""Efficiency may exceed 1 by this much: trial and ceiling are measured minutes apart."""
 LOAD_ALONE = "load"
 """Stands for the deployment where servelab loaded a server that it did not start."""
 
@@ -87,7 +89,7 @@ class Ceiling(Struct, frozen=True, kw_only=True):
     per_s: float
     source: str
     """What was measured or reckoned, in words."""
-    rate_by_processes: dict[str, float] = {}
+    rate_by_processes: dict[int, float] = {}
     """Number of processes -> median calls per second of the bare work."""
     cpu_s_per_call: float | None = None
     """CPU seconds of one bare call, one process running alone."""
@@ -197,11 +199,16 @@ class Trial(Struct, frozen=True, kw_only=True):
         return f"{self.stack} {self.heading}" if self.heading else self.stack
 
     @property
+    def scheduled(self) -> int:
+        """Return how many requests were to be made."""
+        return self.ledger.get("scheduled", 0)
+
+    @property
     def failures(self) -> int:
         """Return how many scheduled requests got no correct answer."""
-        return self.ledger["scheduled"] - self.ledger.get("ok", 0)
+        return self.scheduled - self.ledger.get("ok", 0)
 
     @property
     def failure_share(self) -> float:
         """Return failures over scheduled requests; 0 where nothing was scheduled."""
-        return self.failures / self.ledger["scheduled"] if self.ledger["scheduled"] else 0.0
+        return self.failures / self.scheduled if self.scheduled else 0.0

@@ -17,13 +17,13 @@ class _Document(msgspec.Struct, frozen=True, kw_only=True):
     trials: Sequence[Trial]
 
 
-def render(run: StoredRun, *, skipped: dict[str, str], interrupted: bool) -> str:
+def render(run: StoredRun) -> str:
     """Return the object which docs/result-format.md describes."""
     document = _Document(
         run=run.facts,
         folder=str(run.folder),
-        interrupted=interrupted,
-        skipped=skipped,
+        interrupted=run.end.interrupted,
+        skipped=run.end.skipped,
         trials=run.trials,
     )
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from servelab.measure import gates
 from servelab.model.load import Pacing
 from servelab.model.trial import GeneratorUsage, Histogram, Times, Trial, TrialStatus
 from servelab.report import quantities, view
@@ -23,7 +24,7 @@ _TIMES = (
     ("max", "max"),
 )
 _PACING = {Pacing.TIMER: "a timer", Pacing.SPIN: "spinning"}
-_LIMITED = frozenset({"client-bound"})
+_LIMITED = frozenset({gates.CLIENT_BOUND})
 
 
 class LoadPage(Struct, frozen=True, kw_only=True):

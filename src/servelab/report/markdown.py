@@ -85,7 +85,7 @@ def _conditions(trials: Sequence[Trial], facts: RunFacts) -> Iterable[str]:
         share = "" if len(stacks) == len({t.stack for t in trials}) else f" ({', '.join(stacks)})"
         yield f"- {escape(load)}{escape(share)}"
     yield ""
-    yield f"{first.ledger['scheduled']} requests each, time-out {first.timeout_s:g} s."
+    yield f"{first.scheduled} requests each, time-out {first.timeout_s:g} s."
 
 
 def _origin(facts: RunFacts) -> str:

@@ -29,13 +29,13 @@ class Printer(Protocol):
     def skipped(self, skipped: Skipped) -> None:
         """Tell of a deployment that cannot run here."""
 
-    def finish(self, run: StoredRun, *, planned: int, interrupted: bool) -> None:
+    def finish(self, run: StoredRun) -> None:
         """Tell of the whole run."""
 
 
 def choose(*, as_json: bool, quiet: bool, verbose: bool) -> Printer:
     """Return the printer that was asked for."""
-    console, notes = terminal.console(), Console(stderr=True, highlight=False)
+    console, notes = terminal.console(), terminal.Patient(stderr=True, highlight=False)
     if as_json:
         return JsonPrinter(notes, verbose=verbose)
     return TextPrinter(console, notes, blocks=not quiet, verbose=verbose)
@@ -53,7 +53,7 @@ class _Printer:
 
             def observe(event: Event) -> None:
                 bars.show(event)
-                if self._verbose and isinstance(event, Progress) and not event.done:
+                if self._verbose and isinstance(event, Progress) and event.done is None:
                     self._note(f"{event.title}: {event.stage.value} {event.detail}".rstrip())
 
             yield observe
@@ -63,7 +63,7 @@ class _Printer:
 
     def skipped(self, skipped: Skipped) -> None:
         """Tell of a deployment that cannot run here."""
-        self._note(f"skipped {skipped.title}: {skipped.reason}")
+        self._note(f"skipped {skipped.deployment}: {skipped.reason}")
 
 
 class TextPrinter(_Printer):
@@ -82,7 +82,7 @@ class TextPrinter(_Printer):
         elif self._blocks:
             terminal.print_block(self._console, view.block(trial))
 
-    def finish(self, run: StoredRun, *, planned: int, interrupted: bool) -> None:
+    def finish(self, run: StoredRun) -> None:
         """Print a table for each workload with several trials, and where the results are."""
         deployed = [trial for trial in run.trials if not trial.is_load_alone]
         for workload in view.workloads(deployed):
@@ -91,33 +91,22 @@ class TextPrinter(_Printer):
                 terminal.print_table(self._console, view.table(trials, workload=workload))
         for broken in run.broken:
             self._note(f"! {broken}")
-        if interrupted:
-            self._note(f"Interrupted: {len(run.trials)} of {planned} trials are measured.")
+        if run.end.interrupted:
+            self._note(f"Interrupted: {len(run.trials)} of {run.end.planned} trials are measured.")
         self._note(f"\nResults: {_short(run.folder)}")
 
 
 class JsonPrinter(_Printer):
     """Tells a program: one object on standard output, nothing else there."""
 
-    def __init__(self, notes: Console, *, verbose: bool) -> None:
-        super().__init__(notes, verbose=verbose)
-        self._skipped: dict[str, str] = {}
-
     def trial(self, trial: Trial) -> None:
         """Keep silent; the object comes at the end."""
 
-    def skipped(self, skipped: Skipped) -> None:
-        """Note it for the object, too."""
-        super().skipped(skipped)
-        self._skipped[skipped.title] = skipped.reason
-
-    def finish(self, run: StoredRun, *, planned: int, interrupted: bool) -> None:  # noqa: ARG002
+    def finish(self, run: StoredRun) -> None:
         """Print the object."""
         for broken in run.broken:
             self._note(f"! {broken}")
-        sys.stdout.write(
-            json_text.render(run, skipped=self._skipped, interrupted=interrupted) + "\n"
-        )
+        sys.stdout.write(json_text.render(run) + "\n")
 
 
 def _short(folder: Path) -> Path:

@@ -32,6 +32,11 @@ def count(number: float | None) -> str:
     return f"{number:.1f}" if number < 10 and number != int(number) else f"{number:.0f}"  # noqa: PLR2004
 
 
+def counted(number: int, one: str, many: str) -> str:
+    """Return a number with its noun: ``1 process``, ``4 processes``."""
+    return f"{number} {one if number == 1 else many}"
+
+
 def duration(seconds: float) -> str:
     """Return a duration in the largest fitting units, such as ``2 min 5 s``."""
     if seconds < 60:  # noqa: PLR2004

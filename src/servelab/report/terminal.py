@@ -1,5 +1,6 @@
 """The view model on a terminal."""
 
+import os
 import re
 import sys
 
@@ -24,9 +25,18 @@ def plain(text: str) -> str:
     return _CONTROL_CODES.sub("�", text)
 
 
+class Patient(Console):
+    """A console which outlives its reader: what is measured is stored all the same."""
+
+    def on_broken_pipe(self) -> None:
+        """Print into nothing from now on."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+
+
 def console() -> Console:
     """Return standard output; a file or a pipe has room for the whole table."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+    return Patient(highlight=False, width=None if sys.stdout.isatty() else WIDE)
 
 
 def print_block(console: Console, block: Block) -> None:

@@ -133,8 +133,9 @@ def _figures(trial: Trial) -> Iterable[Line]:
         yield Line(
             "Memory:",
             f"{quantities.megabytes(trial.peak_memory_bytes)} at most "
-            f"({trial.usage.memory_kind.value.upper()}, {trial.usage.peak_processes} processes, "
-            f"{trial.usage.peak_threads} threads)",
+            f"({trial.usage.memory_kind.value.upper()}, "
+            f"{quantities.counted(trial.usage.peak_processes, 'process', 'processes')}, "
+            f"{quantities.counted(trial.usage.peak_threads, 'thread', 'threads')})",
         )
     if trial.calls_per_worker:
         calls = " / ".join(str(calls) for calls in trial.calls_per_worker.values())
@@ -177,7 +178,7 @@ def table(trials: Sequence[Trial], *, workload: str) -> Table:
 
 def is_ranked(trial: Trial) -> bool:
     """Tell whether a trial may take part in a ranking."""
-    unfit = {"client-bound", gates.GENERATOR_HEAVY}
+    unfit = {gates.CLIENT_BOUND, gates.GENERATOR_HEAVY}
     return trial.status is TrialStatus.OK and not unfit & {w.kind for w in trial.warnings}
 
 

@@ -13,8 +13,10 @@ def median_rate_per_s(
 
     `completions_s` holds, for each process, the times of its completed calls; the count between
     two completions is interpolated, so that a window need not hold whole calls.
-    Raises ValueError where a process did not span the interval.
+    Raises ValueError where there is no interval, or a process did not span it.
     """
+    if end_s <= start_s:
+        raise ValueError("the processes have no common interval")
     windows = max(1, int((end_s - start_s) / window_s))
     edges = np.linspace(start_s, end_s, windows + 1)
     counts = np.zeros(windows + 1)

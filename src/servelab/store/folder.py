@@ -1,5 +1,6 @@
 """A results folder: one run, its trials, and the files that belong to them."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,11 +9,12 @@ from msgspec import Struct
 
 from servelab.errors import StoreError
 from servelab.model.host import HostFacts
-from servelab.model.trial import Trial
+from servelab.model.trial import FORMAT_VERSION, Trial
 from servelab.store import lines
 
 TRIALS_FILE = "trials.jsonl"
 RUN_FILE = "run.json"
+END_FILE = "end.json"
 RESULTS_ROOT = Path("servelab-results")
 
 
@@ -28,6 +30,16 @@ class RunFacts(Struct, frozen=True, kw_only=True):
     host: HostFacts
 
 
+class RunEnd(Struct, frozen=True, kw_only=True):
+    """How a run ended; a run that was killed has none on the disk."""
+
+    planned: int
+    """Trials that were to be made."""
+    interrupted: bool = False
+    skipped: dict[str, str] = {}
+    """Deployment -> why it could not run here."""
+
+
 class StoredRun(Struct, frozen=True, kw_only=True):
     """A run as read from its folder."""
 
@@ -35,6 +47,7 @@ class StoredRun(Struct, frozen=True, kw_only=True):
     facts: RunFacts
     trials: tuple[Trial, ...]
     broken: tuple[lines.BrokenLine, ...]
+    end: RunEnd
 
 
 class RunFolder:
@@ -60,6 +73,10 @@ class RunFolder:
         """Store a finished trial; on return it is on the disk."""
         lines.append(self.trials_file, trial)
 
+    def close(self, end: RunEnd) -> None:
+        """Store how the run ended; raise StoreError."""
+        _write(self.path / END_FILE, end)
+
 
 def create(path: Path | None, *, name: str, facts: RunFacts, now: datetime) -> RunFolder:
     """Make a new results folder; raise StoreError where it exists with results or cannot be made.
@@ -72,15 +89,26 @@ def create(path: Path | None, *, name: str, facts: RunFacts, now: datetime) -> R
     try:
         for part in ("records", "logs"):
             (folder / part).mkdir(parents=True, exist_ok=True)
-        (folder / RUN_FILE).write_bytes(
-            msgspec.json.format(msgspec.json.encode(facts), indent=2) + b"\n"
-        )
+        _write(folder / RUN_FILE, facts)
     except OSError as error:
         raise StoreError(
             f"{folder}: cannot be made ({error.strerror}); choose another folder with --out"
         ) from error
     # Servers run in folders of their own: what they are told must not depend on ours.
     return RunFolder(folder.absolute())
+
+
+def _write(path: Path, value: Struct) -> None:
+    """Write a value as readable JSON, whole or not at all; raise StoreError."""
+    unfinished = path.with_suffix(".new")
+    try:
+        unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+        unfinished.replace(path)
+    except OSError as error:
+        raise StoreError(
+            f"{path}: cannot be written ({error.strerror}); make room or choose another folder "
+            "with --out"
+        ) from error
 
 
 def _free_default(name: str, *, now: datetime) -> Path:
@@ -112,14 +140,37 @@ def read(folder: Path) -> StoredRun:
         ) from None
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise StoreError(f"{folder / RUN_FILE} cannot be understood: {error}") from None
-    found = (
-        list(lines.read(folder / TRIALS_FILE, kind=Trial))
-        if (folder / TRIALS_FILE).exists()
-        else []
-    )
+    file = folder / TRIALS_FILE
+    found = [
+        _of_this_version(item, file=file, number=number)
+        for number, item in enumerate(_lines(file), start=1)
+    ]
+    trials = tuple(item for item in found if isinstance(item, Trial))
     return StoredRun(
         folder=folder,
         facts=facts,
-        trials=tuple(item for item in found if isinstance(item, Trial)),
+        trials=trials,
+        end=_read_end(folder / END_FILE, measured=len(trials)),
         broken=tuple(item for item in found if isinstance(item, lines.BrokenLine)),
     )
+
+
+def _lines(file: Path) -> Iterable[Trial | lines.BrokenLine]:
+    return lines.read(file, kind=Trial) if file.exists() else ()
+
+
+def _of_this_version(
+    item: Trial | lines.BrokenLine, *, file: Path, number: int
+) -> Trial | lines.BrokenLine:
+    if isinstance(item, lines.BrokenLine) or item.format == FORMAT_VERSION:
+        return item
+    reason = f"it has format {item.format}, and this servelab reads {FORMAT_VERSION}"
+    return lines.BrokenLine(file=file, number=number, reason=reason)
+
+
+def _read_end(path: Path, *, measured: int) -> RunEnd:
+    """Read how a run ended; one that left no word was cut short."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=RunEnd)
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
+        return RunEnd(planned=measured, interrupted=True)
