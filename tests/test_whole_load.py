@@ -1,38 +1,17 @@
 """`servelab load` from argv to the printed report, on a deterministic world, with exact numbers."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from servelab.cli import main
-from servelab.measure import machinery
 from servelab.model.load import OpenLoop
 from servelab.model.outcome import Outcome
+from tests.conftest import Run
 from tests.fake_world import Script, World
 
-Run = Callable[..., tuple[int, str, str]]
 URL = "http://127.0.0.1:8000/x"
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Return a function that runs servelab on a world: (status, output, notes)."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "160")
-
-    def call(world: World, *arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(machinery, "real", world.machinery)
-        monkeypatch.setattr("sys.argv", ["servelab", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, printed.out, printed.err
-
-    return call
 
 
 def world_of(**script: Any) -> World:

@@ -1,0 +1,30 @@
+"""The whole tool, from argv on, on a deterministic world."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from servelab.cli import main
+from servelab.measure import machinery
+from tests.fake_world import World
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Return a function that runs servelab on a world: (status, output, notes)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+
+    def call(world: World, *arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(machinery, "real", world.machinery)
+        monkeypatch.setattr("sys.argv", ["servelab", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, printed.out, printed.err
+
+    return call
