@@ -1,6 +1,5 @@
 """`servelab report`: a stored run as a page."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -19,12 +18,12 @@ def report(
     ] = None,
 ) -> int:
     """Write a stored run as a Markdown page."""
-    from servelab.report import markdown, runs
+    from servelab.report import markdown, runs, terminal
     from servelab.store import folder as stored
 
     page = markdown.render(runs.read(folder or stored.latest()))
     if out is None:
-        sys.stdout.write(page)
+        terminal.write(page)
         return status.OK
     try:
         out.write_text(page, encoding="utf-8")

@@ -1,7 +1,6 @@
 """`servelab run`: measure deployments and print the seed's report for each."""
 
 import contextlib
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -116,10 +115,10 @@ def run(
     ] = False,
 ) -> int:
     """Measure deployments under a workload, and print the seed's report for each."""
-    from servelab.report import printers
+    from servelab.report import printers, terminal
 
     if not targets:
-        sys.stdout.write(usage())
+        terminal.write(usage())
         return status.OK
     deployments, options = requested.parse(
         targets,

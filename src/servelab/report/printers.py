@@ -1,6 +1,5 @@
 """How a run is told while it goes on and when it ends: to a person, or to a program."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -106,7 +105,7 @@ class JsonPrinter(_Printer):
         """Print the object."""
         for broken in run.broken:
             self._note(f"! {broken}")
-        sys.stdout.write(json_text.render(run) + "\n")
+        terminal.write(json_text.render(run) + "\n")
 
 
 def _short(folder: Path) -> Path:

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from typing import IO
 
 from rich import box
 from rich.console import Console
@@ -31,7 +32,20 @@ class Patient(Console):
     def on_broken_pipe(self) -> None:
         """Print into nothing from now on."""
         self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+        _silence(self.file)
+
+
+def write(text: str) -> None:
+    """Write to standard output as it is; a reader who has gone misses it."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence(sys.stdout)
+
+
+def _silence(stream: IO[str]) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def console() -> Console:
