@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from servelab.cli import interrupts, results, status
+from servelab.cli import interrupts, option_types, results, status
 
 if TYPE_CHECKING:
     from servelab.measure.load_alone import LoadOrder
     from servelab.report.printers import Printer
     from servelab.store.folder import RunFolder
 
-_ARRIVING = "How calls arrive"
 _SENDING = "What is sent"
 _CHECKING = "What an answer must be"
 
@@ -34,40 +33,34 @@ def load(
             max=10_000,
             help="Callers, each waiting for its answer; with --rate: connections at most. "
             "[default: 50]",
-            rich_help_panel=_ARRIVING,
+            rich_help_panel=option_types.ARRIVING,
         ),
     ] = None,
-    rate: Annotated[
-        float | None,
-        typer.Option(
-            min=0.001,
-            max=1e6,
-            help="Requests per second, whatever the server does.",
-            rich_help_panel=_ARRIVING,
-        ),
-    ] = None,
-    arrivals: Annotated[
-        str | None,
-        typer.Option(
-            metavar="poisson|constant",
-            help="Of a rate. [default: poisson]",
-            rich_help_panel=_ARRIVING,
-        ),
-    ] = None,
+    rate: option_types.Rate = None,
+    arrivals: option_types.Arrivals = None,
     seed: Annotated[
         int | None,
-        typer.Option(min=0, help="Of all that is random. [default: 0]", rich_help_panel=_ARRIVING),
+        typer.Option(
+            min=0, help="Of all that is random. [default: 0]", rich_help_panel=option_types.ARRIVING
+        ),
     ] = None,
     requests: Annotated[
         int | None,
         typer.Option(
-            "-n", "--requests", min=1, help="Number of requests.", rich_help_panel=_ARRIVING
+            "-n",
+            "--requests",
+            min=1,
+            help="Number of requests.",
+            rich_help_panel=option_types.ARRIVING,
         ),
     ] = None,
     duration: Annotated[
         float | None,
         typer.Option(
-            min=0.1, max=3600, help="Seconds of load. [default: 10]", rich_help_panel=_ARRIVING
+            min=0.1,
+            max=3600,
+            help="Seconds of load. [default: 10]",
+            rich_help_panel=option_types.ARRIVING,
         ),
     ] = None,
     connections: Annotated[
@@ -75,44 +68,30 @@ def load(
         typer.Option(
             metavar="fresh|kept",
             help="A new connection for each request, or kept ones.",
-            rich_help_panel=_ARRIVING,
+            rich_help_panel=option_types.ARRIVING,
         ),
     ] = "kept",
     channels: Annotated[
         int,
         typer.Option(
-            min=1, max=10_000, help="gRPC: number of connections.", rich_help_panel=_ARRIVING
+            min=1,
+            max=10_000,
+            help="gRPC: number of connections.",
+            rich_help_panel=option_types.ARRIVING,
         ),
     ] = 1,
     timeout: Annotated[
         float,
         typer.Option(
-            min=0.001, max=3600, help="Seconds a request may take.", rich_help_panel=_ARRIVING
+            min=0.001,
+            max=3600,
+            help="Seconds a request may take.",
+            rich_help_panel=option_types.ARRIVING,
         ),
     ] = 60.0,
-    think_time: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=3600,
-            help="Seconds between an answer and its caller's next request.",
-            rich_help_panel=_ARRIVING,
-        ),
-    ] = None,
-    pacing: Annotated[
-        str,
-        typer.Option(
-            metavar="timer|spin",
-            help="How the generator waits; spinning takes a whole core.",
-            rich_help_panel=_ARRIVING,
-        ),
-    ] = "timer",
-    generators: Annotated[
-        str,
-        typer.Option(
-            metavar="N|auto", help="Number of generator processes.", rich_help_panel=_ARRIVING
-        ),
-    ] = "1",
+    think_time: option_types.ThinkTime = None,
+    pacing: option_types.PacingName = "timer",
+    generators: option_types.GeneratorCount = "1",
     method: Annotated[
         str | None,
         typer.Option(help="[default: GET; POST with a body]", rich_help_panel=_SENDING),
@@ -204,12 +183,8 @@ def load(
             "At most 1000 requests/s, 64 at a time and 60 s go there.",
         ),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Where results go, a new folder.")
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
-    ] = False,
+    out: option_types.ResultsFolder = None,
+    as_json: option_types.AsJson = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only the verdict.")] = False,
 ) -> int:
     """Put load on a server that is already running."""

@@ -2,12 +2,11 @@
 
 import contextlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from servelab.cli import loads, requested, results, status
+from servelab.cli import loads, option_types, requested, results, status
 from servelab.errors import ServelabError, StoreError
 
 if TYPE_CHECKING:
@@ -40,30 +39,12 @@ def run(
             "[default: 100]",
         ),
     ] = None,
-    rate: Annotated[
-        float | None,
-        typer.Option(min=0.001, max=1e6, help="Requests per second, whatever the server does."),
-    ] = None,
-    arrivals: Annotated[
-        str | None,
-        typer.Option(metavar="poisson|constant", help="Of a rate. [default: poisson]"),
-    ] = None,
+    rate: option_types.Rate = None,
+    arrivals: option_types.Arrivals = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the arrivals. [default: 0]")] = None,
-    think_time: Annotated[
-        float | None,
-        typer.Option(
-            min=0, max=3600, help="Seconds between an answer and its caller's next request."
-        ),
-    ] = None,
-    pacing: Annotated[
-        str,
-        typer.Option(
-            metavar="timer|spin", help="How the generator waits; spinning takes a whole core."
-        ),
-    ] = "timer",
-    generators: Annotated[
-        str, typer.Option(metavar="N|auto", help="Number of generator processes.")
-    ] = "1",
+    think_time: option_types.ThinkTime = None,
+    pacing: option_types.PacingName = "timer",
+    generators: option_types.GeneratorCount = "1",
     duration: Annotated[
         float | None,
         typer.Option(min=0.1, max=3600, help="Seconds of load, instead of a number of requests."),
@@ -101,12 +82,8 @@ def run(
         list[str] | None,
         typer.Option("--with", metavar="REQUIREMENT", help="Use it instead: gunicorn==23.0.0."),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Where results go, a new folder.")
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
-    ] = False,
+    out: option_types.ResultsFolder = None,
+    as_json: option_types.AsJson = False,
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", help="Print only the verdict and the table.")
     ] = False,

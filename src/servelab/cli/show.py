@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from servelab.cli import status
+from servelab.cli import option_types, status
 from servelab.errors import StoreError
 
 
@@ -13,9 +13,7 @@ def show(
     folder: Annotated[
         Path | None, typer.Argument(help="A results folder. [default: the latest]")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
-    ] = False,
+    as_json: option_types.AsJson = False,
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", help="Print only the verdict and the table.")
     ] = False,
