@@ -62,7 +62,7 @@ class World:
     loads: int = 0
     plans: list[LoadPlan] = field(default_factory=list)
     _counts: tuple[WorkerCount, ...] = ()
-    _records: Records | None = None
+    _records: dict[Path, Records] = field(default_factory=dict)
 
     def machinery(self) -> Machinery:
         """Return this world as a trial sees it."""
@@ -155,7 +155,9 @@ class World:
         script = self.current
         self.plans.append(plan)
         if isinstance(plan.load, ClosedLoop):
-            count, callers = plan.requests or 1, plan.load.callers
+            seconds = plan.warm_up_s + (plan.duration_s or 0)
+            count = plan.requests or round(seconds / script.service_s)
+            callers = plan.load.callers
             finished = [START_S + (n + 1) * script.service_s for n in range(count)]
             planned = [START_S if n < callers else finished[n - callers] for n in range(count)]
         else:
@@ -165,7 +167,10 @@ class World:
         on_progress(
             LoadProgress(elapsed_s=1.0, finished=count, failed=script.failures, in_flight=0)
         )
-        self._records = _records(planned, finished, outcomes)
+        warm = sum(start < START_S + plan.warm_up_s for start in planned)
+        warm_up_records = records.with_suffix(".warm-up.parquet")
+        self._records[warm_up_records] = _records(planned[:warm], finished[:warm], outcomes[:warm])
+        self._records[records] = _records(planned[warm:], finished[warm:], outcomes[warm:])
         ok = count - script.failures
         self._counts = tuple(
             WorkerCount(pid=100 + n, received=share, answered=share)
@@ -174,8 +179,10 @@ class World:
         times_s = float(np.sum(np.array(finished) - np.array(planned)))
         return LoadResult(
             records=records,
+            warm_up_records=warm_up_records if plan.warm_up_s else None,
             scheduled=count,
             outcomes={outcome.label: outcomes.count(outcome) for outcome in set(outcomes)},
+            begun_s=START_S,
             started_s=START_S,
             ended_s=finished[-1],
             connections_opened=count,
@@ -185,10 +192,9 @@ class World:
             response_time_sum_s=times_s,
         )
 
-    def read_records(self, _path: Path) -> Records:
-        """Return the records of the last load."""
-        assert self._records is not None
-        return self._records
+    def read_records(self, path: Path) -> Records:
+        """Return the records that a load left there."""
+        return self._records[path]
 
     @contextmanager
     def sample(self, _root: int) -> Iterator[Any]:
@@ -260,7 +266,7 @@ def _open_loop(
     plan: LoadPlan, load: OpenLoop, *, service_s: float
 ) -> tuple[list[float], list[float]]:
     """Return planned starts at equal distances, and the ends of one server's work in that order."""
-    count = plan.requests or round((plan.duration_s or 1) * load.rate_per_s)
+    count = plan.requests or round((plan.warm_up_s + (plan.duration_s or 1)) * load.rate_per_s)
     planned = [START_S + n / load.rate_per_s for n in range(count)]
     finished: list[float] = []
     for start in planned:

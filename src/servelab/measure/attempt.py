@@ -21,7 +21,7 @@ from servelab.model.launch import LaunchCommand, StopReport
 from servelab.model.load import LoadPlan, LoadProgress, LoadResult
 from servelab.model.outcome import Outcome
 from servelab.model.progress import Event, Progress, Stage
-from servelab.model.trial import TrialSpec, TrialStatus
+from servelab.model.trial import Role, TrialSpec, TrialStatus
 from servelab.model.usage import ProcessUsage
 from servelab.model.worker import WorkerCount
 from servelab.served import workloads
@@ -48,6 +48,7 @@ class Attempt:
     start_s: float | None = None
     load: LoadResult | None = None
     records: Records | None = None
+    warm_up: Records | None = None
     usage: ProcessUsage | None = None
     stop: StopReport | None = None
     workers: tuple[WorkerCount, ...] = ()
@@ -142,7 +143,12 @@ class Attempting:
                 on_progress=self._show_load,
                 should_stop=lambda: None if server.is_alive() else f"it ended with {server.exit}",
             )
-        self._note(load=result, records=self._machinery.read_records(records), usage=sampler.usage)
+        self._note(
+            load=result,
+            records=self._machinery.read_records(result.records),
+            warm_up=result.warm_up_records and self._machinery.read_records(result.warm_up_records),
+            usage=sampler.usage,
+        )
 
     def _judge_end(self, server: RunningServer) -> None:
         if not server.is_alive():
@@ -179,13 +185,15 @@ class Attempting:
         return msgspec.structs.replace(command, departures=(*command.departures, moved))
 
     def _show_load(self, progress: LoadProgress) -> None:
-        requests, duration_s = self._spec.requests, self._spec.duration_s
+        requests = self._spec.requests
+        seconds = self._spec.warm_up_s + (self._spec.duration_s or 0)
         self._observe(
             Progress(
                 title=self._spec.deployment.title,
                 stage=Stage.LOADING,
-                done=progress.finished if requests else min(progress.elapsed_s, duration_s or 0),
-                total=requests or duration_s,
+                detail="warm-up" if progress.elapsed_s < self._spec.warm_up_s else "",
+                done=progress.finished if requests else min(progress.elapsed_s, seconds),
+                total=requests or seconds,
                 failed=progress.failed,
             )
         )
@@ -217,6 +225,7 @@ def load_plan(spec: TrialSpec, *, address: Address) -> LoadPlan:
         load=spec.load,
         requests=spec.requests,
         duration_s=spec.duration_s,
+        warm_up_s=spec.warm_up_s,
         connections=spec.connections,
         channels=spec.channels,
         timeout_s=spec.timeout_s,
@@ -228,7 +237,8 @@ def load_plan(spec: TrialSpec, *, address: Address) -> LoadPlan:
 def trial_id(spec: TrialSpec) -> str:
     """Return a name for a trial that is a file name, too, and unique within its run."""
     readable = spec.deployment.name.replace(":", "-").replace(",", "-").replace("=", "")
-    return f"{readable}-{spec.workload}-{spec.round}"
+    role = "" if spec.role is Role.CANDIDATE else f"-{spec.role.value}"
+    return f"{readable}-{spec.workload}{role}-{spec.round}"
 
 
 def log_name(path: Path, *, folder: RunFolder) -> str:

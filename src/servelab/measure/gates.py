@@ -1,10 +1,10 @@
 """Gates: what must hold before a trial's figures are believed; pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from servelab.model.load import Load, LoadResult, OpenLoop
+from servelab.model.load import Load, OpenLoop
 from servelab.model.outcome import Outcome
 from servelab.model.trial import CEILING_NOISE, GeneratorUsage, TrialStatus, Warning  # noqa: A004
 
@@ -144,19 +144,19 @@ def warnings_on_workers(*, asked: int, seen: int) -> Iterable[Warning]:
         )
 
 
-def status_of(result: LoadResult) -> tuple[TrialStatus, str | None]:
+def status_of(ledger: Mapping[str, int]) -> tuple[TrialStatus, str | None]:
     """Return whether a trial's failures make it failed or invalid, and the reason."""
-    counts = {outcome: result.outcomes.get(outcome.label, 0) for outcome in Outcome}
-    if short := counts[Outcome.CLIENT_RESOURCE]:
+    if short := ledger.get(Outcome.CLIENT_RESOURCE.label, 0):
         return TrialStatus.INVALID, (
             f"the generator ran out of ports or files for {short} requests; raise "
             "net.ipv4.ip_local_port_range or ulimit -n, or use --connections kept"
         )
-    failures = result.scheduled - counts[Outcome.OK]
-    if failures > FAILURE_LIMIT * result.scheduled:
+    scheduled = ledger["scheduled"]
+    failures = scheduled - ledger[Outcome.OK.label]
+    if failures > FAILURE_LIMIT * scheduled:
         return TrialStatus.FAILED, (
-            f"{failures} of {result.scheduled} requests failed, more than {FAILURE_LIMIT:.1%}"
+            f"{failures} of {scheduled} requests failed, more than {FAILURE_LIMIT:.1%}"
         )
-    if not result.scheduled:
+    if not scheduled:
         return TrialStatus.INVALID, "no request was made in the time given; raise --duration"
     return TrialStatus.OK, None

@@ -75,7 +75,8 @@ def measure(
         timeout_s=plan.timeout_s,
         port=plan.target.port,
         ledger=audit.ledger(result),
-        window_s=figures.window_s(result),
+        load_s=figures.load_s(result),
+        window_s=figures.load_s(result),
         throughput_per_s=figures.throughput_per_s(result),
         response_time_s=figures.response_times(observed),
         response_time_histogram=figures.response_time_histogram(observed),
@@ -91,7 +92,7 @@ def measure(
         samples=list(result.samples),
     )
     trial = msgspec.structs.replace(trial, **figures.parts_of_response_times(observed))
-    return _judged(trial, result=result, recorded=len(observed), punctuality=punctuality)
+    return _judged(trial, result=result, sent=observed.sent, punctuality=punctuality)
 
 
 def _null_rate_per_s(
@@ -127,9 +128,9 @@ def _shown(order: LoadOrder, progress: LoadProgress) -> Progress:
 
 
 def _judged(
-    trial: Trial, *, result: LoadResult, recorded: int, punctuality: gates.Punctuality
+    trial: Trial, *, result: LoadResult, sent: int, punctuality: gates.Punctuality
 ) -> Trial:
-    bugs = list(audit.errors_of_generator(result, recorded=recorded))
+    bugs = list(audit.errors_of_generator(result, sent=sent))
     if bugs:
         return msgspec.structs.replace(
             trial,
@@ -139,7 +140,7 @@ def _judged(
         )
     status, reason = gates.status_of_generator(punctuality, load=trial.load)
     if status is TrialStatus.OK:
-        status, reason = gates.status_of(result)
+        status, reason = gates.status_of(trial.ledger)
     if result.was_interrupted:
         status, reason = TrialStatus.INVALID, "interrupted; the figures are those until then"
     warnings = [*_warnings(trial), *gates.warnings_on_lateness(punctuality, load=trial.load)]

@@ -27,6 +27,14 @@ class TrialStatus(Enum):
     """The generator or the host was at fault; nothing is said about the server."""
 
 
+class Role(Enum):
+    """What a trial is for."""
+
+    CANDIDATE = "candidate"
+    CONTROL = "control"
+    """A candidate once more, under another name: the two must not be found to differ."""
+
+
 class TrialSpec(Struct, frozen=True, kw_only=True):
     """One trial to be made: one deployment, one workload, one load."""
 
@@ -37,6 +45,8 @@ class TrialSpec(Struct, frozen=True, kw_only=True):
     load: Load
     requests: int | None = None
     duration_s: float | None = None
+    warm_up_s: float = 0.0
+    """Seconds of the same load before the duration, recorded apart."""
     connections: Connections
     channels: int = 1
     pacing: Pacing = Pacing.TIMER
@@ -47,6 +57,8 @@ class TrialSpec(Struct, frozen=True, kw_only=True):
     interpreter: Interpreter
     with_requirements: tuple[str, ...] = ()
     round: int = 1
+    """0: a pilot, which tells how long the warm-up must be."""
+    role: Role = Role.CANDIDATE
 
 
 class Warning(Struct, frozen=True, kw_only=True):  # noqa: A001 - the word of the reports
@@ -124,6 +136,15 @@ class GeneratorUsage(Struct, frozen=True, kw_only=True):
         return self.cpu_share if self.busy_share is None else self.busy_share
 
 
+class WarmUp(Struct, frozen=True, kw_only=True):
+    """What came before the measured window: the same load, recorded apart."""
+
+    seconds: float
+    ledger: dict[str, int]
+    records: str
+    """File of its single requests, relative to the results folder."""
+
+
 class Trial(Struct, frozen=True, kw_only=True):
     """One measured trial; every line of ``trials.jsonl`` is one.
 
@@ -140,6 +161,8 @@ class Trial(Struct, frozen=True, kw_only=True):
     workload: str
     parameters: dict[str, str] = {}
     round: int = 1
+    """0: a pilot, which told how long the warm-up must be."""
+    role: Role = Role.CANDIDATE
     status: TrialStatus
     reason: str | None = None
     """Why it failed or is invalid."""
@@ -154,8 +177,11 @@ class Trial(Struct, frozen=True, kw_only=True):
     port: int | None = None
     ledger: dict[str, int]
     """Outcome class -> count, with ``scheduled`` and ``sent``."""
+    load_s: float | None = None
+    """From the first planned start until the last request had ended, the warm-up included."""
     window_s: float | None = None
-    """From the first planned start until the last request had ended."""
+    """What of it was measured: all, or the duration that was asked for after a warm-up."""
+    warm_up: WarmUp | None = None
     throughput_per_s: float | None = None
     response_time_s: Times | None = None
     """From the planned start to the end; failures count as no less than they took."""

@@ -56,12 +56,13 @@ def _judged(trial: Trial, *, ceiling_per_s: float | None, cores: float) -> Trial
 
 
 def _generator(trial: Trial, *, cores: float) -> GeneratorUsage | None:
-    if trial.generator is None or trial.usage is None or trial.window_s is None:
+    seconds = trial.load_s or trial.window_s
+    if trial.generator is None or trial.usage is None or seconds is None:
         return trial.generator
     share = figures.share_of_cores(
         trial.generator.cpu_s,
         server_cpu_s=trial.usage.cpu_s,
-        window_s=trial.window_s,
+        window_s=seconds,
         cores=max(1, int(cores)),
     )
     return msgspec.structs.replace(trial.generator, share_of_all_cpu=share)
