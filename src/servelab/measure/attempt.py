@@ -21,7 +21,7 @@ from servelab.model.launch import LaunchCommand, StopReport
 from servelab.model.load import LoadPlan, LoadProgress, LoadResult
 from servelab.model.outcome import Outcome
 from servelab.model.progress import Event, Progress, Stage
-from servelab.model.trial import Role, TrialSpec, TrialStatus
+from servelab.model.trial import TrialSpec, TrialStatus
 from servelab.model.usage import ProcessUsage
 from servelab.model.worker import WorkerCount
 from servelab.served import workloads
@@ -61,7 +61,6 @@ class Attempting:
         self,
         spec: TrialSpec,
         *,
-        trial_id: str,
         environment: Environment,
         machinery: Machinery,
         folder: RunFolder,
@@ -72,11 +71,11 @@ class Attempting:
         self._machinery = machinery
         self._folder = folder
         self._observe = observe
-        self._id = trial_id
-        self._counters = folder.path / "logs" / f"{trial_id}.counters"
+        self._id = spec.id
+        self._counters = folder.path / "logs" / f"{spec.id}.counters"
         address = Address(LOOPBACK, spec.port or machinery.free_port(SEED_PORT))
         self._seen = Attempt(
-            id=trial_id,
+            id=spec.id,
             started_at=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
             command=self._launch_command(address),
             address=address,
@@ -232,13 +231,6 @@ def load_plan(spec: TrialSpec, *, address: Address) -> LoadPlan:
         pacing=spec.pacing,
         generators=spec.generators,
     )
-
-
-def trial_id(spec: TrialSpec) -> str:
-    """Return a name for a trial that is a file name, too, and unique within its run."""
-    readable = spec.deployment.name.replace(":", "-").replace(",", "-").replace("=", "")
-    role = "" if spec.role is Role.CANDIDATE else f"-{spec.role.value}"
-    return f"{readable}-{spec.workload}{role}-{spec.round}"
 
 
 def log_name(path: Path, *, folder: RunFolder) -> str:

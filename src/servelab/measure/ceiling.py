@@ -40,7 +40,7 @@ class _BareRate(Struct, frozen=True, kw_only=True):
 
 
 class Ceilings:
-    """Each ceiling once in each environment; the highest of them counts for all that do the work.
+    """Each ceiling once in each environment and round; the highest of a round counts for all.
 
     Environments on one interpreter share NumPy: their bare rates differ by the machine's mood
     alone, and a run of many minutes samples it as often as it has environments.
@@ -49,6 +49,7 @@ class Ceilings:
     def __init__(self, machinery: Machinery, *, calibrations: Calibrations) -> None:
         self._machinery = machinery
         self._calibrations = calibrations
+        self._bare: dict[tuple[object, ...], Ceiling] = {}
         self._known: dict[tuple[object, ...], dict[str, Ceiling]] = {}
 
     def find(
@@ -109,6 +110,15 @@ class Ceilings:
     def _of_bare_work(
         self, spec: TrialSpec, *, environment: Environment, tell: Callable[[str], None]
     ) -> Ceiling:
+        """Return it measured now, where it is not known yet, whatever the load."""
+        bare = (*_bare_work(spec), environment.name)
+        if bare not in self._bare:
+            self._bare[bare] = self._measured(spec, environment=environment, tell=tell)
+        return self._bare[bare]
+
+    def _measured(
+        self, spec: TrialSpec, *, environment: Environment, tell: Callable[[str], None]
+    ) -> Ceiling:
         rates = []
         for processes in process_counts(self._machinery.cores):
             tell(f"the bare work in {processes} of {self._machinery.cores} processes")
@@ -162,7 +172,12 @@ class Ceilings:
 
 
 def _work(spec: TrialSpec) -> tuple[object, ...]:
-    return (spec.workload, spec.parameters, spec.interpreter, spec.load)
+    return (*_bare_work(spec), spec.load)
+
+
+def _bare_work(spec: TrialSpec) -> tuple[object, ...]:
+    # A pilot has no ceiling of its own: nothing is concluded from its rate.
+    return (spec.workload, spec.parameters, spec.interpreter, max(1, spec.round))
 
 
 def process_counts(cores: int) -> tuple[int, ...]:

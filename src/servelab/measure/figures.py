@@ -60,6 +60,15 @@ class Window(Struct, frozen=True, kw_only=True):
         return int((is_inside & (records.outcome == Outcome.OK)).sum())
 
 
+def completions_s(*records: Records, since: LoadResult) -> NDArray[np.float64]:
+    """Return when each correct answer had come, in seconds since the load began."""
+    import numpy as np
+
+    finished_ns = [each.finished_ns[each.outcome == Outcome.OK] for each in records]
+    moments_s: NDArray[np.float64] = np.concatenate(finished_ns) / 1e9 - since.begun_s
+    return moments_s
+
+
 def window_after(warm_up_s: float, *, duration_s: float, result: LoadResult) -> Window:
     """Return the window that follows a warm-up, cut short where the load was."""
     began_s = result.begun_s + warm_up_s

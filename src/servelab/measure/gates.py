@@ -6,7 +6,15 @@ from msgspec import Struct
 
 from servelab.model.load import Load, OpenLoop
 from servelab.model.outcome import Outcome
-from servelab.model.trial import CEILING_NOISE, GeneratorUsage, TrialStatus, Warning  # noqa: A004
+from servelab.model.trial import (
+    CEILING_NOISE,
+    CLIENT_BOUND,
+    GENERATOR_HEAVY,
+    GeneratorUsage,
+    TrialStatus,
+    Warning,  # noqa: A004 - the word of the reports
+)
+from servelab.model.warm_up import Settling, Steadiness
 
 FAILURE_LIMIT = 0.001
 GENERATOR_CPU_SHARE_LIMIT = 0.7
@@ -16,9 +24,8 @@ LATENESS_LIMIT_SHARE = 0.1
 OFFERED_LIMIT = 0.99
 GENERATOR_PART_NOTED = 0.05
 GENERATOR_PART_LIMIT = 0.15
-CLIENT_BOUND = "client-bound"
+UNSTEADY = "unsteady"
 ABOVE_CEILING = "above-ceiling"
-GENERATOR_HEAVY = "generator-heavy"
 INCLUDES_GENERATOR = "includes-generator"
 
 
@@ -121,6 +128,28 @@ def warnings_on_lateness(found: Punctuality, *, load: Load) -> Iterable[Warning]
     late = None if isinstance(load, OpenLoop) else lateness(found)
     if late is not None:
         yield Warning(kind="late-generator", text=late)
+
+
+def warnings_on_steadiness(found: Steadiness) -> Iterable[Warning]:
+    """Yield a note where the rate went on changing after the warm-up."""
+    if found.settling in {Settling.STEADY, Settling.TOO_SHORT, Settling.IDLE}:
+        return
+    slope = found.slope
+    change = (
+        ""
+        if slope is None
+        else (
+            f"; the rate changes by {slope.per_minute:+.0%} a minute "
+            f"({slope.low:+.0%} to {slope.high:+.0%})"
+        )
+    )
+    yield Warning(
+        kind=UNSTEADY,
+        text=(
+            f"no steady state: {found.settling.value}{change}; a longer --warm-up may help, or "
+            "a quieter machine"
+        ),
+    )
 
 
 def warnings_on_efficiency(efficiency: float | None) -> Iterable[Warning]:

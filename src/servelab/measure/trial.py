@@ -8,8 +8,9 @@ from msgspec import Struct
 
 from servelab import catalogue
 from servelab.errors import CannotRunHere, ServerFailed, TrialInvalid
+from servelab.load.generator import Records
 from servelab.measure import audit, figures, gates
-from servelab.measure.attempt import Attempt, Attempting, load_plan, log_name, trial_id
+from servelab.measure.attempt import Attempt, Attempting, load_plan, log_name
 from servelab.measure.calibration import Calibrations
 from servelab.measure.ceiling import Ceilings
 from servelab.measure.machinery import Machinery
@@ -22,9 +23,11 @@ from servelab.model.trial import (
     Trial,
     TrialSpec,
     TrialStatus,
-    WarmUp,
+    WarmUpLoad,
     Warning,  # noqa: A004 - the word of the reports
 )
+from servelab.model.warm_up import WarmUp
+from servelab.stats.warm_up import find_warm_up, steadiness
 from servelab.store.folder import RunFolder
 
 
@@ -64,7 +67,6 @@ class TrialMeasurer:
             raise CannotRunHere(f"its ceiling could not be measured: {error}") from error
         attempt = Attempting(
             spec,
-            trial_id=trial_id(spec),
             environment=environment,
             machinery=self._machinery,
             folder=folder,
@@ -135,6 +137,7 @@ def judge(
         _with_figures(trial, attempt=attempt, load=attempt.load, spec=spec, yardstick=yardstick),
         records=records_file,
         warm_up=_warm_up(attempt, load=attempt.load, spec=spec, folder=folder),
+        settling=_settling(attempt.records, load=attempt.load, spec=spec),
     )
     return _with_verdict(trial, attempt=attempt, load=attempt.load, spec=spec)
 
@@ -175,14 +178,20 @@ def _identity(spec: TrialSpec, *, attempt: Attempt, environment: Environment) ->
 
 def _warm_up(
     attempt: Attempt, *, load: LoadResult, spec: TrialSpec, folder: RunFolder
-) -> WarmUp | None:
+) -> WarmUpLoad | None:
     if attempt.warm_up is None or load.warm_up_records is None:
         return None
-    return WarmUp(
+    return WarmUpLoad(
         seconds=spec.warm_up_s,
         ledger=audit.ledger_of(attempt.warm_up, unstarted=0),
         records=log_name(load.warm_up_records, folder=folder),
     )
+
+
+def _settling(records: Records, *, load: LoadResult, spec: TrialSpec) -> WarmUp | None:
+    if not spec.is_pilot or spec.duration_s is None:
+        return None
+    return find_warm_up(figures.completions_s(records, since=load), length_s=spec.duration_s)
 
 
 def _measured(trial: Trial, *, attempt: Attempt, load: LoadResult, spec: TrialSpec) -> Trial:
@@ -207,6 +216,11 @@ def _measured(trial: Trial, *, attempt: Attempt, load: LoadResult, spec: TrialSp
         ledger=audit.ledger_of(attempt.records, unstarted=load.scheduled - recorded),
         window_s=window.seconds,
         throughput_per_s=window.rate_per_s(attempt.warm_up, attempt.records),
+        steadiness=steadiness(
+            figures.completions_s(attempt.warm_up, attempt.records, since=load),
+            start_s=spec.warm_up_s,
+            end_s=spec.warm_up_s + window.seconds,
+        ),
     )
 
 
@@ -278,6 +292,8 @@ def _warnings(trial: Trial, *, spec: TrialSpec) -> Iterable[Warning]:
         yield from gates.warnings_on_null_rate(
             trial.generator, throughput_per_s=trial.throughput_per_s
         )
+    if trial.steadiness is not None:
+        yield from gates.warnings_on_steadiness(trial.steadiness)
     yield from gates.warnings_on_efficiency(trial.efficiency)
     yield from gates.warnings_on_workers(
         asked=min(spec.deployment.processes, trial.ledger["ok"]),

@@ -9,10 +9,17 @@ from servelab.model.environment import Interpreter
 from servelab.model.launch import StopReport
 from servelab.model.load import Connections, Load, Pacing
 from servelab.model.usage import ProcessUsage
+from servelab.model.warm_up import Steadiness, WarmUp
 
 FORMAT_VERSION = 1
 CEILING_NOISE = 0.05
 """Efficiency may exceed 1 by this much: trial and ceiling are measured minutes apart."""
+CLIENT_BOUND = "client-bound"
+"""Kind of the warning that the generator was the limit."""
+GENERATOR_HEAVY = "generator-heavy"
+"""Kind of the warning that the generator took too much of the cores that it shared."""
+_UNFIT_TO_RANK = frozenset({CLIENT_BOUND, GENERATOR_HEAVY})
+PILOT_ROUND = 0
 LOAD_ALONE = "load"
 """Stands for the deployment where servelab loaded a server that it did not start."""
 
@@ -59,6 +66,18 @@ class TrialSpec(Struct, frozen=True, kw_only=True):
     round: int = 1
     """0: a pilot, which tells how long the warm-up must be."""
     role: Role = Role.CANDIDATE
+
+    @property
+    def is_pilot(self) -> bool:
+        """Tell whether it only tells how long the warm-up must be."""
+        return self.round == PILOT_ROUND
+
+    @property
+    def id(self) -> str:
+        """Return a name that is a file name, too, and unique within its run."""
+        readable = self.deployment.name.replace(":", "-").replace(",", "-").replace("=", "")
+        role = "" if self.role is Role.CANDIDATE else f"-{self.role.value}"
+        return f"{readable}-{self.workload}{role}-{self.round}"
 
 
 class Warning(Struct, frozen=True, kw_only=True):  # noqa: A001 - the word of the reports
@@ -136,7 +155,7 @@ class GeneratorUsage(Struct, frozen=True, kw_only=True):
         return self.cpu_share if self.busy_share is None else self.busy_share
 
 
-class WarmUp(Struct, frozen=True, kw_only=True):
+class WarmUpLoad(Struct, frozen=True, kw_only=True):
     """What came before the measured window: the same load, recorded apart."""
 
     seconds: float
@@ -181,7 +200,11 @@ class Trial(Struct, frozen=True, kw_only=True):
     """From the first planned start until the last request had ended, the warm-up included."""
     window_s: float | None = None
     """What of it was measured: all, or the duration that was asked for after a warm-up."""
-    warm_up: WarmUp | None = None
+    warm_up: WarmUpLoad | None = None
+    settling: WarmUp | None = None
+    """Of a pilot: when its rate came to rest."""
+    steadiness: Steadiness | None = None
+    """Of the window after a warm-up."""
     throughput_per_s: float | None = None
     response_time_s: Times | None = None
     """From the planned start to the end; failures count as no less than they took."""
@@ -223,6 +246,12 @@ class Trial(Struct, frozen=True, kw_only=True):
     def title(self) -> str:
         """Return stack and heading, as tables print them."""
         return f"{self.stack} {self.heading}" if self.heading else self.stack
+
+    @property
+    def is_rankable(self) -> bool:
+        """Tell whether its figures may be held against those of other deployments."""
+        kinds = {warning.kind for warning in self.warnings}
+        return self.status is TrialStatus.OK and not kinds & _UNFIT_TO_RANK
 
     @property
     def scheduled(self) -> int:

@@ -99,7 +99,7 @@ def slope(counts: NDArray[np.float64]) -> Slope | None:
     """
     import numpy as np
 
-    count, mean = len(counts), counts.mean() if len(counts) else 0.0
+    count, mean = len(counts), float(counts.mean()) if len(counts) else 0.0
     if count < LEAST_SECONDS or not mean:
         return None
     seconds = np.arange(count) - (count - 1) / 2
