@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-_CGROUPS_FILE = Path("/proc/self/cgroup")
-_MOUNTS_FILE = Path("/proc/self/mountinfo")
+CGROUPS_FILE = Path("/proc/self/cgroup")
+MOUNTS_FILE = Path("/proc/self/mountinfo")
 
 
 class CpuAllowance(NamedTuple):
@@ -35,19 +35,26 @@ def cpu_allowance() -> CpuAllowance:
 
 
 def quota_cores(
-    *, cgroups_file: Path = _CGROUPS_FILE, mounts_file: Path = _MOUNTS_FILE
+    *, cgroups_file: Path = CGROUPS_FILE, mounts_file: Path = MOUNTS_FILE
 ) -> float | None:
     """Read the tightest CPU quota of this process's cgroups, version 1 or 2, in cores."""
+    folders = cpu_cgroups(cgroups_file=cgroups_file, mounts_file=mounts_file)
+    quotas = [quota for folder in folders if (quota := _read_quota(folder)) is not None]
+    return min(quotas, default=None)
+
+
+def cpu_cgroups(
+    *, cgroups_file: Path = CGROUPS_FILE, mounts_file: Path = MOUNTS_FILE
+) -> tuple[Path, ...]:
+    """Return the folders of the cgroups that rule this process's CPU time, its own first."""
     if not cgroups_file.exists():
-        return None
+        return ()
     mounts = mounts_file.read_text(encoding="utf-8").splitlines()
-    quotas = [
-        quota
+    return tuple(
+        folder
         for line in cgroups_file.read_text(encoding="utf-8").splitlines()
         for folder in _folders(line, mounts=mounts)
-        if (quota := _read_quota(folder)) is not None
-    ]
-    return min(quotas, default=None)
+    )
 
 
 def _folders(line: str, *, mounts: list[str]) -> Iterator[Path]:

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from servelab import catalogue
 from servelab.errors import CannotRunHere, ServerFailed, TrialInvalid
+from servelab.explain import disturbance
 from servelab.measure import audit, figures, gates
 from servelab.measure.attempt import Attempt, Attempting, load_plan, log_name, trial_id
 from servelab.measure.calibration import Calibrations
@@ -157,6 +158,7 @@ def _identity(spec: TrialSpec, *, attempt: Attempt, environment: Environment) ->
         interpreter=environment.interpreter.version,
         packages={package.name: package.version for package in environment.packages},
         usage=attempt.usage,
+        noise=attempt.noise,
         audit_errors=[attempt.audit_error] if attempt.audit_error else [],
         calls_per_worker={str(worker.pid): worker.answered for worker in attempt.workers},
     )
@@ -229,6 +231,8 @@ def _warnings(trial: Trial, *, spec: TrialSpec) -> Iterable[Warning]:
         yield from gates.warnings_on_null_rate(
             trial.generator, throughput_per_s=trial.throughput_per_s
         )
+    if trial.noise is not None:
+        yield from disturbance.warnings(trial.noise)
     yield from gates.warnings_on_efficiency(trial.efficiency)
     yield from gates.warnings_on_workers(
         asked=min(spec.deployment.processes, trial.ledger["ok"]),
