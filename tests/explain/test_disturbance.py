@@ -97,6 +97,11 @@ def test_nothing_that_the_server_can_cause_voids(changes: dict[str, object]) -> 
     assert disturbance.reasons_to_void(noise(**changes)) == ()
 
 
+def test_a_core_that_somebody_else_wanted_is_not_called_slow() -> None:
+    slow_and_wanted = calibration(ratio=2.0, loops_per_cpu_s=20_000.0)
+    assert kinds(calibration_after=slow_and_wanted) == ["pre-empted"]
+
+
 def test_a_warning_names_the_busiest_strangers() -> None:
     found = noise(
         foreign_cpu_share=0.25,

@@ -111,8 +111,8 @@ def _preempted(noise: Noise) -> Iterable[Warning]:
 
 def _pace(noise: Noise) -> Iterable[Warning]:
     before, after = noise.calibration_before, noise.calibration_after
-    if before is None or after is None:
-        return
+    if before is None or after is None or any(_preempted(noise)):
+        return  # a core that somebody else wants is not slow
     change = after.loops_per_cpu_s / before.loops_per_cpu_s - 1
     if abs(change) > PACE_CHANGE_NOTED:
         word = "faster" if change > 0 else "slower"

@@ -28,7 +28,7 @@ def read(
 ) -> Mapping[Path, Throttling]:
     """Read it of each cgroup from this process's own up, versions 1 and 2; by their folders."""
     try:
-        folders = cpus.cpu_cgroups(cgroups_file=cgroups_file, mounts_file=mounts_file)
+        folders = cpus.own_cgroups("cpu", cgroups_file=cgroups_file, mounts_file=mounts_file)
     except (OSError, ValueError, LookupError):
         return {}
     readings = ((folder, _of(folder)) for folder in folders)
