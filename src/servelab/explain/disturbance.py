@@ -59,7 +59,7 @@ def reasons_to_void(noise: Noise) -> tuple[str, ...]:
 
 def is_machine_too_noisy(*, rounds: int, voided: int) -> bool:
     """Tell whether so many of the rounds were voided that no verdict may be given."""
-    return voided > VOIDED_LIMIT * rounds
+    return rounds > 0 and voided / rounds > VOIDED_LIMIT
 
 
 def _steal(noise: Noise) -> Iterable[Warning]:

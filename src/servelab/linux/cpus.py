@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-CGROUPS_FILE = Path("/proc/self/cgroup")
-MOUNTS_FILE = Path("/proc/self/mountinfo")
+_CGROUPS_FILE = Path("/proc/self/cgroup")
+_MOUNTS_FILE = Path("/proc/self/mountinfo")
 
 
 class CpuAllowance(NamedTuple):
@@ -35,7 +35,7 @@ def cpu_allowance() -> CpuAllowance:
 
 
 def quota_cores(
-    *, cgroups_file: Path = CGROUPS_FILE, mounts_file: Path = MOUNTS_FILE
+    *, cgroups_file: Path = _CGROUPS_FILE, mounts_file: Path = _MOUNTS_FILE
 ) -> float | None:
     """Read the tightest CPU quota of this process's cgroups, version 1 or 2, in cores."""
     folders = own_cgroups("cpu", cgroups_file=cgroups_file, mounts_file=mounts_file)
@@ -44,7 +44,7 @@ def quota_cores(
 
 
 def own_cgroups(
-    controller: str, *, cgroups_file: Path = CGROUPS_FILE, mounts_file: Path = MOUNTS_FILE
+    controller: str, *, cgroups_file: Path = _CGROUPS_FILE, mounts_file: Path = _MOUNTS_FILE
 ) -> tuple[Path, ...]:
     """Return the folders of the cgroups that rule this process, its own first.
 

@@ -7,6 +7,10 @@ from typing import NamedTuple
 from servelab.linux import cpus
 
 
+CGROUPS_FILE = Path("/proc/self/cgroup")
+MOUNTS_FILE = Path("/proc/self/mountinfo")
+
+
 class Throttling(NamedTuple):
     """Of one cgroup, since it was made."""
 
@@ -24,7 +28,7 @@ class Throttling(NamedTuple):
 
 
 def read(
-    *, cgroups_file: Path = cpus.CGROUPS_FILE, mounts_file: Path = cpus.MOUNTS_FILE
+    *, cgroups_file: Path = CGROUPS_FILE, mounts_file: Path = MOUNTS_FILE
 ) -> Mapping[Path, Throttling]:
     """Read it of each cgroup from this process's own up, versions 1 and 2; by their folders."""
     try:
