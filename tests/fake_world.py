@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from servelab.model.address import Address
 from servelab.model.environment import Environment, EnvironmentSpec, Interpreter, Package
 from servelab.model.launch import LaunchCommand, StopReport
 from servelab.model.load import ClosedLoop, LoadPlan, LoadProgress, LoadResult, OpenLoop
+from servelab.model.noise import Calibration, Noise
 from servelab.model.outcome import Outcome
 from servelab.model.usage import MemoryKind, ProcessUsage
 from servelab.model.worker import WorkerCount
@@ -45,6 +46,21 @@ class Script:
     """Answers that the workers forget to count: the books will not balance."""
 
 
+QUIET = Noise(
+    seconds=30.0,
+    cpus=2,
+    steal_share=0.0,
+    foreign_cpu_share=0.01,
+    calibration_before=Calibration(wall_per_cpu=1.01, loops_per_cpu_s=40_000.0),
+    calibration_after=Calibration(wall_per_cpu=1.0, loops_per_cpu_s=41_000.0),
+    listen_overflows=0,
+    clock_step_s=0.001,
+    suspended_s=0.0,
+    other_runs=0,
+)
+"""What a quiet machine does."""
+
+
 @dataclass
 class World:
     """What the fake servers do, by a word of their command line."""
@@ -60,6 +76,7 @@ class World:
     told: list[Path] = field(default_factory=list)
     """Every path that a server was told."""
     loads: int = 0
+    noise: Noise | None = QUIET
     plans: list[LoadPlan] = field(default_factory=list)
     _counts: tuple[WorkerCount, ...] = ()
     _records: dict[Path, Records] = field(default_factory=dict)
@@ -75,6 +92,7 @@ class World:
             generate=self.generate,
             read_records=self.read_records,
             sample=self.sample,
+            watch=lambda: FakeWatch(self.noise),
             read_counts=lambda _path: self._counts,
             free_port=lambda first: first + self.busy_ports,
             cores=2,
@@ -236,6 +254,35 @@ class FakeServer:
     def stop(self) -> StopReport:
         """End."""
         return StopReport(seconds=0.5, exit_code=0, exited_before_stop=False, was_killed=False)
+
+
+@dataclass
+class FakeWatch:
+    """Sees what the world says."""
+
+    seen: Noise | None
+    is_open: bool = False
+    has_loaded: bool = False
+
+    def __enter__(self) -> Self:
+        self.is_open = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.is_open = False
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """Watch a load inside the block of its trial."""
+        assert self.is_open
+        yield
+        self.has_loaded = True
+
+    def noise(self, *, unwaited_cpu_s: float = 0.0) -> Noise | None:
+        """Tell, once the trial is over."""
+        assert not self.is_open
+        assert unwaited_cpu_s == 0.0
+        return self.seen if self.has_loaded else None
 
 
 @dataclass

@@ -10,6 +10,7 @@ from enum import Enum
 
 from msgspec import Struct
 
+from servelab.explain import disturbance
 from servelab.model.trial import Role, Times, Trial, TrialStatus
 from servelab.model.verdict import Direction
 
@@ -153,5 +154,13 @@ def _deployment(contestant: Contestant) -> str:
 
 
 def _voided(trials: Sequence[Trial]) -> Iterable[Voided]:
-    del trials
-    return ()
+    """Yield each round in which any trial was disturbed: it is void for all, or for none."""
+    for number in dict.fromkeys(trial.round for trial in trials):
+        reasons = dict.fromkeys(
+            f"{reason} during {trial.title}"
+            for trial in trials
+            if trial.round == number and trial.noise is not None
+            for reason in disturbance.reasons_to_void(trial.noise)
+        )
+        if reasons:
+            yield Voided(number=number, reason="; ".join(reasons))

@@ -19,6 +19,7 @@ from servelab.model.address import LOOPBACK, Address
 from servelab.model.environment import Environment
 from servelab.model.launch import LaunchCommand, StopReport
 from servelab.model.load import LoadPlan, LoadProgress, LoadResult
+from servelab.model.noise import Noise
 from servelab.model.outcome import Outcome
 from servelab.model.progress import Event, Progress, Stage
 from servelab.model.trial import TrialSpec, TrialStatus
@@ -52,6 +53,7 @@ class Attempt:
     usage: ProcessUsage | None = None
     stop: StopReport | None = None
     workers: tuple[WorkerCount, ...] = ()
+    noise: Noise | None = None
 
 
 class Attempting:
@@ -73,6 +75,7 @@ class Attempting:
         self._observe = observe
         self._id = spec.id
         self._counters = folder.path / "logs" / f"{spec.id}.counters"
+        self._watch = machinery.watch()
         address = Address(LOOPBACK, spec.port or machinery.free_port(SEED_PORT))
         self._seen = Attempt(
             id=spec.id,
@@ -84,7 +87,7 @@ class Attempting:
     def make(self) -> Attempt:
         """Return what was observed; a fault of server, generator or host is in its status."""
         try:
-            with ExitStack() as stack:
+            with self._watch, ExitStack() as stack:
                 self._serve_and_load(stack)
         except PortBusy:
             raise
@@ -96,6 +99,8 @@ class Attempting:
             self._note(status=TrialStatus.INVALID, reason=str(error), audit_error=str(error))
         if self._counters.exists():
             self._note(workers=self._machinery.read_counts(self._counters))
+        usage = self._seen.usage
+        self._note(noise=self._watch.noise(unwaited_cpu_s=usage.unwaited_cpu_s if usage else 0.0))
         return self._seen
 
     def _serve_and_load(self, stack: ExitStack) -> None:
@@ -135,7 +140,7 @@ class Attempting:
     def _put_load(self, server: RunningServer) -> None:
         records = self._folder.records_file(self._id)
         self._tell(Stage.LOADING)
-        with self._machinery.sample(server.supervisor_pid) as sampler:
+        with self._watch.loading(), self._machinery.sample(server.supervisor_pid) as sampler:
             result = self._machinery.generate(
                 load_plan(self._spec, address=self._seen.address),
                 records=records,

@@ -7,11 +7,13 @@ from ipaddress import ip_address
 import msgspec
 from msgspec import Struct
 
+from servelab.explain import disturbance
 from servelab.measure import audit, figures, gates
 from servelab.measure.attempt import log_name
 from servelab.measure.calibration import Calibrations
 from servelab.measure.machinery import Machinery
 from servelab.model.load import LoadPlan, LoadProgress, LoadResult, Protocol
+from servelab.model.noise import Noise
 from servelab.model.progress import Event, Progress, Stage
 from servelab.model.trial import (
     LOAD_ALONE,
@@ -47,12 +49,14 @@ def measure(
     """Return the trial; raise AuditFailed or StoreError."""
     started_at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     records = folder.records_file(TRIAL_ID)
-    result = machinery.generate(
-        order.plan,
-        records=records,
-        on_progress=lambda progress: observe(_shown(order, progress)),
-        should_stop=should_stop,
-    )
+    watch = machinery.watch()
+    with watch, watch.loading():
+        result = machinery.generate(
+            order.plan,
+            records=records,
+            on_progress=lambda progress: observe(_shown(order, progress)),
+            should_stop=should_stop,
+        )
     observed = machinery.read_records(records)
     plan = order.plan
     punctuality = figures.punctuality(observed, load=plan.load)
@@ -87,12 +91,20 @@ def measure(
                 order, generator=generator, machinery=machinery, observe=observe
             ),
         ),
+        noise=_of_the_machine(watch.noise()),
         interpreter="",
         records=log_name(records, folder=folder),
         samples=list(result.samples),
     )
     trial = msgspec.structs.replace(trial, **figures.parts_of_response_times(observed))
     return _judged(trial, result=result, sent=observed.sent, punctuality=punctuality)
+
+
+def _of_the_machine(noise: Noise | None) -> Noise | None:
+    """Return noise without foreign CPU time: the loaded server is none of ours, and no noise."""
+    if noise is None:
+        return None
+    return msgspec.structs.replace(noise, foreign_cpu_share=None, foreign_processes=())
 
 
 def _null_rate_per_s(
@@ -153,3 +165,5 @@ def _warnings(trial: Trial) -> Iterable[Warning]:
         yield from gates.warnings_on_null_rate(
             trial.generator, throughput_per_s=trial.throughput_per_s
         )
+    if trial.noise is not None:
+        yield from disturbance.warnings(trial.noise)

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from servelab import catalogue
 from servelab.errors import CannotRunHere, ServerFailed, TrialInvalid
+from servelab.explain import disturbance
 from servelab.load.generator import Records
 from servelab.measure import audit, figures, gates
 from servelab.measure.attempt import Attempt, Attempting, load_plan, log_name
@@ -171,6 +172,7 @@ def _identity(spec: TrialSpec, *, attempt: Attempt, environment: Environment) ->
         interpreter=environment.interpreter.version,
         packages={package.name: package.version for package in environment.packages},
         usage=attempt.usage,
+        noise=attempt.noise,
         audit_errors=[attempt.audit_error] if attempt.audit_error else [],
         calls_per_worker={str(worker.pid): worker.answered for worker in attempt.workers},
     )
@@ -294,6 +296,8 @@ def _warnings(trial: Trial, *, spec: TrialSpec) -> Iterable[Warning]:
         )
     if trial.steadiness is not None:
         yield from gates.warnings_on_steadiness(trial.steadiness)
+    if trial.noise is not None:
+        yield from disturbance.warnings(trial.noise)
     yield from gates.warnings_on_efficiency(trial.efficiency)
     yield from gates.warnings_on_workers(
         asked=min(spec.deployment.processes, trial.ledger["ok"]),

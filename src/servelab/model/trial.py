@@ -8,6 +8,7 @@ from servelab.model.deployment import Deployment
 from servelab.model.environment import Interpreter
 from servelab.model.launch import StopReport
 from servelab.model.load import Connections, Load, Pacing
+from servelab.model.noise import Noise
 from servelab.model.usage import ProcessUsage
 from servelab.model.warm_up import Steadiness, WarmUp
 
@@ -223,6 +224,8 @@ class Trial(Struct, frozen=True, kw_only=True):
     calls_per_worker: dict[str, int] = {}
     usage: ProcessUsage | None = None
     generator: GeneratorUsage | None = None
+    noise: Noise | None = None
+    """What the machine did meanwhile; None where no load was watched."""
     start_s: float | None = None
     """From the launch of the server until its first correct answer."""
     stop: StopReport | None = None
