@@ -209,6 +209,7 @@ WATCHED = f"""
 import json, subprocess, sys, msgspec
 from servelab.host import noise
 burn = [sys.executable, "-S", "-c", {BURN.format(seconds=0.7)!r}]
+noise._NAMED = 1000  # other programs may be busy, too
 watch = noise.Watch()
 print("ready", flush=True)
 with watch, watch.loading():
