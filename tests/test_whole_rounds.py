@@ -159,6 +159,14 @@ def test_a_dry_run_prints_the_plan_and_measures_nothing(run: Run, tmp_path: Path
     assert run(world(), "compare", SLOW, QUICK, "cpu", "--dry-run", "--seed", "8")[1] != printed
 
 
+def test_the_expected_time_is_told_first(run: Run) -> None:
+    _, _, notes = run(world(), "compare", SLOW, QUICK, "cpu")
+    assert notes.startswith("8 rounds, the least for a verdict, take about ")
+    _, _, notes = run(world(), "compare", SLOW, QUICK, "cpu", "--rounds", "4")
+    assert "4 rounds take about" in notes
+    assert "A verdict needs 8." in notes
+
+
 def test_a_budget_too_small_for_a_verdict_is_said_before(run: Run) -> None:
     _, printed, _ = run(world(), "compare", SLOW, QUICK, "cpu", "--dry-run", "--budget", "2m")
     assert "too little for a verdict: raise --budget" in printed

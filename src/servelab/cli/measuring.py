@@ -24,6 +24,8 @@ def begin(
 
     folder = results.new_folder(out, name=_name(plan))
     folder.keep_plan(plan)
+    if not plan.is_single:
+        printer.note(_expectation(plan, deployments=deployments))
     return _measure(plan, deployments=deployments, folder=folder, past=Past(), printer=printer)
 
 
@@ -47,23 +49,14 @@ def resume(path: Path, *, printer: "Printer") -> "StoredRun":
 
 def tell(plan: "Plan", *, deployments: Sequence["Deployment"]) -> None:
     """Print a plan without measuring it."""
-    from servelab.experiment import expectation
     from servelab.experiment.plan import Planner
-    from servelab.linux.cpus import cpu_allowance
-    from servelab.model.verdict import Judging
     from servelab.report import plan_view, terminal
 
-    rounds = plan.rounds or (plan.judging or Judging()).least_rounds
     terminal.write(
         plan_view.text(
             plan,
-            rounds=Planner(plan, deployments=deployments).preview(rounds),
-            expected_s=expectation.seconds(
-                plan,
-                deployments=deployments,
-                rounds=rounds,
-                cores=max(1, int(cpu_allowance().cores)),
-            ),
+            rounds=Planner(plan, deployments=deployments).preview(_rounds_to_expect(plan)),
+            expected=_expectation(plan, deployments=deployments),
         )
     )
 
@@ -126,6 +119,29 @@ def _measure(
     if error is not None:
         raise error
     return run
+
+
+def _expectation(plan: "Plan", *, deployments: Sequence["Deployment"]) -> str:
+    """Return how long a plan takes, in words."""
+    from servelab.experiment import expectation
+    from servelab.linux.cpus import cpu_allowance
+    from servelab.report import plan_view
+
+    return plan_view.expectation(
+        plan,
+        expected_s=expectation.seconds(
+            plan,
+            deployments=deployments,
+            rounds=_rounds_to_expect(plan),
+            cores=max(1, int(cpu_allowance().cores)),
+        ),
+    )
+
+
+def _rounds_to_expect(plan: "Plan") -> int:
+    from servelab.model.verdict import Judging
+
+    return plan.rounds or (plan.judging or Judging()).least_rounds
 
 
 def _name(plan: "Plan") -> str:

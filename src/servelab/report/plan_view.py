@@ -7,9 +7,9 @@ from servelab.model.trial import PILOT_ROUND, Role, TrialSpec
 from servelab.report import quantities, view
 
 
-def text(plan: Plan, *, rounds: Sequence[tuple[TrialSpec, ...]], expected_s: float | None) -> str:
+def text(plan: Plan, *, rounds: Sequence[tuple[TrialSpec, ...]], expected: str) -> str:
     """Return the plan with the order of its first rounds."""
-    return "\n".join(_lines(plan, rounds=rounds, expected_s=expected_s)) + "\n"
+    return "\n".join(_lines(plan, rounds=rounds, expected=expected)) + "\n"
 
 
 def expectation(plan: Plan, *, expected_s: float | None) -> str:
@@ -22,7 +22,12 @@ def expectation(plan: Plan, *, expected_s: float | None) -> str:
     expected = quantities.duration(expected_s)
     if plan.judging is None:
         return f"Expected to take {expected}, when all environments are built."
-    sentence = f"{plan.judging.least_rounds} rounds, the least for a verdict, take about {expected}"
+    least = plan.judging.least_rounds
+    if plan.rounds is not None:
+        return f"{quantities.counted(plan.rounds, 'round', 'rounds')} take about {expected}." + (
+            "" if plan.rounds >= least else f" A verdict needs {least}."
+        )
+    sentence = f"{least} rounds, the least for a verdict, take about {expected}"
     limit_s = plan.budget.time_s
     if limit_s is None:
         return sentence + "."
@@ -32,11 +37,9 @@ def expectation(plan: Plan, *, expected_s: float | None) -> str:
     return sentence + "."
 
 
-def _lines(
-    plan: Plan, *, rounds: Sequence[tuple[TrialSpec, ...]], expected_s: float | None
-) -> Iterable[str]:
+def _lines(plan: Plan, *, rounds: Sequence[tuple[TrialSpec, ...]], expected: str) -> Iterable[str]:
     yield f"{plan.options.workload}: {_count(plan)}, {_each(plan)}."
-    yield expectation(plan, expected_s=expected_s)
+    yield expected
     for specs in rounds:
         yield ""
         yield "Pilots:" if specs[0].round == PILOT_ROUND else f"Round {specs[0].round}:"

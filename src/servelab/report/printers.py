@@ -22,6 +22,9 @@ class Printer(Protocol):
     def live(self) -> AbstractContextManager[Observer]:
         """Return a block in which events are shown."""
 
+    def note(self, text: str) -> None:
+        """Tell something beside the results."""
+
     def trial(self, trial: Trial) -> None:
         """Tell of a trial that has ended."""
 
@@ -56,20 +59,21 @@ class _Printer:
             def observe(event: Event) -> None:
                 bars.show(event)
                 if self._verbose and isinstance(event, Progress) and event.done is None:
-                    self._note(f"{event.title}: {event.stage.value} {event.detail}".rstrip())
+                    self.note(f"{event.title}: {event.stage.value} {event.detail}".rstrip())
 
             yield observe
 
-    def _note(self, text: str) -> None:
+    def note(self, text: str) -> None:
+        """Print a line on standard error."""
         self._notes.print(terminal.plain(text), markup=False, soft_wrap=True)
 
     def step(self, trial: Trial) -> None:
         """Tell in a line of a trial that is one of many of its deployment."""
-        self._note(view.step(trial))
+        self.note(view.step(trial))
 
     def skipped(self, skipped: Skipped) -> None:
         """Tell of a deployment that cannot run here."""
-        self._note(f"skipped {skipped.deployment}: {skipped.reason}")
+        self.note(f"skipped {skipped.deployment}: {skipped.reason}")
 
 
 class TextPrinter(_Printer):
@@ -94,10 +98,10 @@ class TextPrinter(_Printer):
             if len(table.rows) > 1 or not self._blocks:
                 terminal.print_table(self._console, table)
         for broken in run.broken:
-            self._note(f"! {broken}")
+            self.note(f"! {broken}")
         if run.end.interrupted:
-            self._note(_interrupted(run))
-        self._note(f"\nResults: {_short(run.folder)}")
+            self.note(_interrupted(run))
+        self.note(f"\nResults: {_short(run.folder)}")
 
 
 class JsonPrinter(_Printer):
@@ -109,7 +113,7 @@ class JsonPrinter(_Printer):
     def finish(self, run: StoredRun) -> None:
         """Print the object."""
         for broken in run.broken:
-            self._note(f"! {broken}")
+            self.note(f"! {broken}")
         terminal.write(json_text.render(run) + "\n")
 
 
