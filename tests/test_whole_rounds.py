@@ -77,7 +77,7 @@ def test_a_comparison_says_in_words_which_is_better_and_by_how_much(
     status, printed, _ = run(world(), "compare", SLOW, QUICK, "cpu", "--out", "here")
     assert status == 0
     verdict = (
-        "async-fastapi 2 processes beats sync-devserver without threads by 100 % to 100 % "
+        "async-fastapi 2 processes beats sync-devserver without threads by 100 to 100 % "
         "(95 %, 8 rounds)."
     )
     assert printed.startswith(f"\n{verdict}\n")
@@ -90,6 +90,15 @@ def test_the_same_deployment_twice_under_other_settings_is_equivalent(run: Run) 
     status, printed, _ = run(World({"flask": same, "uvicorn": same}), "compare", SLOW, QUICK, "cpu")
     assert status == 0
     assert "no difference shown above 0.0 %" in printed
+
+
+def test_what_is_compared_can_be_a_time_of_which_less_is_better(run: Run) -> None:
+    status, printed, _ = run(world(), "compare", SLOW, QUICK, "cpu", "--by", "p50")
+    assert status == 0
+    assert printed.startswith(
+        "\nasync-fastapi 2 processes beats sync-devserver without threads, whose median response "
+        "time is 100 to 100 % higher (95 %, 8 rounds).\n"
+    )
 
 
 def test_show_tells_a_comparison_again(run: Run) -> None:
@@ -188,6 +197,7 @@ def test_a_deployment_that_fails_is_not_ranked_and_the_comparison_ends(run: Run)
         (["compare", SLOW, "cpu"], "alone cannot be compared"),
         (["compare", SLOW, QUICK, "cpu", "--budget", "soon"], "write a duration"),
         (["compare", SLOW, QUICK, "cpu", "--delta", "3"], "write a percentage"),
+        (["compare", SLOW, QUICK, "cpu", "--by", "luck"], "compared by one of throughput, p50"),
         (["compare", SLOW, QUICK, "cpu", "--resume", "x"], "leave"),
         (["run", "--resume", "nowhere"], "holds no plan to go on with"),
         (["run", SLOW, "cpu", "--warm-up", "2"], "--warm-up needs a measurement of some seconds"),

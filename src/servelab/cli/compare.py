@@ -6,6 +6,8 @@ import typer
 
 from servelab.cli import amounts, loads, measuring, option_types, requested, status
 from servelab.errors import UsageError
+from servelab.model.figure import Figure
+from servelab.model.load import Load, OpenLoop
 
 if TYPE_CHECKING:
     from servelab.store.folder import StoredRun
@@ -40,6 +42,15 @@ def compare(
             rich_help_panel=option_types.REPEATING,
         ),
     ] = "3%",
+    by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FIGURE",
+            help=f"What they are compared by: {', '.join(each.value for each in Figure)}. "
+            "[default: throughput; of a rate: p90]",
+            rich_help_panel=option_types.REPEATING,
+        ),
+    ] = None,
     rounds: Annotated[
         int | None,
         typer.Option(
@@ -109,13 +120,16 @@ def compare(
         raise UsageError(
             f"{deployments[0].name} alone cannot be compared; name another deployment, too"
         )
+    figure = _figure(by, load=options.load)
     plan = Plan(
+        figure=figure,
         deployments=tuple(deployment.name for deployment in deployments),
         options=options,
         rounds=rounds,
         seed=seed or 0,
         warm_up_s=None if warm_up is None else amounts.warm_up_s(warm_up),
         judging=Judging(
+            direction=figure.direction,
             delta=amounts.share(delta, option="--delta"),
             target=amounts.share(target, option="--target"),
         ),
@@ -125,6 +139,17 @@ def compare(
         measuring.tell(plan, deployments=deployments)
         return status.OK
     return _status(measuring.begin(plan, deployments=deployments, out=out, printer=printer))
+
+
+def _figure(text: str | None, *, load: Load) -> Figure:
+    """Return what is compared; under a rate that all of them keep up with, response times."""
+    if text is None:
+        return Figure.P90 if isinstance(load, OpenLoop) else Figure.THROUGHPUT
+    try:
+        return Figure(text)
+    except ValueError:
+        known = ", ".join(each.value for each in Figure)
+        raise UsageError(f"--by {text!r}: deployments are compared by one of {known}") from None
 
 
 def _status(run: "StoredRun") -> int:

@@ -7,7 +7,7 @@ from itertools import count
 import msgspec
 from msgspec import Struct
 
-from servelab.explain.rounds import Figure, arrange
+from servelab.explain.rounds import arrange
 from servelab.model.deployment import Deployment, Interface
 from servelab.model.load import ClosedLoop, Connections, Load
 from servelab.model.plan import Plan
@@ -99,7 +99,7 @@ class Planner:
         if rounds.numbers and len(rounds.candidates) < _LEAST_TO_COMPARE:
             return True
         step = next_step(
-            rounds.values(Figure.THROUGHPUT),
+            rounds.values(self._plan.figure),
             budget=self._plan.budget,
             elapsed_s=past.elapsed_s,
             twin=rounds.twin,

@@ -6,43 +6,19 @@ flatter it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from enum import Enum
 
 from msgspec import Struct
 
 from servelab.explain import disturbance
+from servelab.model.figure import Figure
 from servelab.model.trial import Role, Times, Trial, TrialStatus
-from servelab.model.verdict import Direction
 
 LEAST_SHARE = 0.5
 """Of its rounds in which a deployment must have been rankable to be ranked."""
 
 
-class Figure(Enum):
-    """What deployments can be compared by."""
-
-    THROUGHPUT = "throughput"
-    P50 = "p50"
-    P90 = "p90"
-    P99 = "p99"
-    CPU = "cpu"
-    MEMORY = "memory"
-    EFFICIENCY = "efficiency"
-
-    @property
-    def direction(self) -> Direction:
-        """Return which values are the good ones."""
-        is_high = self in {Figure.THROUGHPUT, Figure.EFFICIENCY}
-        return Direction.HIGHER if is_high else Direction.LOWER
-
-    def of(self, trial: Trial) -> float | None:
-        """Return it as a trial has it, in its unit; None where it has none above 0."""
-        value = _READERS[self](trial)
-        return value if value and value > 0 else None
-
-
-def _times(trial: Trial, read: Callable[[Times], float | None]) -> float | None:
-    return None if trial.response_time_s is None else read(trial.response_time_s)
+def _times(trial: Trial, pick: Callable[[Times], float | None]) -> float | None:
+    return None if trial.response_time_s is None else pick(trial.response_time_s)
 
 
 _READERS: dict[Figure, Callable[[Trial], float | None]] = {
@@ -54,6 +30,12 @@ _READERS: dict[Figure, Callable[[Trial], float | None]] = {
     Figure.MEMORY: lambda trial: trial.peak_memory_bytes,
     Figure.EFFICIENCY: lambda trial: trial.efficiency,
 }
+
+
+def read(figure: Figure, trial: Trial) -> float | None:
+    """Return a figure of a trial in its unit; None where it has none above 0."""
+    value = _READERS[figure](trial)
+    return value if value and value > 0 else None
 
 
 class Contestant(Struct, frozen=True, kw_only=True):
@@ -125,7 +107,7 @@ class Rounds(Struct, frozen=True, kw_only=True):
         """Return a figure of one in each round; None where it is not believed."""
         void = {each.number for each in self.voided}
         found = {
-            trial.round: figure.of(trial)
+            trial.round: read(figure, trial)
             for trial in contestant.trials
             if trial.is_rankable and trial.round not in void
         }

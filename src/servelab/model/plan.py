@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from servelab.model.environment import Interpreter
+from servelab.model.figure import Figure
 from servelab.model.load import ClosedLoop, Connections, Load, Pacing
 from servelab.model.verdict import Budget, Judging
 
@@ -43,6 +44,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """The same for all trials; None: as long as pilots show that it must be."""
     judging: Judging | None = None
     """How the deployments are compared; None: they are not."""
+    figure: Figure = Figure.THROUGHPUT
+    """By which they are compared."""
     budget: Budget = Budget()
     """Of the comparison: no round begins that would not end within it."""
 

@@ -5,16 +5,17 @@ from math import inf
 
 from msgspec import Struct
 
-from servelab.explain.rounds import Contestant, Figure, Rounds, arrange
+from servelab.explain.rounds import Contestant, Rounds, arrange
+from servelab.model.figure import Figure
 from servelab.model.plan import Plan
 from servelab.model.trial import Trial
 from servelab.model.verdict import (
     Better,
     CannotTell,
     Comparison,
+    Direction,
     Doubt,
     Equivalent,
-    Judging,
     RatioInterval,
     RoundsInterval,
     Undecided,
@@ -46,6 +47,15 @@ _FIGURES = (
     _Shown(Figure.CPU, Column("CPU ms/call"), quantities.milliseconds),
     _Shown(Figure.MEMORY, Column("memory"), lambda value: quantities.megabytes(round(value))),
 )
+_WORDS = {
+    Figure.THROUGHPUT: "rate",
+    Figure.P50: "median response time",
+    Figure.P90: "p90 of the response time",
+    Figure.P99: "p99 of the response time",
+    Figure.CPU: "CPU time per call",
+    Figure.MEMORY: "memory",
+    Figure.EFFICIENCY: "efficiency",
+}
 _ROUNDS = Column("rounds", is_essential=True)
 _BESIDE = Column("beside the best", is_essential=True, is_text=True)
 _WHY = Column("why", is_text=True)
@@ -66,34 +76,35 @@ def is_decided(run: StoredRun) -> bool:
 
 def verdicts(trials: Sequence[Trial], *, plan: Plan | None) -> Verdicts | None:
     """Return how the deployments compare; None where nobody asked."""
-    return _verdicts(arrange(trials), judging=plan.judging if plan else None)
+    return _verdicts(arrange(trials), plan=plan)
 
 
-def _verdicts(rounds: Rounds, *, judging: Judging | None) -> Verdicts | None:
-    if judging is None:
+def _verdicts(rounds: Rounds, *, plan: Plan | None) -> Verdicts | None:
+    if plan is None or plan.judging is None:
         return None
     return judge(
-        rounds.values(Figure.THROUGHPUT),
+        rounds.values(plan.figure),
         control=rounds.control,
         voided_rounds=len(rounds.voided),
-        judging=judging,
+        judging=plan.judging,
     )
 
 
 def table(trials: Sequence[Trial], *, plan: Plan | None, workload: str) -> Table:
     """Return the table of one workload's rounds, best first where a ranking is supported."""
     rounds = arrange(trials)
-    found = _verdicts(rounds, judging=plan.judging if plan else None)
+    found = _verdicts(rounds, plan=plan)
+    figure = plan.figure if plan else Figure.THROUGHPUT
     ranked = {each.name for each in rounds.ranked}
     shown = sorted(
         rounds.contestants,
-        key=lambda each: (each.name not in ranked, -_mean(rounds, each)),
+        key=lambda each: (each.name not in ranked, -_mean(rounds, each, figure=figure)),
     )
     if found is not None and _doubt(found) is not None:
         shown = list(rounds.contestants)
     return Table(
         workload=workload,
-        verdict="\n".join(_sentences(rounds, found, workload=workload)),
+        verdict="\n".join(_sentences(rounds, found, figure=figure, workload=workload)),
         columns=(*(each.column for each in _FIGURES), _ROUNDS, _BESIDE, _WHY),
         is_tall=True,
         rows=tuple(_row(each, rounds=rounds, found=found, ranked=ranked) for each in shown),
@@ -101,15 +112,20 @@ def table(trials: Sequence[Trial], *, plan: Plan | None, workload: str) -> Table
     )
 
 
-def _mean(rounds: Rounds, contestant: Contestant) -> float:
-    interval = over_rounds(rounds.values_of(contestant, figure=Figure.THROUGHPUT))
-    return interval.estimate if interval else -inf
+def _mean(rounds: Rounds, contestant: Contestant, *, figure: Figure) -> float:
+    """Return the mean of a figure, negative where less is better: more is always better."""
+    interval = over_rounds(rounds.values_of(contestant, figure=figure))
+    if interval is None:
+        return -inf
+    return interval.estimate if figure.direction is Direction.HIGHER else -interval.estimate
 
 
 # ---- the verdict in words
 
 
-def _sentences(rounds: Rounds, found: Verdicts | None, *, workload: str) -> Iterable[str]:
+def _sentences(
+    rounds: Rounds, found: Verdicts | None, *, figure: Figure, workload: str
+) -> Iterable[str]:
     titles = {each.name: each.title for each in rounds.contestants}
     if not rounds.candidates:
         yield f"None of the deployments can be ranked on {workload}; each row says why."
@@ -124,13 +140,13 @@ def _sentences(rounds: Rounds, found: Verdicts | None, *, workload: str) -> Iter
     if not found.comparisons:
         yield f"Nothing is left to compare on {workload}; the rows say why."
     for comparison in found.comparisons[:_MOST_SENTENCES]:
-        yield _comparison_in_words(comparison, titles=titles)
+        yield _comparison_in_words(comparison, figure=figure, titles=titles)
     if (more := len(found.comparisons) - _MOST_SENTENCES) > 0:
         yield f"The table says how {quantities.counted(more, 'more', 'more')} compare."
 
 
 def _highest(rounds: Rounds, *, workload: str) -> str:
-    best = max(rounds.candidates, key=lambda each: _mean(rounds, each))
+    best = max(rounds.candidates, key=lambda each: _mean(rounds, each, figure=Figure.THROUGHPUT))
     interval = over_rounds(rounds.values_of(best, figure=Figure.THROUGHPUT))
     limits = [] if interval is None else list(_limits(interval, text=quantities.rate))
     rate = quantities.rate(interval.estimate if interval else None)
@@ -142,7 +158,7 @@ def _highest(rounds: Rounds, *, workload: str) -> str:
     )
 
 
-def _comparison_in_words(comparison: Comparison, *, titles: dict[str, str]) -> str:
+def _comparison_in_words(comparison: Comparison, *, figure: Figure, titles: dict[str, str]) -> str:
     leader, other = titles[comparison.leader], titles[comparison.other]
     ratio, verdict = comparison.ratio, comparison.verdict
     if ratio is None:
@@ -150,19 +166,26 @@ def _comparison_in_words(comparison: Comparison, *, titles: dict[str, str]) -> s
     certainty = f"({_certainty(ratio)}, {quantities.counted(ratio.rounds, 'round', 'rounds')})"
     match verdict:
         case Better():
-            return (
-                f"{leader} beats {other} by {quantities.difference(ratio.low - 1)} to "
-                f"{quantities.difference(ratio.high - 1)} {certainty}."
+            change = quantities.span(
+                quantities.difference(ratio.low - 1), quantities.difference(ratio.high - 1)
             )
+            if figure.direction is Direction.HIGHER:
+                return f"{leader} beats {other} by {change}{_of(figure)} {certainty}."
+            return f"{leader} beats {other}, whose {_WORDS[figure]} is {change} higher {certainty}."
         case Equivalent():
             return (
-                f"{leader} and {other}: no difference shown above "
+                f"{leader} and {other}: no difference{_of(figure)} shown above "
                 f"{quantities.difference(verdict.largest_difference)} {certainty}."
             )
         case Undecided():
-            return f"{leader} and {other}: undecided, {_change(ratio)} {certainty}{_need(verdict)}."
+            change = f"{_change(ratio)} {certainty}"
+            return f"{leader} and {other}: undecided{_of(figure)}, {change}{_need(verdict)}."
         case CannotTell():
             return f"{leader} and {other}: cannot be told today."
+
+
+def _of(figure: Figure) -> str:
+    return "" if figure is Figure.THROUGHPUT else f" of the {_WORDS[figure]}"
 
 
 def _certainty(ratio: RatioInterval) -> str:
