@@ -5,7 +5,7 @@ after `service_s`; some fail. All figures of a report follow from that by hand.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,10 +22,12 @@ from servelab.model.environment import Environment, EnvironmentSpec, Interpreter
 from servelab.model.launch import LaunchCommand, StopReport
 from servelab.model.load import ClosedLoop, LoadPlan, LoadProgress, LoadResult, OpenLoop
 from servelab.model.outcome import Outcome
+from servelab.model.placement import HostCpus
 from servelab.model.usage import MemoryKind, ProcessUsage
 from servelab.model.worker import WorkerCount
 
 START_S = 1000.0
+TWO_CPUS = HostCpus(allowed=(0, 1), online=(0, 1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +63,11 @@ class World:
     """Every path that a server was told."""
     loads: int = 0
     plans: list[LoadPlan] = field(default_factory=list)
+    cpus: HostCpus = TWO_CPUS
+    server_cpus: list[frozenset[int] | None] = field(default_factory=list)
+    """Where each program was to run."""
+    load_cpus: list[Sequence[tuple[int, ...]]] = field(default_factory=list)
+    """Where each load was to run."""
     _counts: tuple[WorkerCount, ...] = ()
     _records: Records | None = None
 
@@ -77,7 +84,7 @@ class World:
             sample=self.sample,
             read_counts=lambda _path: self._counts,
             free_port=lambda first: first + self.busy_ports,
-            cores=2,
+            cpus=self.cpus,
             listen_limit=4096,
             compiler=None,
         )
@@ -109,9 +116,11 @@ class World:
         variables: Mapping[str, str] | None = None,
         log: Path,
         address: Address | None,
+        cpus: frozenset[int] | None = None,
     ) -> Iterator[Any]:
         """Run nothing; the bare work writes its file, a server follows its script."""
         assert directory.is_dir()
+        self.server_cpus.append(cpus)
         assert all(path.is_dir() for path in python_path)
         assert programs is None or programs.name == "bin"
         if any(word.endswith("bare.py") for word in command.argv):
@@ -144,12 +153,14 @@ class World:
         plan: LoadPlan,
         *,
         records: Path,
+        cpus: Sequence[tuple[int, ...]] = (),
         on_progress: Callable[[LoadProgress], None],
         should_stop: Callable[[], str | None],
     ) -> LoadResult:
         """Answer request after request, each after the script's time; the last ones fail."""
         assert should_stop() is None or self.current.dies_under_load
         self.loads += 1
+        self.load_cpus.append(cpus)
         if self.loads == self.interrupt_after:
             raise KeyboardInterrupt
         script = self.current

@@ -4,6 +4,7 @@ import os
 
 from servelab.errors import UsageError
 from servelab.model.load import ClosedLoop, Connections, Load, OpenLoop, Pacing
+from servelab.model.placement import parse_cpu_list
 
 ARRIVALS = ("poisson", "constant")
 AUTO = "auto"
@@ -53,13 +54,23 @@ def pacing_of(text: str) -> Pacing:
         raise UsageError(f"--pacing {text!r}: it is either timer or spin") from None
 
 
-def generators_of(text: str) -> int:
+def cpus_of(text: str, *, option: str) -> tuple[int, ...] | None:
+    """Return the CPUs of a list, None for ``auto``; UsageError."""
+    if text == AUTO:
+        return None
+    try:
+        return parse_cpu_list(text)
+    except ValueError:
+        raise UsageError(f"{option} {text!r}: write CPUs as 0-3,6, or {AUTO}") from None
+
+
+def generators_of(text: str, *, load_cpus: tuple[int, ...] | None = None) -> int:
     """Return the number of generator processes; UsageError.
 
-    ``auto`` leaves half of the CPUs to the server.
+    ``auto`` is one for each CPU of the load, and else leaves half of the CPUs to the server.
     """
     if text == AUTO:
-        return max(1, len(os.sched_getaffinity(0)) // 2)
+        return len(load_cpus or ()) or max(1, len(os.sched_getaffinity(0)) // 2)
     if not text.isdecimal() or not 1 <= int(text) <= _MOST_GENERATORS:
         raise UsageError(f"--generators {text!r}: a number from 1 to {_MOST_GENERATORS}, or {AUTO}")
     return int(text)

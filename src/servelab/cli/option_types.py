@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 ARRIVING = "How calls arrive"
+PLACING = "Where it runs"
 
 Rate = Annotated[
     float | None,
@@ -44,6 +45,30 @@ PacingName = Annotated[
 GeneratorCount = Annotated[
     str,
     typer.Option(metavar="N|auto", help="Number of generator processes.", rich_help_panel=ARRIVING),
+]
+ServerCpus = Annotated[
+    str,
+    typer.Option(
+        metavar="LIST|auto",
+        help="Where the server runs, such as 0-3,6.",
+        rich_help_panel=PLACING,
+    ),
+]
+LoadCpus = Annotated[
+    str,
+    typer.Option(
+        metavar="LIST|auto",
+        help="Where the generator runs. auto: apart from the server from 4 cores up.",
+        rich_help_panel=PLACING,
+    ),
+]
+LoadCpusAlone = Annotated[
+    str,
+    typer.Option(
+        metavar="LIST|auto",
+        help="Where the generator runs, each process on one CPU. auto: wherever there is room.",
+        rich_help_panel=PLACING,
+    ),
 ]
 ResultsFolder = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Where results go, a new folder.")

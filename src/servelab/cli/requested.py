@@ -13,6 +13,7 @@ from servelab.linux import ports
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.deployment import Deployment
 from servelab.model.load import Load, Pacing
+from servelab.model.placement import PlacementWish
 
 ALL = "all"
 DEFAULT_REQUESTS = 300
@@ -25,6 +26,7 @@ def parse(
     load: Load,
     pacing: Pacing,
     generators: int,
+    placement: PlacementWish,
     requests: int | None,
     duration_s: float | None,
     timeout_s: float | None,
@@ -51,6 +53,7 @@ def parse(
         load=load,
         pacing=pacing,
         generators=generators,
+        placement=placement,
         requests=None if duration_s is not None else requests or DEFAULT_REQUESTS,
         duration_s=duration_s,
         connections=None if connections is None else loads.connections_of(connections),

@@ -10,8 +10,8 @@ from servelab.cli import loads, option_types, requested, results, status
 from servelab.errors import ServelabError, StoreError
 
 if TYPE_CHECKING:
-    from servelab.experiment.plan import RunOptions
-    from servelab.model.deployment import Deployment
+    from servelab.experiment.runner import Measurer
+    from servelab.model.trial import TrialSpec
     from servelab.report.printers import Printer
     from servelab.store.folder import RunFolder
 
@@ -82,6 +82,8 @@ def run(
         list[str] | None,
         typer.Option("--with", metavar="REQUIREMENT", help="Use it instead: gunicorn==23.0.0."),
     ] = None,
+    server_cpus: option_types.ServerCpus = loads.AUTO,
+    load_cpus: option_types.LoadCpus = loads.AUTO,
     out: option_types.ResultsFolder = None,
     as_json: option_types.AsJson = False,
     quiet: Annotated[
@@ -92,11 +94,19 @@ def run(
     ] = False,
 ) -> int:
     """Measure deployments under a workload, and print the seed's report for each."""
+    from servelab.experiment import plan
+    from servelab.measure import machinery
+    from servelab.measure.trial import TrialMeasurer
+    from servelab.model.placement import PlacementWish
     from servelab.report import printers, terminal
 
     if not targets:
         terminal.write(usage())
         return status.OK
+    where = PlacementWish(
+        server_cpus=loads.cpus_of(server_cpus, option="--server-cpus"),
+        load_cpus=loads.cpus_of(load_cpus, option="--load-cpus"),
+    )
     deployments, options = requested.parse(
         targets,
         load=loads.load_of(
@@ -108,7 +118,8 @@ def run(
             think_time_s=think_time,
         ),
         pacing=loads.pacing_of(pacing),
-        generators=loads.generators_of(generators),
+        generators=loads.generators_of(generators, load_cpus=where.load_cpus),
+        placement=where,
         requests=requests,
         duration_s=duration,
         timeout_s=timeout,
@@ -118,32 +129,32 @@ def run(
         python=python,
         with_requirements=with_ or [],
     )
+    specs = plan.trials(deployments, options=options)
+    measurer = TrialMeasurer(machinery.real())
+    for spec in specs:
+        measurer.place(spec)  # what cannot be is told before anything is stored
     printer = printers.choose(as_json=as_json, quiet=quiet, verbose=verbose)
     folder = results.new_folder(out, name=_name(targets))
-    return _measure(deployments, options=options, folder=folder, printer=printer)
+    return _measure(specs, measurer=measurer, folder=folder, printer=printer)
 
 
 def _measure(
-    deployments: Sequence["Deployment"],
+    specs: Sequence["TrialSpec"],
     *,
-    options: "RunOptions",
+    measurer: "Measurer",
     folder: "RunFolder",
     printer: "Printer",
 ) -> int:
-    from servelab.experiment import plan, runner
-    from servelab.measure import machinery
-    from servelab.measure.trial import TrialMeasurer
+    from servelab.experiment import runner
     from servelab.model.trial import Trial
     from servelab.report import runs
     from servelab.store.folder import RunEnd
 
-    specs = plan.trials(deployments, options=options)
     measured: list[Trial] = []
     skipped: dict[str, str] = {}
     interrupted, error = False, None
     with printer.live() as observe:
         try:
-            measurer = TrialMeasurer(machinery.real())
             for item in runner.run(specs, measurer=measurer, folder=folder, observe=observe):
                 if isinstance(item, Trial):
                     measured.append(item)

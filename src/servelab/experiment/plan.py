@@ -7,6 +7,7 @@ from msgspec import Struct
 from servelab.model.deployment import Deployment, Interface
 from servelab.model.environment import Interpreter
 from servelab.model.load import ClosedLoop, Connections, Load, Pacing
+from servelab.model.placement import PlacementWish
 from servelab.model.trial import TrialSpec
 
 DEFAULT_TIMEOUT_S = 60.0
@@ -22,6 +23,7 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     load: Load = ClosedLoop(callers=100)
     pacing: Pacing = Pacing.TIMER
     generators: int = 1
+    placement: PlacementWish = PlacementWish()
     requests: int | None = 300
     duration_s: float | None = None
     connections: Connections | None = None
@@ -46,6 +48,7 @@ def _trial(deployment: Deployment, *, options: RunOptions) -> TrialSpec:
         load=options.load,
         pacing=options.pacing,
         generators=options.generators,
+        placement=options.placement,
         requests=options.requests,
         duration_s=options.duration_s,
         connections=options.connections or (Connections.KEPT if is_grpc else Connections.FRESH),

@@ -62,18 +62,18 @@ def generate(
     plan: LoadPlan,
     *,
     records: Path,
-    cpus: frozenset[int] | None = None,
+    cpus: Sequence[tuple[int, ...]] = (),
     on_progress: Callable[[LoadProgress], None] = _ignore,
     should_stop: Callable[[], str | None] = _never,
 ) -> LoadResult:
     """Run a load to its end; write one record a request to ``records``, as Parquet.
 
     ``should_stop`` is asked a few times a second; a reason ends the load at once: requests in
-    flight become ``abandoned``, those never started ``unsent`` (without a record). The processes
-    that generate are pinned to ``cpus``: each to one of its own where there are enough. Whatever is
-    raised meanwhile, KeyboardInterrupt too, is raised after those processes are gone. AuditFailed
-    where the books do not balance, StoreError where records cannot be written, UsageError where
-    the authorities of TLS cannot be read.
+    flight become ``abandoned``, those never started ``unsent`` (without a record). The n-th process
+    that generates runs on the n-th of ``cpus``, from the start again where there are fewer; of none
+    it runs anywhere. Whatever is raised meanwhile, KeyboardInterrupt too, is raised after those
+    processes are gone. AuditFailed where the books do not balance, StoreError where records cannot
+    be written, UsageError where the authorities of TLS cannot be read.
     """
     if plan.tls is not None:
         _check_authorities(plan.tls)
@@ -82,9 +82,8 @@ def generate(
     try:
         with engines(len(shares)) as crew:
             for index, share in enumerate(shares):
-                crew[index].order(
-                    share, raw=raws[index], cpus=_cpus_of(index, of=len(shares), cpus=cpus)
-                )
+                where = cpus[index % len(cpus)] if cpus else ()
+                crew[index].order(share, raw=raws[index], cpus=where)
             results = follow(crew, plan=plan, on_progress=on_progress, should_stop=should_stop)
         cpu_before_s = time.process_time()
         counts = convert(raws, records, expected=[result["records"] for result in results])
@@ -94,14 +93,6 @@ def generate(
             unwanted.unlink(missing_ok=True)
     result = _balance(_add_up(results), counts, records=records)
     return msgspec.structs.replace(result, pacing=plan.pacing, conversion_cpu_s=conversion_cpu_s)
-
-
-def _cpus_of(index: int, *, of: int, cpus: frozenset[int] | None) -> tuple[int, ...]:
-    """Return where one of so many processes runs: on a core of its own where there are enough."""
-    available = sorted(cpus or ())
-    if of > 1 and len(available) >= of:
-        return (available[index],)
-    return tuple(available)
 
 
 def _check_authorities(tls: Tls) -> None:

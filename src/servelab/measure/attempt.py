@@ -20,6 +20,7 @@ from servelab.model.environment import Environment
 from servelab.model.launch import LaunchCommand, StopReport
 from servelab.model.load import LoadPlan, LoadProgress, LoadResult
 from servelab.model.outcome import Outcome
+from servelab.model.placement import Placement
 from servelab.model.progress import Event, Progress, Stage
 from servelab.model.trial import TrialSpec, TrialStatus
 from servelab.model.usage import ProcessUsage
@@ -61,12 +62,14 @@ class Attempting:
         spec: TrialSpec,
         *,
         trial_id: str,
+        placement: Placement,
         environment: Environment,
         machinery: Machinery,
         folder: RunFolder,
         observe: Callable[[Event], None],
     ) -> None:
         self._spec = spec
+        self._placement = placement
         self._environment = environment
         self._machinery = machinery
         self._folder = folder
@@ -102,7 +105,9 @@ class Attempting:
         variables = {workloads.COUNTERS_VARIABLE: str(self._counters)}
         if catalogue.slow_api_calls(self._spec.workload):
             log = self._folder.path / "logs" / f"{self._id}.slow_api.log"
-            back_end = stack.enter_context(slow_api.running(self._machinery, log=log))
+            back_end = stack.enter_context(
+                slow_api.running(self._machinery, placement=self._placement, log=log)
+            )
             variables[workloads.SLOW_API_VARIABLE] = f"http://{back_end}"
         self._tell(Stage.STARTING)
         began_s = time.monotonic()
@@ -124,6 +129,7 @@ class Attempting:
             variables=variables,
             log=self._folder.log_file(self._id),
             address=self._seen.address,
+            cpus=frozenset(self._placement.server_cpus),
         ) as server:
             try:
                 yield server
@@ -139,6 +145,7 @@ class Attempting:
             result = self._machinery.generate(
                 load_plan(self._spec, address=self._seen.address),
                 records=records,
+                cpus=self._placement.generator_cpus,
                 on_progress=self._show_load,
                 should_stop=lambda: None if server.is_alive() else f"it ended with {server.exit}",
             )
@@ -169,7 +176,7 @@ class Attempting:
             self._spec.deployment,
             address=address,
             longest_drain_s=_DRAIN_FACTOR * self._spec.timeout_s,
-            cpu_count=self._machinery.cores,
+            cpu_count=self._placement.server_core_count,
             listen_limit=self._machinery.listen_limit,
             packages=self._environment.packages,
         )

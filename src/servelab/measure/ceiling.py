@@ -1,6 +1,7 @@
 """How fast the work itself goes on this hardware, without any server in between."""
 
 import json
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from servelab.model.address import LOOPBACK, Address
 from servelab.model.environment import Environment
 from servelab.model.launch import LaunchCommand
 from servelab.model.load import ClosedLoop
+from servelab.model.placement import Placement
 from servelab.model.trial import Ceiling, TrialSpec
 from servelab.stats.rates import median_rate_per_s
 
@@ -52,7 +54,12 @@ class Ceilings:
         self._known: dict[tuple[object, ...], dict[str, Ceiling]] = {}
 
     def find(
-        self, spec: TrialSpec, *, environment: Environment, tell: Callable[[str], None]
+        self,
+        spec: TrialSpec,
+        *,
+        placement: Placement,
+        environment: Environment,
+        tell: Callable[[str], None],
     ) -> Ceiling:
         """Return the ceiling in a trial's environment, measured now where it is not known yet."""
         waiting_s = catalogue.waiting_s(spec.workload, dict(spec.parameters))
@@ -60,11 +67,15 @@ class Ceilings:
         place = "" if waiting_s else environment.name
         if place not in known:
             measured = (
-                self._of_waiting(spec, waiting_s=waiting_s, tell=tell)
+                self._of_waiting(spec, placement=placement, waiting_s=waiting_s, tell=tell)
                 if waiting_s
-                else self._of_bare_work(spec, environment=environment, tell=tell)
+                else self._of_bare_work(
+                    spec, placement=placement, environment=environment, tell=tell
+                )
             )
-            known[place] = self._below_null_rate(measured, spec=spec, tell=tell)
+            known[place] = self._below_null_rate(
+                measured, spec=spec, placement=placement, tell=tell
+            )
         return known[place]
 
     def highest_per_s(self, spec: TrialSpec) -> float:
@@ -72,7 +83,12 @@ class Ceilings:
         return max(ceiling.per_s for ceiling in self._known[_work(spec)].values())
 
     def _below_null_rate(
-        self, bare: Ceiling, *, spec: TrialSpec, tell: Callable[[str], None]
+        self,
+        bare: Ceiling,
+        *,
+        spec: TrialSpec,
+        placement: Placement,
+        tell: Callable[[str], None],
     ) -> Ceiling:
         """Return the null server's rate instead where the work is next to nothing."""
         if bare.cpu_s_per_call is None or bare.cpu_s_per_call >= SHORT_WORK_S:
@@ -82,7 +98,7 @@ class Ceilings:
         plan = load_plan(spec, address=Address(LOOPBACK, 0))
         return msgspec.structs.replace(
             bare,
-            per_s=self._calibrations.null_rate_per_s(plan),
+            per_s=self._calibrations.null_rate_per_s(plan, placement=placement),
             source=(
                 "generator and a server that does nothing, as the bare work takes only "
                 f"{bare.cpu_s_per_call * 1e6:.0f} µs"
@@ -90,12 +106,18 @@ class Ceilings:
         )
 
     def _of_waiting(
-        self, spec: TrialSpec, *, waiting_s: float, tell: Callable[[str], None]
+        self,
+        spec: TrialSpec,
+        *,
+        placement: Placement,
+        waiting_s: float,
+        tell: Callable[[str], None],
     ) -> Ceiling:
         """Return callers over waiting time, or what the slow API and the generator can carry."""
         tell("what the slow API can carry")
         calls = catalogue.slow_api_calls(spec.workload)
-        carried_per_s = slow_api.measure_rate_per_s(self._machinery) / calls
+        rate_per_s = slow_api.measure_rate_per_s(self._machinery, placement=placement)
+        carried_per_s = rate_per_s / calls
         if not isinstance(spec.load, ClosedLoop):
             return Ceiling(per_s=carried_per_s, source="what generator and slow API can carry")
         asked_per_s = spec.load.callers / waiting_s
@@ -107,12 +129,23 @@ class Ceilings:
         return Ceiling(per_s=carried_per_s, source="what generator and slow API can carry")
 
     def _of_bare_work(
-        self, spec: TrialSpec, *, environment: Environment, tell: Callable[[str], None]
+        self,
+        spec: TrialSpec,
+        *,
+        placement: Placement,
+        environment: Environment,
+        tell: Callable[[str], None],
     ) -> Ceiling:
         rates = []
-        for processes in process_counts(self._machinery.cores):
-            tell(f"the bare work in {processes} of {self._machinery.cores} processes")
-            rates.append(self._bare_rate(spec, environment=environment, processes=processes))
+        # A part of a core is used by a process of its own.
+        most = max(1, math.ceil(placement.server_cores))
+        for processes in process_counts(most):
+            tell(f"the bare work in {processes} of {most} processes")
+            rates.append(
+                self._bare_rate(
+                    spec, placement=placement, environment=environment, processes=processes
+                )
+            )
         best = max(rates, key=lambda rate: rate.per_s)
         plural = "es" if best.processes > 1 else ""
         return Ceiling(
@@ -122,7 +155,9 @@ class Ceilings:
             cpu_s_per_call=rates[0].cpu_s_per_call,
         )
 
-    def _bare_rate(self, spec: TrialSpec, *, environment: Environment, processes: int) -> _BareRate:
+    def _bare_rate(
+        self, spec: TrialSpec, *, placement: Placement, environment: Environment, processes: int
+    ) -> _BareRate:
         with TemporaryDirectory(prefix="servelab-") as scratch:
             out = Path(scratch) / "bare.json"
             command = LaunchCommand(
@@ -133,7 +168,9 @@ class Ceilings:
                     *("--out", str(out)),
                 )
             )
-            self._run_to_end(command, environment=environment, scratch=Path(scratch))
+            self._run_to_end(
+                command, placement=placement, environment=environment, scratch=Path(scratch)
+            )
             reports = msgspec.json.decode(out.read_bytes(), type=list[_BareProcess])
         try:
             return _rate(reports)
@@ -144,7 +181,12 @@ class Ceilings:
             ) from error
 
     def _run_to_end(
-        self, command: LaunchCommand, *, environment: Environment, scratch: Path
+        self,
+        command: LaunchCommand,
+        *,
+        placement: Placement,
+        environment: Environment,
+        scratch: Path,
     ) -> None:
         with self._machinery.launch(
             command,
@@ -153,6 +195,7 @@ class Ceilings:
             python_path=(catalogue.served_path(),),
             log=scratch / "log",
             address=None,
+            cpus=frozenset(placement.server_cpus),
         ) as process:
             while process.is_alive():
                 time.sleep(_POLL_S)
@@ -162,7 +205,10 @@ class Ceilings:
 
 
 def _work(spec: TrialSpec) -> tuple[object, ...]:
-    return (spec.workload, spec.parameters, spec.interpreter, spec.load)
+    return (
+        *(spec.workload, spec.parameters, spec.interpreter, spec.load),
+        *(spec.placement, spec.generators),
+    )
 
 
 def process_counts(cores: int) -> tuple[int, ...]:

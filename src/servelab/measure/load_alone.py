@@ -7,11 +7,12 @@ from ipaddress import ip_address
 import msgspec
 from msgspec import Struct
 
-from servelab.measure import audit, figures, gates
+from servelab.measure import audit, figures, gates, placing
 from servelab.measure.attempt import log_name
 from servelab.measure.calibration import Calibrations
 from servelab.measure.machinery import Machinery
 from servelab.model.load import LoadPlan, LoadProgress, LoadResult, Protocol
+from servelab.model.placement import Placement
 from servelab.model.progress import Event, Progress, Stage
 from servelab.model.trial import (
     LOAD_ALONE,
@@ -33,6 +34,8 @@ class LoadOrder(Struct, frozen=True, kw_only=True):
     requests: str
     """What is sent, in words."""
     plan: LoadPlan
+    load_cpus: tuple[int, ...] | None = None
+    """Where the generator runs; None: wherever the kernel puts it."""
     departures: tuple[str, ...] = ()
 
 
@@ -44,12 +47,14 @@ def measure(
     observe: Callable[[Event], None],
     should_stop: Callable[[], str | None],
 ) -> Trial:
-    """Return the trial; raise AuditFailed or StoreError."""
+    """Return the trial; raise AuditFailed, StoreError, or UsageError for unfit CPUs."""
+    placement = placing.everywhere(machinery.cpus, load_cpus=order.load_cpus)
     started_at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     records = folder.records_file(TRIAL_ID)
     result = machinery.generate(
         order.plan,
         records=records,
+        cpus=placement.generator_cpus,
         on_progress=lambda progress: observe(_shown(order, progress)),
         should_stop=should_stop,
     )
@@ -57,7 +62,7 @@ def measure(
     plan = order.plan
     punctuality = figures.punctuality(observed, load=plan.load)
     generator = figures.generator_usage(
-        result, records=observed, server=None, cores=machinery.cores
+        result, records=observed, server=None, cores=machinery.cpus.cores
     )
     trial = Trial(
         id=TRIAL_ID,
@@ -83,7 +88,11 @@ def measure(
             generator,
             offered_share=punctuality.offered_share,
             null_rate_per_s=_null_rate_per_s(
-                order, generator=generator, machinery=machinery, observe=observe
+                order,
+                placement=placement,
+                generator=generator,
+                machinery=machinery,
+                observe=observe,
             ),
         ),
         interpreter="",
@@ -97,6 +106,7 @@ def measure(
 def _null_rate_per_s(
     order: LoadOrder,
     *,
+    placement: Placement,
     generator: GeneratorUsage,
     machinery: Machinery,
     observe: Callable[[Event], None],
@@ -106,6 +116,7 @@ def _null_rate_per_s(
         return None
     return Calibrations(machinery).limit_per_s(
         order.plan,
+        placement=placement,
         generator=generator,
         tell=lambda detail: observe(Progress(title=order.url, stage=Stage.CEILING, detail=detail)),
     )

@@ -1,7 +1,7 @@
 """What a trial needs of the world, gathered so that a test can put a deterministic world there."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from servelab.model.environment import Environment, EnvironmentSpec, Interpreter
 from servelab.model.host import HostFacts
 from servelab.model.launch import LaunchCommand
 from servelab.model.load import LoadPlan, LoadProgress, LoadResult
+from servelab.model.placement import HostCpus
 from servelab.model.usage import ProcessUsage
 from servelab.model.worker import WorkerCount
 
@@ -41,6 +42,7 @@ class Launch(Protocol):
         variables: Mapping[str, str] | None = None,
         log: Path,
         address: Address | None,
+        cpus: frozenset[int] | None = None,
     ) -> AbstractContextManager[RunningServer]:
         """Return the block; raise PortBusy or ServerFailed."""
         ...
@@ -54,6 +56,7 @@ class Generate(Protocol):
         plan: LoadPlan,
         *,
         records: Path,
+        cpus: Sequence[tuple[int, ...]] = (),
         on_progress: Callable[[LoadProgress], None],
         should_stop: Callable[[], str | None],
     ) -> LoadResult:
@@ -81,8 +84,7 @@ class Machinery:
     sample: Callable[[int], AbstractContextManager[Sampler]]
     read_counts: Callable[[Path], tuple[WorkerCount, ...]]
     free_port: Callable[[int], int]
-    cores: int
-    """How many processes can work at once: CPUs allowed by affinity and quota, at least one."""
+    cpus: HostCpus
     listen_limit: int
     compiler: Path | None
     """A C compiler, for servers that are built from source."""
@@ -100,7 +102,7 @@ def real() -> Machinery:
     from servelab.launch.sampling import sampled
     from servelab.launch.server import launched
     from servelab.linux import ports
-    from servelab.linux.cpus import cpu_allowance
+    from servelab.linux.cpus import host_cpus
     from servelab.load.generator import generate, probe, read_records
 
     return Machinery(
@@ -112,7 +114,7 @@ def real() -> Machinery:
         sample=sampled,
         read_counts=_read_counts,
         free_port=ports.next_free_port,
-        cores=max(1, int(cpu_allowance().cores)),
+        cpus=host_cpus(),
         listen_limit=ports.listen_limit(),
         compiler=Path(compiler) if (compiler := shutil.which("cc")) else None,
         host=_in_words(facts.read()),

@@ -7,13 +7,14 @@ from msgspec import Struct
 
 from servelab import catalogue
 from servelab.errors import CannotRunHere, ServerFailed, TrialInvalid
-from servelab.measure import audit, figures, gates
+from servelab.measure import audit, figures, gates, placing
 from servelab.measure.attempt import Attempt, Attempting, load_plan, log_name, trial_id
 from servelab.measure.calibration import Calibrations
 from servelab.measure.ceiling import Ceilings
 from servelab.measure.machinery import Machinery
 from servelab.model.environment import Environment
 from servelab.model.load import LoadResult, Protocol
+from servelab.model.placement import Placement
 from servelab.model.progress import Event, Progress, Stage
 from servelab.model.trial import Ceiling, Trial, TrialSpec, TrialStatus, Warning  # noqa: A004
 from servelab.store.folder import RunFolder
@@ -27,6 +28,15 @@ class TrialMeasurer:
         self._calibrations = Calibrations(machinery)
         self._ceilings = Ceilings(machinery, calibrations=self._calibrations)
 
+    def place(self, spec: TrialSpec) -> Placement:
+        """Return where the processes of a trial run; raise UsageError."""
+        return placing.choose(
+            spec.placement,
+            cpus=self._machinery.cpus,
+            generators=spec.generators,
+            back_ends=1 if catalogue.slow_api_calls(spec.workload) else 0,
+        )
+
     def measure(
         self, spec: TrialSpec, *, folder: RunFolder, observe: Callable[[Event], None]
     ) -> Trial:
@@ -35,6 +45,7 @@ class TrialMeasurer:
         def tell(stage: Stage, detail: str) -> None:
             observe(Progress(title=spec.deployment.title, stage=stage, detail=detail))
 
+        placement = self.place(spec)
         obstacle = catalogue.why_not_here(
             spec.deployment, interpreter=spec.interpreter, compiler=self._machinery.compiler
         )
@@ -49,13 +60,17 @@ class TrialMeasurer:
         )
         try:
             ceiling = self._ceilings.find(
-                spec, environment=environment, tell=lambda detail: tell(Stage.CEILING, detail)
+                spec,
+                placement=placement,
+                environment=environment,
+                tell=lambda detail: tell(Stage.CEILING, detail),
             )
         except (ServerFailed, TrialInvalid) as error:
             raise CannotRunHere(f"its ceiling could not be measured: {error}") from error
         attempt = Attempting(
             spec,
             trial_id=trial_id(spec),
+            placement=placement,
             environment=environment,
             machinery=self._machinery,
             folder=folder,
@@ -69,24 +84,32 @@ class TrialMeasurer:
             yardstick=Yardstick(
                 ceiling=ceiling,
                 ceiling_per_s=self._ceilings.highest_per_s(spec),
-                null_rate_per_s=self._null_rate_per_s(spec, attempt=attempt, tell=tell),
-                cores=self._machinery.cores,
+                null_rate_per_s=self._null_rate_per_s(
+                    spec, placement=placement, attempt=attempt, tell=tell
+                ),
+                placement=placement,
             ),
         )
 
     def _null_rate_per_s(
-        self, spec: TrialSpec, *, attempt: Attempt, tell: Callable[[Stage, str], None]
+        self,
+        spec: TrialSpec,
+        *,
+        placement: Placement,
+        attempt: Attempt,
+        tell: Callable[[Stage, str], None],
     ) -> float | None:
         """Return what the generator reaches against no server, where it was not mostly idle."""
         if attempt.load is None or attempt.records is None:
             return None
         return self._calibrations.limit_per_s(
             load_plan(spec, address=attempt.address),
+            placement=placement,
             generator=figures.generator_usage(
                 attempt.load,
                 records=attempt.records,
                 server=None,
-                cores=self._machinery.cores,
+                cores=None,
             ),
             tell=lambda detail: tell(Stage.CEILING, detail),
         )
@@ -101,7 +124,7 @@ class Yardstick(Struct, frozen=True, kw_only=True):
     """The highest that is known for this work."""
     null_rate_per_s: float | None
     """What the generator reaches against no server; None where it was mostly idle."""
-    cores: int
+    placement: Placement
 
 
 def judge(
@@ -117,6 +140,7 @@ def judge(
         _identity(spec, attempt=attempt, environment=environment),
         ceiling=yardstick.ceiling,
         ceiling_per_s=yardstick.ceiling_per_s,
+        placement=yardstick.placement,
         log=log_name(folder.log_file(attempt.id), folder=folder),
     )
     if attempt.load is None or attempt.records is None:
@@ -187,7 +211,12 @@ def _with_figures(
             usage.voluntary_switches if usage else None, calls=ledger["ok"]
         ),
         generator=msgspec.structs.replace(
-            figures.generator_usage(load, records=records, server=usage, cores=yardstick.cores),
+            figures.generator_usage(
+                load,
+                records=records,
+                server=usage,
+                cores=yardstick.placement.shared_cores,
+            ),
             offered_share=figures.punctuality(records, load=trial.load).offered_share,
             null_rate_per_s=yardstick.null_rate_per_s,
         ),

@@ -8,6 +8,7 @@ from servelab.model.deployment import Deployment
 from servelab.model.environment import Interpreter
 from servelab.model.launch import StopReport
 from servelab.model.load import Connections, Load, Pacing
+from servelab.model.placement import Placement, PlacementWish
 from servelab.model.usage import ProcessUsage
 
 FORMAT_VERSION = 1
@@ -41,6 +42,7 @@ class TrialSpec(Struct, frozen=True, kw_only=True):
     channels: int = 1
     pacing: Pacing = Pacing.TIMER
     generators: int = 1
+    placement: PlacementWish = PlacementWish()
     timeout_s: float
     port: int | None = None
     """None: the seed's port, or the next free one."""
@@ -102,7 +104,8 @@ class GeneratorUsage(Struct, frozen=True, kw_only=True):
     cpu_share: float
     """CPU time over wall time, of one core, per generator process."""
     share_of_all_cpu: float | None
-    """Its part of the CPU time that the cores could give to generator and server."""
+    """Its part of the CPU time that the cores could give to generator and server; None where each
+    has its own."""
     processes: int
     delay_p99_s: float | None
     connections_opened: int
@@ -152,6 +155,7 @@ class Trial(Struct, frozen=True, kw_only=True):
     channels: int | None = None
     timeout_s: float
     port: int | None = None
+    placement: Placement | None = None
     ledger: dict[str, int]
     """Outcome class -> count, with ``scheduled`` and ``sent``."""
     window_s: float | None = None

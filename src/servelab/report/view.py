@@ -141,6 +141,8 @@ def _figures(trial: Trial) -> Iterable[Line]:
         calls = " / ".join(str(calls) for calls in trial.calls_per_worker.values())
         yield Line("Calls per worker:", calls)
     yield Line("Failures:", failures_by_class(trial))
+    if trial.placement is not None:
+        yield Line("Placement:", trial.placement.note)
     yield from (Line("Why:", f"{cause.sentence}.") for cause in explain(trial))
 
 
