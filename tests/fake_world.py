@@ -20,7 +20,14 @@ from servelab.measure.machinery import Machinery
 from servelab.model.address import Address
 from servelab.model.environment import Environment, EnvironmentSpec, Interpreter, Package
 from servelab.model.launch import LaunchCommand, StopReport
-from servelab.model.load import ClosedLoop, LoadPlan, LoadProgress, LoadResult, OpenLoop
+from servelab.model.load import (
+    ClosedLoop,
+    LoadPlan,
+    LoadProgress,
+    LoadResult,
+    OpenLoop,
+    Scheduling,
+)
 from servelab.model.outcome import Outcome
 from servelab.model.placement import HostCpus
 from servelab.model.usage import MemoryKind, ProcessUsage
@@ -64,6 +71,8 @@ class World:
     loads: int = 0
     plans: list[LoadPlan] = field(default_factory=list)
     cpus: HostCpus = TWO_CPUS
+    grants: Scheduling = Scheduling.NORMAL
+    """What the kernel permits to the generator."""
     server_cpus: list[frozenset[int] | None] = field(default_factory=list)
     """Where each program was to run."""
     load_cpus: list[Sequence[tuple[int, ...]]] = field(default_factory=list)
@@ -192,6 +201,7 @@ class World:
             connections_opened=count,
             cpu_s=0.001 * count,
             generator_processes=1,
+            scheduling=self.grants if plan.scheduling is self.grants else Scheduling.NORMAL,
             in_flight_area_s=times_s,
             response_time_sum_s=times_s,
         )

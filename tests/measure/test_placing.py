@@ -9,6 +9,7 @@ from tests.test_whole_tool import trials_of
 
 from servelab.errors import UsageError
 from servelab.measure import placing
+from servelab.model.load import ClosedLoop, Load, OpenLoop, Pacing, Scheduling
 from servelab.model.placement import HostCpus, Placement, PlacementWish
 
 AUTO = PlacementWish()
@@ -176,6 +177,30 @@ def test_a_cpu_that_cannot_be_had_is_one_sentence(asked: tuple[int, ...], senten
         placing.everywhere(cpus, load_cpus=asked)
 
 
+@pytest.mark.parametrize(
+    ("load", "pacing", "count", "expected"),
+    [
+        (OpenLoop(rate_per_s=1), Pacing.TIMER, 2, Scheduling.FIFO),
+        (OpenLoop(rate_per_s=1), Pacing.TIMER, 4, Scheduling.NORMAL),
+        (OpenLoop(rate_per_s=1), Pacing.SPIN, 2, Scheduling.NORMAL),
+        (ClosedLoop(callers=1), Pacing.TIMER, 2, Scheduling.NORMAL),
+    ],
+)
+def test_real_time_is_for_a_waiting_generator_on_shared_cores(
+    load: Load, pacing: Pacing, count: int, expected: Scheduling
+) -> None:
+    placement = chosen(machine(count))
+    assert placing.scheduling(load, pacing=pacing, placement=placement) is expected
+
+
+def test_load_alone_asks_for_real_time_unless_it_has_cpus_of_its_own() -> None:
+    open_loop, cpus = OpenLoop(rate_per_s=1), machine(2)
+    for load_cpus, expected in ((None, Scheduling.FIFO), ((1,), Scheduling.NORMAL)):
+        placement = placing.everywhere(cpus, load_cpus=load_cpus)
+        found = placing.scheduling(open_loop, pacing=Pacing.TIMER, placement=placement)
+        assert found is expected
+
+
 # ---- the whole tool
 
 
@@ -243,3 +268,14 @@ def test_auto_generators_fill_the_cpus_that_were_given(run: Run) -> None:
     run(world, "run", "sync-devserver", "cpu", *options)
     assert world.plans[-1].generators == 3
     assert world.load_cpus == [((1,), (2,), (3,))]
+
+
+def test_an_open_loop_on_shared_cores_asks_for_real_time_and_tells_what_it_got(run: Run) -> None:
+    world = World({"flask": Script(service_s=0.001)}, grants=Scheduling.FIFO)
+    _, printed, _ = run(world, "run", "sync-devserver", "cpu", "--rate", "10", "-n", "20")
+    asked = [plan.scheduling for plan in world.plans]
+    assert Scheduling.FIFO in asked
+    assert "; generator in real time\n" in printed
+    _, printed, _ = run(world, "run", "sync-devserver", "cpu", "--json")
+    assert {plan.scheduling for plan in world.plans[len(asked) :]} == {Scheduling.NORMAL}
+    assert trials_of(printed)[0]["generator"]["scheduling"] == "normal"

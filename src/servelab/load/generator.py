@@ -14,7 +14,7 @@ from servelab.load.crew import engines, follow
 from servelab.load.ledger import SAMPLES
 from servelab.load.record import COLUMNS, NEVER
 from servelab.load.shares import split
-from servelab.model.load import LoadPlan, LoadProgress, LoadResult, Tls
+from servelab.model.load import LoadPlan, LoadProgress, LoadResult, Scheduling, Tls
 from servelab.model.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ class _Books(Struct, frozen=True, kw_only=True):
     idle_closes: int
     cpu_s: tuple[float, ...]
     busy_share: float | None
+    scheduling: Scheduling
     area_ns: int
     samples: tuple[str, ...]
     was_interrupted: bool
@@ -133,6 +134,7 @@ def _add_up(results: Sequence[dict[str, Any]]) -> _Books:
         for kind, number in result["failures"].items():
             if number:
                 failures[Outcome(int(kind))] = failures.get(Outcome(int(kind)), 0) + number
+    granted = {result["scheduling"] for result in results}
     shares = [result["busy_share"] for result in results if result["busy_share"] is not None]
     return _Books(
         records=sum(result["records"] for result in results),
@@ -144,6 +146,7 @@ def _add_up(results: Sequence[dict[str, Any]]) -> _Books:
         idle_closes=sum(result["idle_closes"] for result in results),
         cpu_s=tuple(result["cpu_s"] for result in results),
         busy_share=max(shares, default=None),
+        scheduling=Scheduling.FIFO if granted == {Scheduling.FIFO.value} else Scheduling.NORMAL,
         area_ns=sum(result["area_ns"] for result in results),
         samples=tuple(sample for result in results for sample in result["samples"])[:SAMPLES],
         was_interrupted=any(result["was_interrupted"] for result in results),
@@ -184,6 +187,7 @@ def _balance(books: _Books, counts: Counts, *, records: Path) -> LoadResult:
         samples=books.samples,
         was_interrupted=books.was_interrupted,
         busy_share=books.busy_share,
+        scheduling=books.scheduling,
     )
 
 

@@ -13,7 +13,7 @@ from servelab import catalogue
 from servelab.errors import AuditFailed, PortBusy, ServerFailed, TrialInvalid
 from servelab.launch.server import RunningServer
 from servelab.load.generator import Records
-from servelab.measure import slow_api
+from servelab.measure import placing, slow_api
 from servelab.measure.machinery import Machinery
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.environment import Environment
@@ -143,13 +143,20 @@ class Attempting:
         self._tell(Stage.LOADING)
         with self._machinery.sample(server.supervisor_pid) as sampler:
             result = self._machinery.generate(
-                load_plan(self._spec, address=self._seen.address),
+                self._plan_under_load(),
                 records=records,
                 cpus=self._placement.generator_cpus,
                 on_progress=self._show_load,
                 should_stop=lambda: None if server.is_alive() else f"it ended with {server.exit}",
             )
         self._note(load=result, records=self._machinery.read_records(records), usage=sampler.usage)
+
+    def _plan_under_load(self) -> LoadPlan:
+        spec = self._spec
+        return msgspec.structs.replace(
+            load_plan(spec, address=self._seen.address),
+            scheduling=placing.scheduling(spec.load, pacing=spec.pacing, placement=self._placement),
+        )
 
     def _judge_end(self, server: RunningServer) -> None:
         if not server.is_alive():

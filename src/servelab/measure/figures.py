@@ -135,6 +135,7 @@ def generator_usage(
         connections_opened=result.connections_opened,
         cpu_us_per_request=result.cpu_s / ok * 1e6 if ok else None,
         pacing=result.pacing,
+        scheduling=result.scheduling,
         busy_share=result.busy_share,
         cpu_s_by_process=result.cpu_s_by_process,
     )

@@ -52,7 +52,7 @@ def measure(
     started_at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     records = folder.records_file(TRIAL_ID)
     result = machinery.generate(
-        order.plan,
+        _scheduled(order.plan, placement=placement),
         records=records,
         cpus=placement.generator_cpus,
         on_progress=lambda progress: observe(_shown(order, progress)),
@@ -100,7 +100,21 @@ def measure(
         samples=list(result.samples),
     )
     trial = msgspec.structs.replace(trial, **figures.parts_of_response_times(observed))
-    return _judged(trial, result=result, recorded=len(observed), punctuality=punctuality)
+    return _judged(
+        trial,
+        result=result,
+        recorded=len(observed),
+        punctuality=punctuality,
+        remedy=gates.remedy_of_lateness(result.scheduling, is_apart=placement.generator_is_apart),
+    )
+
+
+def _scheduled(plan: LoadPlan, *, placement: Placement) -> LoadPlan:
+    """Return the plan with the scheduling that it needs beside a server on this machine."""
+    if not ip_address(plan.target.host).is_loopback:
+        return plan
+    how = placing.scheduling(plan.load, pacing=plan.pacing, placement=placement)
+    return msgspec.structs.replace(plan, scheduling=how)
 
 
 def _null_rate_per_s(
@@ -138,7 +152,7 @@ def _shown(order: LoadOrder, progress: LoadProgress) -> Progress:
 
 
 def _judged(
-    trial: Trial, *, result: LoadResult, recorded: int, punctuality: gates.Punctuality
+    trial: Trial, *, result: LoadResult, recorded: int, punctuality: gates.Punctuality, remedy: str
 ) -> Trial:
     bugs = list(audit.errors_of_generator(result, recorded=recorded))
     if bugs:
@@ -148,7 +162,7 @@ def _judged(
             reason="the books do not balance, a bug in servelab: " + "; ".join(bugs),
             audit_errors=bugs,
         )
-    status, reason = gates.status_of_generator(punctuality, load=trial.load)
+    status, reason = gates.status_of_generator(punctuality, load=trial.load, remedy=remedy)
     if status is TrialStatus.OK:
         status, reason = gates.status_of(result)
     if result.was_interrupted:

@@ -1,4 +1,4 @@
-"""Which CPUs server and generator get; pure.
+"""Which CPUs server and generator get, and how the generator gets its turn; pure.
 
 From four cores up each has its own, so that neither takes CPU time from the other. Below that a
 core for the generator alone would take a third or a half of the machine from the server, and the
@@ -11,6 +11,7 @@ all its hardware threads: a server on the other thread of the generator's core w
 from collections.abc import Sequence
 
 from servelab.errors import UsageError
+from servelab.model.load import Load, OpenLoop, Pacing, Scheduling
 from servelab.model.placement import HostCpus, Placement, PlacementWish, cpu_list, in_words
 
 FEWEST_TO_SEPARATE = 4
@@ -41,8 +42,10 @@ def everywhere(cpus: HostCpus, *, load_cpus: tuple[int, ...] | None = None) -> P
     _require_allowed(load_cpus, option="--load-cpus", cpus=cpus)
     load = load_cpus or cpus.allowed
     pinned = tuple((cpu,) for cpu in load) if load_cpus else (cpus.allowed,)
+    # CPUs that were named are taken for the generator's own.
+    others = tuple(cpu for cpu in cpus.allowed if cpu not in (load_cpus or ()))
     return Placement(
-        server_cpus=cpus.allowed,
+        server_cpus=others or cpus.allowed,
         load_cpus=load,
         is_shared=True,
         shared_cores=cpus.cores,
@@ -51,6 +54,18 @@ def everywhere(cpus: HostCpus, *, load_cpus: tuple[int, ...] | None = None) -> P
         server_cores=cpus.cores,
         note=f"generator on {in_words(load)}",
     )
+
+
+def scheduling(load: Load, *, pacing: Pacing, placement: Placement) -> Scheduling:
+    """Return how the generator should get its turn: in real time where it shares CPUs and waits.
+
+    In an open loop it sleeps most of the time and must be punctual. In a closed loop it would take
+    the CPU from the server at the server's cost, and spinning it would never give it back.
+    """
+    must_be_punctual = isinstance(load, OpenLoop) and pacing is Pacing.TIMER
+    if must_be_punctual and not placement.generator_is_apart:
+        return Scheduling.FIFO
+    return Scheduling.NORMAL
 
 
 def _require_allowed(asked: tuple[int, ...] | None, *, option: str, cpus: HostCpus) -> None:

@@ -241,7 +241,14 @@ def _with_verdict(trial: Trial, *, attempt: Attempt, load: LoadResult, spec: Tri
     status, reason = attempt.status, attempt.reason
     punctuality = figures.punctuality(attempt.records, load=spec.load)
     if status is TrialStatus.OK:
-        status, reason = gates.status_of_generator(punctuality, load=spec.load)
+        status, reason = gates.status_of_generator(
+            punctuality,
+            load=spec.load,
+            remedy=gates.remedy_of_lateness(
+                load.scheduling,
+                is_apart=trial.placement is not None and trial.placement.generator_is_apart,
+            ),
+        )
     if status is TrialStatus.OK:
         status, reason = gates.status_of(load)
     warnings = [

@@ -53,6 +53,11 @@ class Placement(Struct, frozen=True, kw_only=True):
     """In words, with the reason."""
 
     @property
+    def generator_is_apart(self) -> bool:
+        """Tell whether no CPU of the generator is the server's, too."""
+        return not set(self.server_cpus) & {cpu for cpus in self.generator_cpus for cpu in cpus}
+
+    @property
     def server_core_count(self) -> int:
         """Return the whole cores of the server, at least one: what "2 x cores" refers to."""
         return max(1, int(self.server_cores))

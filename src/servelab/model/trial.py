@@ -7,7 +7,7 @@ from msgspec import Struct, field
 from servelab.model.deployment import Deployment
 from servelab.model.environment import Interpreter
 from servelab.model.launch import StopReport
-from servelab.model.load import Connections, Load, Pacing
+from servelab.model.load import Connections, Load, Pacing, Scheduling
 from servelab.model.placement import Placement, PlacementWish
 from servelab.model.usage import ProcessUsage
 
@@ -112,6 +112,7 @@ class GeneratorUsage(Struct, frozen=True, kw_only=True):
     cpu_us_per_request: float | None = None
     """CPU time / correct answers, in microseconds."""
     pacing: Pacing = Pacing.TIMER
+    scheduling: Scheduling = Scheduling.NORMAL
     busy_share: float | None = None
     """Of spinning generators: the share of time in which the busiest of them had work."""
     cpu_s_by_process: tuple[float, ...] = ()

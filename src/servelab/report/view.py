@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from servelab.explain.causes import explain
 from servelab.measure import gates
-from servelab.model.load import Connections, Load, OpenLoop
+from servelab.model.load import Connections, Load, OpenLoop, Scheduling
 from servelab.model.trial import Times, Trial, TrialStatus
 from servelab.report import quantities
 
@@ -142,7 +142,7 @@ def _figures(trial: Trial) -> Iterable[Line]:
         yield Line("Calls per worker:", calls)
     yield Line("Failures:", failures_by_class(trial))
     if trial.placement is not None:
-        yield Line("Placement:", trial.placement.note)
+        yield Line("Placement:", _placement(trial))
     yield from (Line("Why:", f"{cause.sentence}.") for cause in explain(trial))
 
 
@@ -152,6 +152,13 @@ def _cpu(trial: Trial) -> str:
         text += f", {quantities.percent(trial.work_share)} of it the bare work"
     if trial.voluntary_switches_per_call is not None:
         text += f"; {quantities.count(trial.voluntary_switches_per_call)} context switches"
+    return text
+
+
+def _placement(trial: Trial) -> str:
+    text = trial.placement.note if trial.placement else quantities.MISSING
+    if trial.generator is not None and trial.generator.scheduling is Scheduling.FIFO:
+        return f"{text}; generator in real time"
     return text
 
 
