@@ -58,7 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--num", default="10", help="work of one call")
+    parser.add_argument("--only", default="", help="variants whose name has this in it")
     options = parser.parse_args(arguments)
+    variants = tuple(each for each in VARIANTS if options.only in each.name)
     world = machinery.real()
     variant = VARIANTS[0]
 
@@ -72,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     order = random.Random(1)  # noqa: S311 - an order, no secret
     with TemporaryDirectory() as scratch:
         for number in range(options.rounds):
-            for variant in order.sample(VARIANTS, len(VARIANTS)):
+            for variant in order.sample(variants, len(variants)):
                 folder = _folder(Path(scratch) / f"{number}-{variant.name}")
                 spec = _spec(variant, num=options.num, seconds=options.seconds)
                 trial = measurer.measure(spec, folder=folder, observe=lambda _: None)
@@ -117,9 +119,9 @@ def _print(found: dict[str, list[tuple[float, ...]]]) -> None:
     headings = ("answers/s", "delay p50, ms", "delay p99, ms", "response p50, ms")
     print("| generator |", " | ".join((*headings, "response p99, ms", "server's cores")), "|")
     print("| --- |" + " --: |" * 6)
-    for variant in VARIANTS:
-        columns = zip(*found[variant.name], strict=True)
-        print(f"| {variant.name} |", " | ".join(map(_cell, columns)), "|")
+    for name, figures in sorted(found.items()):
+        columns = zip(*figures, strict=True)
+        print(f"| {name} |", " | ".join(map(_cell, columns)), "|")
 
 
 def _cell(values: Sequence[float]) -> str:

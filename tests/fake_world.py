@@ -13,13 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from servelab.errors import EnvironmentNotBuilt, PortBusy, ServerExited
+from servelab.errors import CannotRunHere, EnvironmentNotBuilt, PortBusy, ServerExited
 from servelab.launch.server import Exit
+from servelab.linux.cgroups import GroupFigures
 from servelab.load.generator import ProbeAnswer, Records
 from servelab.measure.machinery import Machinery
 from servelab.model.address import Address
 from servelab.model.environment import Environment, EnvironmentSpec, Interpreter, Package
 from servelab.model.launch import LaunchCommand, StopReport
+from servelab.model.limits import Limits
 from servelab.model.load import (
     ClosedLoop,
     LoadPlan,
@@ -48,6 +50,7 @@ class Script:
     workers: int = 1
     dies_at_start: bool = False
     dies_under_load: bool = False
+    oom_kills: int = 0
     cannot_be_built: bool = False
     finds_port_taken: bool = False
     lost_by_workers: int = 0
@@ -75,6 +78,9 @@ class World:
     """What the kernel permits to the generator."""
     server_cpus: list[frozenset[int] | None] = field(default_factory=list)
     """Where each program was to run."""
+    limits: list[Limits | None] = field(default_factory=list)
+    """Of each program."""
+    cannot_limit: str = ""
     load_cpus: list[Sequence[tuple[int, ...]]] = field(default_factory=list)
     """Where each load was to run."""
     _counts: tuple[WorkerCount, ...] = ()
@@ -94,9 +100,15 @@ class World:
             read_counts=lambda _path: self._counts,
             free_port=lambda first: first + self.busy_ports,
             cpus=self.cpus,
+            require_limits=self.require_limits,
             listen_limit=4096,
             compiler=None,
         )
+
+    def require_limits(self, _limits: Limits) -> None:
+        """Refuse where the script says so."""
+        if self.cannot_limit:
+            raise CannotRunHere(self.cannot_limit)
 
     def ensure_environment(
         self, spec: EnvironmentSpec, *, interpreter: Interpreter, on_progress: Callable[[str], None]
@@ -126,10 +138,12 @@ class World:
         log: Path,
         address: Address | None,
         cpus: frozenset[int] | None = None,
+        limits: Limits | None = None,
     ) -> Iterator[Any]:
         """Run nothing; the bare work writes its file, a server follows its script."""
         assert directory.is_dir()
         self.server_cpus.append(cpus)
+        self.limits.append(limits)
         assert all(path.is_dir() for path in python_path)
         assert programs is None or programs.name == "bin"
         if any(word.endswith("bare.py") for word in command.argv):
@@ -226,6 +240,7 @@ class FakeServer:
     exit: Exit | None = None
     supervisor_pid: int = 1
     stopped: int = 0
+    looks: int = 0
 
     def is_alive(self) -> bool:
         """Tell whether it lives: it may die under load."""
@@ -243,6 +258,16 @@ class FakeServer:
     def foreign_listeners(self) -> tuple[object, ...]:
         """Share the port with nobody."""
         return ()
+
+    def group_figures(self) -> GroupFigures:
+        """Have been stopped in three of four periods since the last look."""
+        self.looks += 1
+        return GroupFigures(
+            periods=4 * self.looks,
+            throttled_periods=3 * self.looks,
+            throttled_s=0.5 * self.looks,
+            oom_kills=self.script.oom_kills,
+        )
 
     def log_tail(self, _lines: int = 12) -> tuple[str, ...]:
         """Have written two lines."""

@@ -3,6 +3,7 @@
 import os
 
 from servelab.errors import UsageError
+from servelab.model.limits import Limits, parse_memory
 from servelab.model.load import ClosedLoop, Connections, Load, OpenLoop, Pacing
 from servelab.model.placement import parse_cpu_list
 
@@ -64,6 +65,23 @@ def cpus_of(text: str, *, option: str) -> tuple[int, ...] | None:
         raise UsageError(f"{option} {text!r}: write CPUs as 0-3,6, or {AUTO}") from None
 
 
+def limits_of(*, cpus: float | None, memory: str | None) -> Limits | None:
+    """Return what the server may use at most, None for all there is; UsageError."""
+    if cpus is None and memory is None:
+        return None
+    return Limits(cpus=cpus, memory_bytes=None if memory is None else _memory_of(memory))
+
+
+def _memory_of(text: str) -> int:
+    try:
+        found = parse_memory(text)
+    except ValueError:
+        raise UsageError(f"--memory {text!r}: write it as 512m or 2g") from None
+    if found < _LEAST_MEMORY:
+        raise UsageError(f"--memory {text!r}: no server starts with less than 8m")
+    return found
+
+
 def generators_of(text: str, *, load_cpus: tuple[int, ...] | None = None) -> int:
     """Return the number of generator processes; UsageError.
 
@@ -77,3 +95,4 @@ def generators_of(text: str, *, load_cpus: tuple[int, ...] | None = None) -> int
 
 
 _MOST_GENERATORS = 64
+_LEAST_MEMORY = 8 << 20

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 ARRIVING = "How calls arrive"
-PLACING = "Where it runs"
+PLACING = "Where it runs, and on how much"
 
 Rate = Annotated[
     float | None,
@@ -68,6 +68,21 @@ LoadCpusAlone = Annotated[
         metavar="LIST|auto",
         help="Where the generator runs, each process on one CPU. auto: wherever there is room.",
         rich_help_panel=PLACING,
+    ),
+]
+CpuLimit = Annotated[
+    float | None,
+    typer.Option(
+        min=0.01,
+        max=4096,
+        help="Cores' worth of CPU time for the server, such as 0.5.",
+        rich_help_panel=PLACING,
+    ),
+]
+MemoryLimit = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE", help="Memory for the server, such as 512m.", rich_help_panel=PLACING
     ),
 ]
 ResultsFolder = Annotated[

@@ -12,6 +12,7 @@ from servelab.experiment.plan import RunOptions, default_timeout_s
 from servelab.linux import ports
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.deployment import Deployment
+from servelab.model.limits import Limits
 from servelab.model.load import Load, Pacing
 from servelab.model.placement import PlacementWish
 
@@ -27,6 +28,7 @@ def parse(
     pacing: Pacing,
     generators: int,
     placement: PlacementWish,
+    limits: Limits | None,
     requests: int | None,
     duration_s: float | None,
     timeout_s: float | None,
@@ -54,6 +56,7 @@ def parse(
         pacing=pacing,
         generators=generators,
         placement=placement,
+        limits=limits,
         requests=None if duration_s is not None else requests or DEFAULT_REQUESTS,
         duration_s=duration_s,
         connections=None if connections is None else loads.connections_of(connections),

@@ -84,6 +84,8 @@ def run(
     ] = None,
     server_cpus: option_types.ServerCpus = loads.AUTO,
     load_cpus: option_types.LoadCpus = loads.AUTO,
+    cpus: option_types.CpuLimit = None,
+    memory: option_types.MemoryLimit = None,
     out: option_types.ResultsFolder = None,
     as_json: option_types.AsJson = False,
     quiet: Annotated[
@@ -120,6 +122,7 @@ def run(
         pacing=loads.pacing_of(pacing),
         generators=loads.generators_of(generators, load_cpus=where.load_cpus),
         placement=where,
+        limits=loads.limits_of(cpus=cpus, memory=memory),
         requests=requests,
         duration_s=duration,
         timeout_s=timeout,
@@ -132,7 +135,7 @@ def run(
     specs = plan.trials(deployments, options=options)
     measurer = TrialMeasurer(machinery.real())
     for spec in specs:
-        measurer.place(spec)  # what cannot be is told before anything is stored
+        measurer.check(spec)  # what cannot be is told before anything is stored
     printer = printers.choose(as_json=as_json, quiet=quiet, verbose=verbose)
     folder = results.new_folder(out, name=_name(targets))
     return _measure(specs, measurer=measurer, folder=folder, printer=printer)

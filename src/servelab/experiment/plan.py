@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from servelab.model.deployment import Deployment, Interface
 from servelab.model.environment import Interpreter
+from servelab.model.limits import Limits
 from servelab.model.load import ClosedLoop, Connections, Load, Pacing
 from servelab.model.placement import PlacementWish
 from servelab.model.trial import TrialSpec
@@ -24,6 +25,7 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     pacing: Pacing = Pacing.TIMER
     generators: int = 1
     placement: PlacementWish = PlacementWish()
+    limits: Limits | None = None
     requests: int | None = 300
     duration_s: float | None = None
     connections: Connections | None = None
@@ -49,6 +51,7 @@ def _trial(deployment: Deployment, *, options: RunOptions) -> TrialSpec:
         pacing=options.pacing,
         generators=options.generators,
         placement=options.placement,
+        limits=options.limits,
         requests=options.requests,
         duration_s=options.duration_s,
         connections=options.connections or (Connections.KEPT if is_grpc else Connections.FRESH),

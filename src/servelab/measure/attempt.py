@@ -12,18 +12,20 @@ import msgspec
 from servelab import catalogue
 from servelab.errors import AuditFailed, PortBusy, ServerFailed, TrialInvalid
 from servelab.launch.server import RunningServer
+from servelab.linux.cgroups import GroupFigures
 from servelab.load.generator import Records
 from servelab.measure import placing, slow_api
 from servelab.measure.machinery import Machinery
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.environment import Environment
 from servelab.model.launch import LaunchCommand, StopReport
+from servelab.model.limits import mebibytes
 from servelab.model.load import LoadPlan, LoadProgress, LoadResult
 from servelab.model.outcome import Outcome
 from servelab.model.placement import Placement
 from servelab.model.progress import Event, Progress, Stage
 from servelab.model.trial import TrialSpec, TrialStatus
-from servelab.model.usage import ProcessUsage
+from servelab.model.usage import ProcessUsage, Throttling
 from servelab.model.worker import WorkerCount
 from servelab.served import workloads
 from servelab.store.folder import RunFolder
@@ -50,6 +52,7 @@ class Attempt:
     load: LoadResult | None = None
     records: Records | None = None
     usage: ProcessUsage | None = None
+    throttling: Throttling | None = None
     stop: StopReport | None = None
     workers: tuple[WorkerCount, ...] = ()
 
@@ -130,17 +133,29 @@ class Attempting:
             log=self._folder.log_file(self._id),
             address=self._seen.address,
             cpus=frozenset(self._placement.server_cpus),
+            limits=self._spec.limits,
         ) as server:
             try:
                 yield server
             except Exception:
-                self._note(stop=server.stop())
+                self._note_end(server)
                 raise
-            self._note(stop=server.stop())
+            self._note_end(server)
+
+    def _note_end(self, server: RunningServer) -> None:
+        """Stop the server; where its limit of memory had something killed, that is the reason."""
+        self._note(stop=server.stop())
+        limits = self._spec.limits
+        if limits is not None and limits.memory_bytes and server.group_figures().oom_kills:
+            raise ServerFailed(
+                f"killed by the memory limit ({mebibytes(limits.memory_bytes)}); give it more with "
+                "--memory, or ask less at a time"
+            )
 
     def _put_load(self, server: RunningServer) -> None:
         records = self._folder.records_file(self._id)
         self._tell(Stage.LOADING)
+        counted = server.group_figures()
         with self._machinery.sample(server.supervisor_pid) as sampler:
             result = self._machinery.generate(
                 self._plan_under_load(),
@@ -149,6 +164,7 @@ class Attempting:
                 on_progress=self._show_load,
                 should_stop=lambda: None if server.is_alive() else f"it ended with {server.exit}",
             )
+        self._note_throttling(server, since=counted)
         self._note(load=result, records=self._machinery.read_records(records), usage=sampler.usage)
 
     def _plan_under_load(self) -> LoadPlan:
@@ -156,6 +172,18 @@ class Attempting:
         return msgspec.structs.replace(
             load_plan(spec, address=self._seen.address),
             scheduling=placing.scheduling(spec.load, pacing=spec.pacing, placement=self._placement),
+        )
+
+    def _note_throttling(self, server: RunningServer, *, since: GroupFigures) -> None:
+        now, limits = server.group_figures(), self._spec.limits
+        if limits is None or limits.cpus is None:
+            return
+        self._note(
+            throttling=Throttling(
+                periods=now.periods - since.periods,
+                throttled_periods=now.throttled_periods - since.throttled_periods,
+                throttled_s=now.throttled_s - since.throttled_s,
+            )
         )
 
     def _judge_end(self, server: RunningServer) -> None:

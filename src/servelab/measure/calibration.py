@@ -19,6 +19,7 @@ from servelab.errors import PortBusy, ServerFailed, TrialInvalid
 from servelab.measure.machinery import Machinery
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.launch import LaunchCommand
+from servelab.model.limits import Limits
 from servelab.model.load import ClosedLoop, LoadPlan, Protocol, Request, Tls
 from servelab.model.outcome import Outcome
 from servelab.model.placement import Placement, cpu_list
@@ -69,16 +70,18 @@ class Calibrations:
         except (ServerFailed, TrialInvalid, PortBusy):
             return None
 
-    def null_rate_per_s(self, plan: LoadPlan, *, placement: Placement) -> float:
-        """Return what the generator of a plan reaches against the null server."""
+    def null_rate_per_s(
+        self, plan: LoadPlan, *, placement: Placement, limits: Limits | None = None
+    ) -> float:
+        """Return what the generator of a plan reaches against the null server, under limits."""
         bare = _bare_plan(plan)
-        key = _key(bare, host=self._machinery.host, placement=placement)
+        key = _key(bare, host=self._machinery.host, placement=placement, limits=limits)
         if key not in self._rates_per_s:
-            self._rates_per_s[key] = self._measure(bare, placement=placement)
+            self._rates_per_s[key] = self._measure(bare, placement=placement, limits=limits)
             _write(self._machinery.calibration_file, _Known(rates_per_s=self._rates_per_s))
         return self._rates_per_s[key]
 
-    def _measure(self, bare: LoadPlan, *, placement: Placement) -> float:
+    def _measure(self, bare: LoadPlan, *, placement: Placement, limits: Limits | None) -> float:
         address = Address(LOOPBACK, self._machinery.free_port(_FIRST_PORT))
         plan = msgspec.structs.replace(bare, target=address)
         secret = () if plan.tls is None else ("--certificate", str(_CERTIFICATE))
@@ -96,6 +99,7 @@ class Calibrations:
                 log=Path(scratch) / "null_server.log",
                 address=address,
                 cpus=frozenset(placement.server_cpus),
+                limits=limits,
             ) as server:
                 server.wait_ready(lambda: self._ask(plan), timeout_s=_READY_TIMEOUT_S)
                 result = self._machinery.generate(
@@ -133,7 +137,7 @@ def _bare_plan(plan: LoadPlan) -> LoadPlan:
     )
 
 
-def _key(bare: LoadPlan, *, host: str, placement: Placement) -> str:
+def _key(bare: LoadPlan, *, host: str, placement: Placement, limits: Limits | None) -> str:
     """Return all that the rate depends on, in words."""
     assert isinstance(bare.load, ClosedLoop)  # noqa: S101 - a bare plan has no other load
     words = [
@@ -149,6 +153,7 @@ def _key(bare: LoadPlan, *, host: str, placement: Placement) -> str:
         f"{bare.generators} generators",
         bare.pacing.value,
         "plain" if bare.tls is None else "tls",
+        *(() if limits is None else (f"server limited to {limits}",)),
     ]
     return ", ".join(words)
 

@@ -19,6 +19,7 @@ from servelab.measure.machinery import Machinery
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.environment import Environment
 from servelab.model.launch import LaunchCommand
+from servelab.model.limits import Limits
 from servelab.model.load import ClosedLoop
 from servelab.model.placement import Placement
 from servelab.model.trial import Ceiling, TrialSpec
@@ -98,7 +99,9 @@ class Ceilings:
         plan = load_plan(spec, address=Address(LOOPBACK, 0))
         return msgspec.structs.replace(
             bare,
-            per_s=self._calibrations.null_rate_per_s(plan, placement=placement),
+            per_s=self._calibrations.null_rate_per_s(
+                plan, placement=placement, limits=of_cpu_time(spec.limits)
+            ),
             source=(
                 "generator and a server that does nothing, as the bare work takes only "
                 f"{bare.cpu_s_per_call * 1e6:.0f} µs"
@@ -169,7 +172,11 @@ class Ceilings:
                 )
             )
             self._run_to_end(
-                command, placement=placement, environment=environment, scratch=Path(scratch)
+                command,
+                placement=placement,
+                limits=of_cpu_time(spec.limits),
+                environment=environment,
+                scratch=Path(scratch),
             )
             reports = msgspec.json.decode(out.read_bytes(), type=list[_BareProcess])
         try:
@@ -185,6 +192,7 @@ class Ceilings:
         command: LaunchCommand,
         *,
         placement: Placement,
+        limits: Limits | None,
         environment: Environment,
         scratch: Path,
     ) -> None:
@@ -196,6 +204,7 @@ class Ceilings:
             log=scratch / "log",
             address=None,
             cpus=frozenset(placement.server_cpus),
+            limits=limits,
         ) as process:
             while process.is_alive():
                 time.sleep(_POLL_S)
@@ -207,8 +216,18 @@ class Ceilings:
 def _work(spec: TrialSpec) -> tuple[object, ...]:
     return (
         *(spec.workload, spec.parameters, spec.interpreter, spec.load),
-        *(spec.placement, spec.generators),
+        *(spec.placement, spec.limits, spec.generators),
     )
+
+
+def of_cpu_time(limits: Limits | None) -> Limits | None:
+    """Return the part of a server's limits under which its ceiling is measured.
+
+    A limit of memory slows no work down, but could kill as many processes as there are cores.
+    """
+    if limits is None or limits.cpus is None:
+        return None
+    return Limits(cpus=limits.cpus)
 
 
 def process_counts(cores: int) -> tuple[int, ...]:

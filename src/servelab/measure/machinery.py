@@ -13,6 +13,7 @@ from servelab.model.address import Address
 from servelab.model.environment import Environment, EnvironmentSpec, Interpreter
 from servelab.model.host import HostFacts
 from servelab.model.launch import LaunchCommand
+from servelab.model.limits import Limits
 from servelab.model.load import LoadPlan, LoadProgress, LoadResult
 from servelab.model.placement import HostCpus
 from servelab.model.usage import ProcessUsage
@@ -43,6 +44,7 @@ class Launch(Protocol):
         log: Path,
         address: Address | None,
         cpus: frozenset[int] | None = None,
+        limits: Limits | None = None,
     ) -> AbstractContextManager[RunningServer]:
         """Return the block; raise PortBusy or ServerFailed."""
         ...
@@ -85,6 +87,8 @@ class Machinery:
     read_counts: Callable[[Path], tuple[WorkerCount, ...]]
     free_port: Callable[[int], int]
     cpus: HostCpus
+    require_limits: Callable[[Limits], None]
+    """Raises CannotRunHere where a server cannot be limited so."""
     listen_limit: int
     compiler: Path | None
     """A C compiler, for servers that are built from source."""
@@ -99,6 +103,7 @@ def real() -> Machinery:
     from servelab.environment.build import ensure
     from servelab.environment.cache import cache_directory
     from servelab.host import facts
+    from servelab.launch import limiting
     from servelab.launch.sampling import sampled
     from servelab.launch.server import launched
     from servelab.linux import ports
@@ -115,6 +120,7 @@ def real() -> Machinery:
         read_counts=_read_counts,
         free_port=ports.next_free_port,
         cpus=host_cpus(),
+        require_limits=limiting.require,
         listen_limit=ports.listen_limit(),
         compiler=Path(compiler) if (compiler := shutil.which("cc")) else None,
         host=_in_words(facts.read()),

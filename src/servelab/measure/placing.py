@@ -10,7 +10,10 @@ all its hardware threads: a server on the other thread of the generator's core w
 
 from collections.abc import Sequence
 
+import msgspec
+
 from servelab.errors import UsageError
+from servelab.model.limits import Limits
 from servelab.model.load import Load, OpenLoop, Pacing, Scheduling
 from servelab.model.placement import HostCpus, Placement, PlacementWish, cpu_list, in_words
 
@@ -54,6 +57,14 @@ def everywhere(cpus: HostCpus, *, load_cpus: tuple[int, ...] | None = None) -> P
         server_cores=cpus.cores,
         note=f"generator on {in_words(load)}",
     )
+
+
+def limited(placement: Placement, *, limits: Limits | None) -> Placement:
+    """Return the placement of a server that may use no more than these limits."""
+    if limits is None or limits.cpus is None:
+        return placement
+    cores = min(placement.server_cores, limits.cpus)
+    return msgspec.structs.replace(placement, server_cores=cores)
 
 
 def scheduling(load: Load, *, pacing: Pacing, placement: Placement) -> Scheduling:

@@ -13,6 +13,7 @@ from servelab.measure.calibration import Calibrations
 from servelab.measure.ceiling import Ceilings
 from servelab.measure.machinery import Machinery
 from servelab.model.environment import Environment
+from servelab.model.limits import Limits
 from servelab.model.load import LoadResult, Protocol
 from servelab.model.placement import Placement
 from servelab.model.progress import Event, Progress, Stage
@@ -25,17 +26,26 @@ class TrialMeasurer:
 
     def __init__(self, machinery: Machinery) -> None:
         self._machinery = machinery
+        self._permitted: set[Limits] = set()
         self._calibrations = Calibrations(machinery)
         self._ceilings = Ceilings(machinery, calibrations=self._calibrations)
 
     def place(self, spec: TrialSpec) -> Placement:
         """Return where the processes of a trial run; raise UsageError."""
-        return placing.choose(
+        placement = placing.choose(
             spec.placement,
             cpus=self._machinery.cpus,
             generators=spec.generators,
             back_ends=1 if catalogue.slow_api_calls(spec.workload) else 0,
         )
+        return placing.limited(placement, limits=spec.limits)
+
+    def check(self, spec: TrialSpec) -> None:
+        """Raise UsageError or CannotRunHere where a trial cannot be placed or limited here."""
+        self.place(spec)
+        if spec.limits is not None and spec.limits not in self._permitted:
+            self._machinery.require_limits(spec.limits)
+            self._permitted.add(spec.limits)
 
     def measure(
         self, spec: TrialSpec, *, folder: RunFolder, observe: Callable[[Event], None]
@@ -180,7 +190,9 @@ def _identity(spec: TrialSpec, *, attempt: Attempt, environment: Environment) ->
         stop=attempt.stop,
         interpreter=environment.interpreter.version,
         packages={package.name: package.version for package in environment.packages},
+        limits=spec.limits,
         usage=attempt.usage,
+        throttling=attempt.throttling,
         audit_errors=[attempt.audit_error] if attempt.audit_error else [],
         calls_per_worker={str(worker.pid): worker.answered for worker in attempt.workers},
     )

@@ -7,9 +7,10 @@ from msgspec import Struct, field
 from servelab.model.deployment import Deployment
 from servelab.model.environment import Interpreter
 from servelab.model.launch import StopReport
+from servelab.model.limits import Limits
 from servelab.model.load import Connections, Load, Pacing, Scheduling
 from servelab.model.placement import Placement, PlacementWish
-from servelab.model.usage import ProcessUsage
+from servelab.model.usage import ProcessUsage, Throttling
 
 FORMAT_VERSION = 1
 CEILING_NOISE = 0.05
@@ -43,6 +44,7 @@ class TrialSpec(Struct, frozen=True, kw_only=True):
     pacing: Pacing = Pacing.TIMER
     generators: int = 1
     placement: PlacementWish = PlacementWish()
+    limits: Limits | None = None
     timeout_s: float
     port: int | None = None
     """None: the seed's port, or the next free one."""
@@ -157,6 +159,7 @@ class Trial(Struct, frozen=True, kw_only=True):
     timeout_s: float
     port: int | None = None
     placement: Placement | None = None
+    limits: Limits | None = None
     ledger: dict[str, int]
     """Outcome class -> count, with ``scheduled`` and ``sent``."""
     window_s: float | None = None
@@ -178,6 +181,8 @@ class Trial(Struct, frozen=True, kw_only=True):
     voluntary_switches_per_call: float | None = None
     calls_per_worker: dict[str, int] = {}
     usage: ProcessUsage | None = None
+    throttling: Throttling | None = None
+    """By the limit of CPU time; None where there was none."""
     generator: GeneratorUsage | None = None
     start_s: float | None = None
     """From the launch of the server until its first correct answer."""

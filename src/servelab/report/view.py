@@ -143,6 +143,8 @@ def _figures(trial: Trial) -> Iterable[Line]:
     yield Line("Failures:", failures_by_class(trial))
     if trial.placement is not None:
         yield Line("Placement:", _placement(trial))
+    if trial.limits is not None:
+        yield Line("Limits:", _limits(trial))
     yield from (Line("Why:", f"{cause.sentence}.") for cause in explain(trial))
 
 
@@ -160,6 +162,14 @@ def _placement(trial: Trial) -> str:
     if trial.generator is not None and trial.generator.scheduling is Scheduling.FIFO:
         return f"{text}; generator in real time"
     return text
+
+
+def _limits(trial: Trial) -> str:
+    throttling = trial.throttling
+    if throttling is None or not throttling.periods:
+        return str(trial.limits)
+    counted = f"{throttling.throttled_periods} of {throttling.periods} periods"
+    return f"{trial.limits}; throttled in {counted}, by the kernel's count"
 
 
 def failures_by_class(trial: Trial) -> str:
