@@ -5,7 +5,7 @@ after `service_s`; some fail. All figures of a report follow from that by hand.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,20 +13,31 @@ from typing import Any, Self
 
 import numpy as np
 
-from servelab.errors import EnvironmentNotBuilt, PortBusy, ServerExited
+from servelab.errors import CannotRunHere, EnvironmentNotBuilt, PortBusy, ServerExited
 from servelab.launch.server import Exit
+from servelab.linux.cgroups import GroupFigures
 from servelab.load.generator import ProbeAnswer, Records
 from servelab.measure.machinery import Machinery
 from servelab.model.address import Address
 from servelab.model.environment import Environment, EnvironmentSpec, Interpreter, Package
 from servelab.model.launch import LaunchCommand, StopReport
-from servelab.model.load import ClosedLoop, LoadPlan, LoadProgress, LoadResult, OpenLoop
+from servelab.model.limits import Limits
+from servelab.model.load import (
+    ClosedLoop,
+    LoadPlan,
+    LoadProgress,
+    LoadResult,
+    OpenLoop,
+    Scheduling,
+)
 from servelab.model.noise import Calibration, Noise
 from servelab.model.outcome import Outcome
+from servelab.model.placement import HostCpus
 from servelab.model.usage import MemoryKind, ProcessUsage
 from servelab.model.worker import WorkerCount
 
 START_S = 1000.0
+TWO_CPUS = HostCpus(allowed=(0, 1), online=(0, 1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +51,7 @@ class Script:
     workers: int = 1
     dies_at_start: bool = False
     dies_under_load: bool = False
+    oom_kills: int = 0
     cannot_be_built: bool = False
     finds_port_taken: bool = False
     lost_by_workers: int = 0
@@ -78,6 +90,16 @@ class World:
     loads: int = 0
     noise: Noise | None = QUIET
     plans: list[LoadPlan] = field(default_factory=list)
+    cpus: HostCpus = TWO_CPUS
+    grants: Scheduling = Scheduling.NORMAL
+    """What the kernel permits to the generator."""
+    server_cpus: list[frozenset[int] | None] = field(default_factory=list)
+    """Where each program was to run."""
+    limits: list[Limits | None] = field(default_factory=list)
+    """Of each program."""
+    cannot_limit: str = ""
+    load_cpus: list[Sequence[tuple[int, ...]]] = field(default_factory=list)
+    """Where each load was to run."""
     _counts: tuple[WorkerCount, ...] = ()
     _records: dict[Path, Records] = field(default_factory=dict)
 
@@ -95,10 +117,16 @@ class World:
             watch=lambda: FakeWatch(self.noise),
             read_counts=lambda _path: self._counts,
             free_port=lambda first: first + self.busy_ports,
-            cores=2,
+            cpus=self.cpus,
+            require_limits=self.require_limits,
             listen_limit=4096,
             compiler=None,
         )
+
+    def require_limits(self, _limits: Limits) -> None:
+        """Refuse where the script says so."""
+        if self.cannot_limit:
+            raise CannotRunHere(self.cannot_limit)
 
     def ensure_environment(
         self, spec: EnvironmentSpec, *, interpreter: Interpreter, on_progress: Callable[[str], None]
@@ -127,9 +155,13 @@ class World:
         variables: Mapping[str, str] | None = None,
         log: Path,
         address: Address | None,
+        cpus: frozenset[int] | None = None,
+        limits: Limits | None = None,
     ) -> Iterator[Any]:
         """Run nothing; the bare work writes its file, a server follows its script."""
         assert directory.is_dir()
+        self.server_cpus.append(cpus)
+        self.limits.append(limits)
         assert all(path.is_dir() for path in python_path)
         assert programs is None or programs.name == "bin"
         if any(word.endswith("bare.py") for word in command.argv):
@@ -162,12 +194,14 @@ class World:
         plan: LoadPlan,
         *,
         records: Path,
+        cpus: Sequence[tuple[int, ...]] = (),
         on_progress: Callable[[LoadProgress], None],
         should_stop: Callable[[], str | None],
     ) -> LoadResult:
         """Answer request after request, each after the script's time; the last ones fail."""
         assert should_stop() is None or self.current.dies_under_load
         self.loads += 1
+        self.load_cpus.append(cpus)
         if self.loads == self.interrupt_after:
             raise KeyboardInterrupt
         script = self.current
@@ -206,6 +240,7 @@ class World:
             connections_opened=count,
             cpu_s=0.001 * count,
             generator_processes=1,
+            scheduling=self.grants if plan.scheduling is self.grants else Scheduling.NORMAL,
             in_flight_area_s=times_s,
             response_time_sum_s=times_s,
         )
@@ -229,6 +264,7 @@ class FakeServer:
     exit: Exit | None = None
     supervisor_pid: int = 1
     stopped: int = 0
+    looks: int = 0
 
     def is_alive(self) -> bool:
         """Tell whether it lives: it may die under load."""
@@ -246,6 +282,16 @@ class FakeServer:
     def foreign_listeners(self) -> tuple[object, ...]:
         """Share the port with nobody."""
         return ()
+
+    def group_figures(self) -> GroupFigures:
+        """Have been stopped in three of four periods since the last look."""
+        self.looks += 1
+        return GroupFigures(
+            periods=4 * self.looks,
+            throttled_periods=3 * self.looks,
+            throttled_s=0.5 * self.looks,
+            oom_kills=self.script.oom_kills,
+        )
 
     def log_tail(self, _lines: int = 12) -> tuple[str, ...]:
         """Have written two lines."""

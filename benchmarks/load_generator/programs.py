@@ -125,7 +125,7 @@ def generate_here(
     return generate(
         plan,
         records=bench.folder / "records.parquet",
-        cpus=frozenset({bench.generator_core}),
+        cpus=((bench.generator_core,),),
         on_progress=on_progress,
     )
 

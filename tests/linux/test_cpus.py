@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from servelab.linux.cpus import CpuAllowance, cpu_allowance, quota_cores
+from servelab.linux.cpus import CpuAllowance, cpu_allowance, host_cpus, quota_cores, siblings
+from servelab.model.placement import cpu_list, parse_cpu_list
 
 
 def mounts(tmp_path: Path, *lines: str) -> Path:
@@ -76,3 +77,33 @@ def test_the_smaller_of_cpus_and_quota_limits_the_work() -> None:
 def test_this_machines_allowance_can_be_read() -> None:
     assert cpu_allowance().cpus == os.sched_getaffinity(0)
     assert cpu_allowance().cores > 0
+
+
+def test_threads_of_one_core_are_told_by_the_kernel(tmp_path: Path) -> None:
+    for cpu, threads in enumerate(["0,2", "1,3", "0,2", "1,3"]):
+        write(tmp_path / f"cpu{cpu}" / "topology", thread_siblings_list=f"{threads}\n")
+    assert siblings(frozenset({0, 1, 2, 3}), root=tmp_path) == ((0, 2), (1, 3))
+    assert siblings(frozenset({0, 1, 2}), root=tmp_path) == ((0, 2),)
+    assert siblings(frozenset({0, 1}), root=tmp_path / "hidden") == ()
+
+
+def test_this_machines_cpus_can_be_read() -> None:
+    found = host_cpus()
+    assert set(found.allowed) == os.sched_getaffinity(0)
+    assert set(found.allowed) <= set(found.online)
+
+
+@pytest.mark.parametrize(
+    ("text", "cpus"), [("0", (0,)), ("0-3,6", (0, 1, 2, 3, 6)), ("6,0-1\n", (0, 1, 6))]
+)
+def test_a_list_of_cpus_is_read_and_written_as_the_kernel_does(
+    text: str, cpus: tuple[int, ...]
+) -> None:
+    assert parse_cpu_list(text) == cpus
+    assert parse_cpu_list(cpu_list(cpus)) == cpus
+
+
+@pytest.mark.parametrize("text", ["", "a", "1-", "-1", "3-1", "1,,2", "1-2-3", "0x1", "0-999999"])
+def test_what_is_no_list_of_cpus_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no list of CPUs"):
+        parse_cpu_list(text)

@@ -227,7 +227,7 @@ def test_the_engine_is_pinned_where_it_was_told(tmp_path: Path) -> None:
         generate(
             plan_for(server.address, requests=None, duration_s=0.3),
             records=tmp_path / "records.parquet",
-            cpus=frozenset({cpu}),
+            cpus=((cpu,),),
             on_progress=look,
         )
 

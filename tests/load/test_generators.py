@@ -66,7 +66,7 @@ def test_progress_adds_up_and_never_falls(tmp_path: Path) -> None:
 
 
 def test_each_process_has_a_core_of_its_own_where_there_are_several(tmp_path: Path) -> None:
-    cpus = frozenset(sorted(os.sched_getaffinity(0))[:2])
+    cpus = sorted(os.sched_getaffinity(0))[:2]
     if len(cpus) < 2:
         pytest.skip("one core only")
     seen: list[frozenset[int]] = []
@@ -78,7 +78,7 @@ def test_each_process_has_a_core_of_its_own_where_there_are_several(tmp_path: Pa
         generate(
             plan_for(server.address, requests=None, duration_s=0.3, generators=2),
             records=tmp_path / "records.parquet",
-            cpus=cpus,
+            cpus=[(cpu,) for cpu in cpus],
             on_progress=look,
         )
 

@@ -5,7 +5,7 @@ import pytest
 
 from servelab.measure import gates
 from servelab.measure.gates import Punctuality
-from servelab.model.load import ClosedLoop, OpenLoop, Pacing
+from servelab.model.load import ClosedLoop, OpenLoop, Pacing, Scheduling
 from servelab.model.trial import GeneratorUsage, TrialStatus
 
 OPEN, CLOSED = OpenLoop(rate_per_s=100), ClosedLoop(callers=1)
@@ -48,14 +48,28 @@ def test_a_generator_may_be_late_by_a_millisecond_or_a_tenth_of_the_median(
 def test_a_late_generator_invalidates_an_open_loop_and_only_warns_in_a_closed_one(
     found: Punctuality, *, is_late: bool
 ) -> None:
-    status, reason = gates.status_of_generator(found, load=OPEN)
+    status, reason = gates.status_of_generator(found, load=OPEN, remedy="do better")
     assert status is (TrialStatus.INVALID if is_late else TrialStatus.OK)
-    assert ("a core that the server leaves free" in (reason or "")) is is_late
+    assert (reason or "").endswith("; do better") is is_late
     assert not list(gates.warnings_on_lateness(found, load=OPEN))
 
-    assert gates.status_of_generator(found, load=CLOSED) == (TrialStatus.OK, None)
+    assert gates.status_of_generator(found, load=CLOSED, remedy="") == (TrialStatus.OK, None)
     kinds = [warning.kind for warning in gates.warnings_on_lateness(found, load=CLOSED)]
     assert kinds == ["late-generator"] * is_late
+
+
+@pytest.mark.parametrize(
+    ("scheduling", "is_apart", "remedy"),
+    [
+        (Scheduling.NORMAL, False, "a core of its own (--server-cpus, --load-cpus) or the right"),
+        (Scheduling.NORMAL, True, "quiet the machine"),
+        (Scheduling.FIFO, False, "quiet the machine"),
+    ],
+)
+def test_a_late_generator_is_offered_only_what_it_has_not_got(
+    scheduling: Scheduling, *, is_apart: bool, remedy: str
+) -> None:
+    assert remedy in gates.remedy_of_lateness(scheduling, is_apart=is_apart)
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,10 @@ def compare(
     port: option_types.Port = None,
     python: option_types.Python = None,
     with_: option_types.Requirements = None,
+    server_cpus: option_types.ServerCpus = loads.AUTO,
+    load_cpus: option_types.LoadCpus = loads.AUTO,
+    cpus: option_types.CpuLimit = None,
+    memory: option_types.MemoryLimit = None,
     out: option_types.ResultsFolder = None,
     resume: option_types.Resume = None,
     dry_run: option_types.DryRun = False,
@@ -95,6 +99,7 @@ def compare(
         return _status(measuring.resume(resume, printer=printer))
     if not targets:
         raise UsageError("nothing to compare; name two deployments and a workload")
+    where = loads.placement_of(server_cpus=server_cpus, load_cpus=load_cpus)
     deployments, options = requested.parse(
         targets,
         load=loads.load_of(
@@ -106,7 +111,9 @@ def compare(
             think_time_s=think_time,
         ),
         pacing=loads.pacing_of(pacing),
-        generators=loads.generators_of(generators),
+        generators=loads.generators_of(generators, load_cpus=where.load_cpus),
+        placement=where,
+        limits=loads.limits_of(cpus=cpus, memory=memory),
         requests=None,
         duration_s=duration,
         timeout_s=timeout,

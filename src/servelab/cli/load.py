@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from servelab.cli import interrupts, option_types, results, status
+from servelab.cli import interrupts, loads, option_types, results, status
 
 if TYPE_CHECKING:
     from servelab.measure.load_alone import LoadOrder
+    from servelab.measure.machinery import Machinery
     from servelab.report.printers import Printer
     from servelab.store.folder import RunFolder
 
@@ -183,12 +184,14 @@ def load(
             "At most 1000 requests/s, 64 at a time and 60 s go there.",
         ),
     ] = None,
+    load_cpus: option_types.LoadCpusAlone = loads.AUTO,
     out: option_types.ResultsFolder = None,
     as_json: option_types.AsJson = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only the verdict.")] = False,
 ) -> int:
     """Put load on a server that is already running."""
     from servelab.cli import requested_load
+    from servelab.measure import machinery, placing
     from servelab.report import printers
 
     order = requested_load.parse(
@@ -206,6 +209,7 @@ def load(
             timeout_s=timeout,
             pacing=pacing,
             generators=generators,
+            load_cpus=load_cpus,
             method=method,
             headers=tuple(header or ()),
             body=body,
@@ -224,18 +228,24 @@ def load(
         )
     )
     printer = printers.choose(as_json=as_json, quiet=quiet, verbose=False)
-    return _measure(order, folder=results.new_folder(out, name="load"), printer=printer)
+    world = machinery.real()
+    # What cannot be is told before anything is stored.
+    placing.everywhere(world.cpus, load_cpus=order.load_cpus)
+    folder = results.new_folder(out, name="load")
+    return _measure(order, world=world, folder=folder, printer=printer)
 
 
-def _measure(order: "LoadOrder", *, folder: "RunFolder", printer: "Printer") -> int:
-    from servelab.measure import load_alone, machinery
+def _measure(
+    order: "LoadOrder", *, world: "Machinery", folder: "RunFolder", printer: "Printer"
+) -> int:
+    from servelab.measure import load_alone
     from servelab.report import runs
     from servelab.store.folder import RunEnd
 
     with interrupts.noticed() as interrupt, printer.live() as observe:
         trial = load_alone.measure(
             order,
-            machinery=machinery.real(),
+            machinery=world,
             folder=folder,
             observe=observe,
             should_stop=interrupt,

@@ -10,6 +10,7 @@ from servelab.errors import ServelabError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from servelab.experiment.plan import Past
+    from servelab.measure.trial import TrialMeasurer
     from servelab.model.deployment import Deployment
     from servelab.model.plan import Plan
     from servelab.report.printers import Printer
@@ -20,13 +21,23 @@ def begin(
     plan: "Plan", *, deployments: Sequence["Deployment"], out: Path | None, printer: "Printer"
 ) -> "StoredRun":
     """Measure a plan into a new folder; return what is stored then."""
-    from servelab.experiment.plan import Past
+    from servelab.experiment.plan import Past, Planner
 
+    measurer = _measurer()
+    for spec in Planner(plan, deployments=deployments).round(1, warm_up_s=0.0):
+        measurer.check(spec)  # what cannot be is told before anything is stored
     folder = results.new_folder(out, name=_name(plan))
     folder.keep_plan(plan)
     if not plan.is_single:
         printer.note(_expectation(plan, deployments=deployments))
-    return _measure(plan, deployments=deployments, folder=folder, past=Past(), printer=printer)
+    return _measure(
+        plan,
+        deployments=deployments,
+        measurer=measurer,
+        folder=folder,
+        past=Past(),
+        printer=printer,
+    )
 
 
 def resume(path: Path, *, printer: "Printer") -> "StoredRun":
@@ -41,6 +52,7 @@ def resume(path: Path, *, printer: "Printer") -> "StoredRun":
     return _measure(
         run.plan,
         deployments=catalogue.deployments_named(run.plan.deployments),
+        measurer=_measurer(),
         folder=folder,
         past=past_of(run.trials),
         printer=printer,
@@ -74,18 +86,24 @@ def status_of(run: "StoredRun") -> int:
     return status.INTERRUPTED if run.end.interrupted else status.of_trials(run.trials)
 
 
+def _measurer() -> "TrialMeasurer":
+    from servelab.measure import machinery
+    from servelab.measure.trial import TrialMeasurer
+
+    return TrialMeasurer(machinery.real())
+
+
 def _measure(
     plan: "Plan",
     *,
     deployments: Sequence["Deployment"],
+    measurer: "TrialMeasurer",
     folder: "RunFolder",
     past: "Past",
     printer: "Printer",
 ) -> "StoredRun":
     from servelab.experiment import runner
     from servelab.experiment.plan import Planner
-    from servelab.measure import machinery
-    from servelab.measure.trial import TrialMeasurer
     from servelab.model.trial import Trial
     from servelab.report import runs
     from servelab.store.folder import RunEnd
@@ -98,7 +116,7 @@ def _measure(
             made = runner.run(
                 planner,
                 past=past,
-                measurer=TrialMeasurer(machinery.real()),
+                measurer=measurer,
                 folder=folder,
                 observe=observe,
             )

@@ -12,7 +12,9 @@ from servelab.experiment.plan import default_timeout_s
 from servelab.linux import ports
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.deployment import Deployment
+from servelab.model.limits import Limits
 from servelab.model.load import Load, Pacing
+from servelab.model.placement import PlacementWish
 from servelab.model.plan import RunOptions
 
 ALL = "all"
@@ -27,6 +29,8 @@ def parse(
     load: Load,
     pacing: Pacing,
     generators: int,
+    placement: PlacementWish,
+    limits: Limits | None,
     requests: int | None,
     duration_s: float | None,
     timeout_s: float | None,
@@ -53,6 +57,8 @@ def parse(
         load=load,
         pacing=pacing,
         generators=generators,
+        placement=placement,
+        limits=limits,
         requests=None if duration_s is not None else requests or DEFAULT_REQUESTS,
         duration_s=duration_s,
         connections=None if connections is None else loads.connections_of(connections),

@@ -46,6 +46,7 @@ class Typed(Struct, frozen=True, kw_only=True):
     timeout_s: float = 60.0
     pacing: str = "timer"
     generators: str = "1"
+    load_cpus: str = loads.AUTO
     method: str | None = None
     headers: tuple[str, ...] = ()
     body: str | None = None
@@ -78,6 +79,7 @@ def parse(typed: Typed, *, resolve: Resolve = target.resolve) -> LoadOrder:
         url=where.shown,
         requests=_in_words(asked, typed=typed),
         plan=plan,
+        load_cpus=_load_cpus(typed),
         departures=departures,
     )
 
@@ -109,10 +111,14 @@ def _plan(typed: Typed, *, where: LoadTarget, asked: tuple[Asked, ...]) -> LoadP
         connections=loads.connections_of(typed.connections),
         channels=typed.channels,
         timeout_s=typed.timeout_s,
-        generators=loads.generators_of(typed.generators),
+        generators=loads.generators_of(typed.generators, load_cpus=_load_cpus(typed)),
         pacing=loads.pacing_of(typed.pacing),
         tls=_tls(typed, where),
     )
+
+
+def _load_cpus(typed: Typed) -> tuple[int, ...] | None:
+    return loads.cpus_of(typed.load_cpus, option="--load-cpus")
 
 
 def _tls(typed: Typed, where: LoadTarget) -> Tls | None:

@@ -1,14 +1,11 @@
 """`servelab run`: measure deployments and print the seed's report for each."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from servelab.cli import amounts, loads, measuring, option_types, requested, status
 from servelab.errors import UsageError
-
-if TYPE_CHECKING:
-    pass
 
 
 def run(
@@ -49,6 +46,10 @@ def run(
     port: option_types.Port = None,
     python: option_types.Python = None,
     with_: option_types.Requirements = None,
+    server_cpus: option_types.ServerCpus = loads.AUTO,
+    load_cpus: option_types.LoadCpus = loads.AUTO,
+    cpus: option_types.CpuLimit = None,
+    memory: option_types.MemoryLimit = None,
     out: option_types.ResultsFolder = None,
     resume: option_types.Resume = None,
     dry_run: option_types.DryRun = False,
@@ -66,6 +67,7 @@ def run(
     printer = printers.choose(as_json=as_json, quiet=quiet, verbose=verbose)
     if resume is not None:
         return measuring.status_of(measuring.resume(resume, printer=printer))
+    where = loads.placement_of(server_cpus=server_cpus, load_cpus=load_cpus)
     deployments, options = requested.parse(
         targets or [],
         load=loads.load_of(
@@ -77,7 +79,9 @@ def run(
             think_time_s=think_time,
         ),
         pacing=loads.pacing_of(pacing),
-        generators=loads.generators_of(generators),
+        generators=loads.generators_of(generators, load_cpus=where.load_cpus),
+        placement=where,
+        limits=loads.limits_of(cpus=cpus, memory=memory),
         requests=requests,
         duration_s=requested.DEFAULT_DURATION_S
         if duration is None and requests is None and rounds > 1

@@ -117,6 +117,8 @@ class Planner:
             load=_load_of(options.load, round_number=round_number),
             pacing=options.pacing,
             generators=options.generators,
+            placement=options.placement,
+            limits=options.limits,
             requests=options.requests,
             duration_s=options.duration_s,
             warm_up_s=warm_up_s,

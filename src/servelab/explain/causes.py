@@ -49,7 +49,7 @@ class Evidence:
     trial: Trial
     efficiency: float
     throughput_per_s: float
-    cores: int
+    cores: float
     cores_used: float
     waiting_s: float
 
@@ -79,10 +79,15 @@ def _evidence(trial: Trial) -> Evidence | None:
         trial=trial,
         efficiency=trial.efficiency,
         throughput_per_s=trial.throughput_per_s,
-        cores=max([1, *ceiling.rate_by_processes]),
+        cores=_cores(trial, measured=max([1, *ceiling.rate_by_processes])),
         cores_used=usage.cpu_s / seconds,
         waiting_s=_waiting_s(trial),
     )
+
+
+def _cores(trial: Trial, *, measured: int) -> float:
+    """Return the cores that the server could use; of older trials, those of its ceiling."""
+    return measured if trial.placement is None else min(measured, trial.placement.server_cores)
 
 
 def _waiting_s(trial: Trial) -> float:
@@ -115,7 +120,7 @@ def _above_the_ceiling(evidence: Evidence) -> Cause:
 
 
 def _small_losses(evidence: Evidence) -> Cause:
-    used = f"it used {evidence.cores_used:.2f} of {evidence.cores} cores"
+    used = f"it used {evidence.cores_used:.2f} of {evidence.cores:g} cores"
     share = evidence.trial.work_share
     work = "" if share is None else f", and {share:.0%} of its CPU time was the bare work"
     return Cause(
@@ -130,12 +135,12 @@ def _unused_cores(evidence: Evidence) -> Iterator[Cause]:
     factor = evidence.cores_used / evidence.cores
     if factor >= LOSS:
         return
-    used = f"it used {evidence.cores_used:.2f} of {evidence.cores} cores"
+    used = f"it used {evidence.cores_used:.2f} of {evidence.cores:g} cores"
     workers = list(evidence.trial.calls_per_worker.values())
     mean = sum(workers) / len(workers) if workers else 0.0
     if len(workers) <= 1:
         yield Cause(
-            short=f"{evidence.cores_used:.1f} of {evidence.cores} cores",
+            short=f"{evidence.cores_used:.1f} of {evidence.cores:g} cores",
             sentence=f"{used}: one process did all the work",
             factor=factor,
         )
@@ -148,7 +153,7 @@ def _unused_cores(evidence: Evidence) -> Iterator[Cause]:
         )
     else:
         yield Cause(
-            short=f"{evidence.cores_used:.1f} of {evidence.cores} cores",
+            short=f"{evidence.cores_used:.1f} of {evidence.cores:g} cores",
             sentence=f"{used}, although {len(workers)} workers shared the work evenly",
             factor=factor,
         )

@@ -17,11 +17,12 @@ from typing import Any
 from msgspec import Struct
 
 from servelab.errors import ServerExited, ServerFailed, ServerNotReady, TrialInvalid
-from servelab.launch import supervisor
+from servelab.launch import limiting, supervisor
 from servelab.launch.supervisor import RUN_VARIABLE, Order
-from servelab.linux import ports, procfs, sockets
+from servelab.linux import cgroups, ports, procfs, sockets
 from servelab.model.address import Address
 from servelab.model.launch import LaunchCommand, StopReport
+from servelab.model.limits import Limits
 
 LOG_LIMIT_BYTES = 4 << 20
 """What is kept of a server's output."""
@@ -70,6 +71,8 @@ class RunningServer:
         self.log = Path(order.log)
         self._tag = order.tag
         self._grace_s = grace_s
+        self._group = order.group
+        self._last_counted = cgroups.GroupFigures()
         self._changed = threading.Condition()
         self._first: procfs.Identity | None = None
         self._failure: str | None = None
@@ -155,6 +158,16 @@ class RunningServer:
                     raise self._not_ready(timeout_s, reason=waiting.reason)
         if self._exit is not None:
             raise self._exited()
+
+    def group_figures(self) -> cgroups.GroupFigures:
+        """Return what the kernel counted of its control group; zeros where it has none."""
+        if not self._group:
+            return self._last_counted
+        if (counted := cgroups.figures(self._group)) is None:
+            # The supervisor tells what was counted before it removes the group.
+            self._wait(lambda: self._is_gone, timeout_s=_KILL_PATIENCE_S)
+            return self._last_counted
+        return counted
 
     def terminate(self) -> None:
         """Ask the first process to end, as a service manager would."""
@@ -251,6 +264,7 @@ class RunningServer:
         self._supervisor.wait()
         if not self._is_gone and self._first is not None and not self._unkillable:
             self._kill_abandoned()
+            cgroups.remove(self._group)
         with self._changed:
             self._is_gone = True
             if self._first is not None and self._exit is None:
@@ -268,6 +282,9 @@ class RunningServer:
                     self._exit = Exit(code=event["code"], at_s=time.monotonic())
                 case "unkillable":
                     self._unkillable = tuple(event["pids"])
+                case "group":
+                    counted = {name: value for name, value in event.items() if name != "event"}
+                    self._last_counted = cgroups.GroupFigures(**counted)
                 case "gone":
                     self._killed += event["killed"]
                     self._is_gone = True
@@ -401,14 +418,15 @@ def launched(
     log: Path,
     address: Address | None,
     cpus: frozenset[int] | None = None,
+    limits: Limits | None = None,
     grace_s: float = 10.0,
 ) -> Iterator[RunningServer]:
     """Run a server while the block lasts.
 
     ``programs`` goes first on its PATH, ``directory`` is its working folder, ``python_path`` its
-    PYTHONPATH, ``log`` takes its output; ``cpus`` limits where it runs. Without an ``address`` its
-    listeners are not watched. Raise PortBusy before anything is started, ServerExited when the
-    command cannot be started.
+    PYTHONPATH, ``log`` takes its output; ``cpus`` limits where it runs, ``limits`` what it
+    may use. Without an ``address`` its listeners are not watched. Raise PortBusy or CannotRunHere
+    before anything is started, ServerExited when the command cannot be started.
     """
     if address is not None:
         ports.refuse_if_busy(address)
@@ -429,6 +447,7 @@ def launched(
         log=str(log),
         log_limit_bytes=LOG_LIMIT_BYTES,
         cpus=None if cpus is None else sorted(cpus),
+        group=[] if limits is None else limiting.folders_of(limits, name=f"servelab-{tag}"),
     )
     server = RunningServer(command, order=order, address=address, grace_s=grace_s)
     try:

@@ -9,6 +9,7 @@ server. Standard output: events, one JSON object a line, told apart by ``event``
 ``failed``       ``reason``: the command could not be started
 ``exited``       ``code``: the first process ended; negative is the number of a signal
 ``unkillable``   ``pids``: what could not be killed, after which the supervisor gives up
+``group``        what the kernel counted of the server's control group, before it is removed
 ``gone``         ``killed``: no process of the tree is left; so many were sent SIGKILL
 """
 
@@ -30,7 +31,7 @@ if __name__ == "__main__":
     # Last on the path, so that nothing installed beside servelab hides the standard library.
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
-from servelab.linux import prctl, procfs
+from servelab.linux import cgroups, prctl, procfs
 
 RUN_VARIABLE = "SERVELAB_RUN"
 """Names the run in the environment of every process of a server."""
@@ -56,6 +57,8 @@ class Order(NamedTuple):
     log: str
     log_limit_bytes: int
     cpus: list[int] | None
+    group: list[cgroups.Folder]
+    """The control groups that limit the server; empty: none."""
 
 
 class CappedLog:
@@ -144,6 +147,7 @@ def start(order: Order, *, log: CappedLog) -> "subprocess.Popen[bytes]":
         prctl.die_with_parent(signal.SIGKILL)
         if os.getppid() != supervisor:  # it died before the kernel knew
             os._exit(1)
+        cgroups.join(order.group)
         if order.cpus is not None:
             os.sched_setaffinity(0, order.cpus)
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -225,7 +229,14 @@ def living_tree(root: int, *, tag: str) -> tuple[procfs.Identity, ...]:
     return tuple(each for each in found if each.pid != root)
 
 
-def supervise(tree: Tree, *, log: CappedLog, commands: Commands, signals: Signals) -> None:
+def supervise(
+    tree: Tree,
+    *,
+    group: Sequence[cgroups.Folder],
+    log: CappedLog,
+    commands: Commands,
+    signals: Signals,
+) -> None:
     """Serve commands until no process of the tree is left."""
     servelab = os.getppid()
     pause_s = 0.0
@@ -240,6 +251,9 @@ def supervise(tree: Tree, *, log: CappedLog, commands: Commands, signals: Signal
             tree.terminate()
         tree.reap()
         pause_s = log.trim()
+    counted = cgroups.figures(group) if group else None
+    if counted is not None:
+        emit("group", **counted._asdict())
     emit("gone", killed=tree.killed)
 
 
@@ -253,21 +267,25 @@ def main() -> None:
     order = parse_order(json.loads(line))
     log = CappedLog(order.log, limit_bytes=order.log_limit_bytes)
     try:
+        cgroups.create(order.group)
         server = start(order, log=log)
     except (OSError, subprocess.SubprocessError) as error:
+        cgroups.remove(order.group)
         emit("failed", reason=explain(error, argv=order.argv))
         return
     # It cannot vanish before it is reaped, so its line is there even if it has ended.
     stat = procfs.parse_stat(Path(f"/proc/{server.pid}/stat").read_bytes())
     emit("started", pid=stat.pid, start_ticks=stat.start_ticks)
     tree = Tree(stat.identity, tag=order.tag)
-    supervise(tree, log=log, commands=commands, signals=signals)
+    supervise(tree, group=order.group, log=log, commands=commands, signals=signals)
+    cgroups.remove(order.group)
     os._exit(0)
 
 
 def parse_order(fields: Mapping[str, Any]) -> Order:
     """Make an order of its JSON object."""
-    return Order(**fields)
+    group = [cgroups.Folder(*folder) for folder in fields["group"]]
+    return Order(**{**fields, "group": group})
 
 
 def explain(error: Exception, *, argv: Sequence[str]) -> str:

@@ -1,12 +1,15 @@
-"""Which CPUs this process may use, and how much of them."""
+"""Which CPUs this process may use, how much of them, and which of them are one core."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from servelab.model.placement import HostCpus, parse_cpu_list
+
 _CGROUPS_FILE = Path("/proc/self/cgroup")
 _MOUNTS_FILE = Path("/proc/self/mountinfo")
+_TOPOLOGY = Path("/sys/devices/system/cpu")
 
 
 class CpuAllowance(NamedTuple):
@@ -32,6 +35,38 @@ class _Mount(NamedTuple):
 def cpu_allowance() -> CpuAllowance:
     """Read affinity and CPU quota of this process."""
     return CpuAllowance(frozenset(os.sched_getaffinity(0)), quota_cores())
+
+
+def host_cpus() -> HostCpus:
+    """Read which CPUs there are, and which may be used."""
+    allowance = cpu_allowance()
+    return HostCpus(
+        allowed=tuple(sorted(allowance.cpus)),
+        online=_online(),
+        quota_cores=allowance.quota_cores,
+        siblings=siblings(allowance.cpus),
+    )
+
+
+def _online() -> tuple[int, ...]:
+    try:
+        return parse_cpu_list((_TOPOLOGY / "online").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return tuple(range(os.cpu_count() or 1))
+
+
+def siblings(cpus: frozenset[int], *, root: Path = _TOPOLOGY) -> tuple[tuple[int, ...], ...]:
+    """Read which of some CPUs are threads of one physical core; nothing where it is hidden."""
+    found: set[tuple[int, ...]] = set()
+    for cpu in cpus:
+        try:
+            text = (root / f"cpu{cpu}" / "topology" / "thread_siblings_list").read_text("ascii")
+            group = tuple(each for each in parse_cpu_list(text) if each in cpus)
+        except (OSError, ValueError):
+            continue
+        if len(group) > 1:
+            found.add(group)
+    return tuple(sorted(found))
 
 
 def quota_cores(

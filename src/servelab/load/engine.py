@@ -21,7 +21,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from servelab.load import schedule
+from servelab.load import realtime, schedule
 from servelab.load.answers import load_check
 from servelab.load.dispatch import ClosedDispatch, GrowingPool, OpenDispatch, SharedLanes
 from servelab.load.lane import Dispatch, Lane, Reuse
@@ -98,8 +98,9 @@ class Run:
         self._loop.add(sys.stdin.fileno(), self._on_order)
         self._dispatch = self._build_dispatch()
         cpu_before_s = _cpu_s()
-        self._dispatch.begin(self._start_ns)
-        self._loop.run(is_over=self._is_over, tick=self._tick)
+        with realtime.scheduled(self._plan["scheduling"]) as scheduling:
+            self._dispatch.begin(self._start_ns)
+            self._loop.run(is_over=self._is_over, tick=self._tick)
         self._recorder.close()
         cpu_s = _cpu_s() - cpu_before_s
         self._loop.close()
@@ -115,6 +116,7 @@ class Run:
             "idle_closes": ledger.idle_closes,
             "cpu_s": cpu_s,
             "busy_share": _busy_share(self._loop),
+            "scheduling": scheduling,
             "area_ns": ledger.area_ns,
             "samples": ledger.samples,
             "was_interrupted": self._is_stopped,

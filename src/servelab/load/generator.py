@@ -14,7 +14,7 @@ from servelab.load.crew import engines, follow
 from servelab.load.ledger import SAMPLES
 from servelab.load.record import COLUMNS, NEVER
 from servelab.load.shares import split
-from servelab.model.load import LoadPlan, LoadProgress, LoadResult, Tls
+from servelab.model.load import LoadPlan, LoadProgress, LoadResult, Scheduling, Tls
 from servelab.model.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def generate(
     plan: LoadPlan,
     *,
     records: Path,
-    cpus: frozenset[int] | None = None,
+    cpus: Sequence[tuple[int, ...]] = (),
     on_progress: Callable[[LoadProgress], None] = _ignore,
     should_stop: Callable[[], str | None] = _never,
 ) -> LoadResult:
@@ -71,11 +71,11 @@ def generate(
     Those of a warm-up go to a file beside it, ``NAME.warm-up.parquet``.
 
     ``should_stop`` is asked a few times a second; a reason ends the load at once: requests in
-    flight become ``abandoned``, those never started ``unsent`` (without a record). The processes
-    that generate are pinned to ``cpus``: each to one of its own where there are enough. Whatever is
-    raised meanwhile, KeyboardInterrupt too, is raised after those processes are gone. AuditFailed
-    where the books do not balance, StoreError where records cannot be written, UsageError where
-    the authorities of TLS cannot be read.
+    flight become ``abandoned``, those never started ``unsent`` (without a record). The n-th process
+    that generates runs on the n-th of ``cpus``, from the start again where there are fewer; of none
+    it runs anywhere. Whatever is raised meanwhile, KeyboardInterrupt too, is raised after those
+    processes are gone. AuditFailed where the books do not balance, StoreError where records cannot
+    be written, UsageError where the authorities of TLS cannot be read.
     """
     if plan.tls is not None:
         _check_authorities(plan.tls)
@@ -84,9 +84,8 @@ def generate(
     try:
         with engines(len(shares)) as crew:
             for index, share in enumerate(shares):
-                crew[index].order(
-                    share, raw=raws[index], cpus=_cpus_of(index, of=len(shares), cpus=cpus)
-                )
+                where = cpus[index % len(cpus)] if cpus else ()
+                crew[index].order(share, raw=raws[index], cpus=where)
             results = follow(crew, plan=plan, on_progress=on_progress, should_stop=should_stop)
         cpu_before_s = time.process_time()
         counts = convert(
@@ -121,14 +120,6 @@ def _warm_up(plan: LoadPlan, *, records: Path, begun_ns: int) -> WarmUpFile | No
     )
 
 
-def _cpus_of(index: int, *, of: int, cpus: frozenset[int] | None) -> tuple[int, ...]:
-    """Return where one of so many processes runs: on a core of its own where there are enough."""
-    available = sorted(cpus or ())
-    if of > 1 and len(available) >= of:
-        return (available[index],)
-    return tuple(available)
-
-
 def _check_authorities(tls: Tls) -> None:
     import ssl
 
@@ -157,6 +148,7 @@ class _Books(Struct, frozen=True, kw_only=True):
     idle_closes: int
     cpu_s: tuple[float, ...]
     busy_share: float | None
+    scheduling: Scheduling
     area_ns: int
     samples: tuple[str, ...]
     was_interrupted: bool
@@ -168,6 +160,7 @@ def _add_up(results: Sequence[dict[str, Any]]) -> _Books:
         for kind, number in result["failures"].items():
             if number:
                 failures[Outcome(int(kind))] = failures.get(Outcome(int(kind)), 0) + number
+    granted = {result["scheduling"] for result in results}
     shares = [result["busy_share"] for result in results if result["busy_share"] is not None]
     return _Books(
         records=sum(result["records"] for result in results),
@@ -180,6 +173,7 @@ def _add_up(results: Sequence[dict[str, Any]]) -> _Books:
         idle_closes=sum(result["idle_closes"] for result in results),
         cpu_s=tuple(result["cpu_s"] for result in results),
         busy_share=max(shares, default=None),
+        scheduling=Scheduling.FIFO if granted == {Scheduling.FIFO.value} else Scheduling.NORMAL,
         area_ns=sum(result["area_ns"] for result in results),
         samples=tuple(sample for result in results for sample in result["samples"])[:SAMPLES],
         was_interrupted=any(result["was_interrupted"] for result in results),
@@ -221,6 +215,7 @@ def _balance(books: _Books, counts: Counts, *, records: Path) -> LoadResult:
         samples=books.samples,
         was_interrupted=books.was_interrupted,
         busy_share=books.busy_share,
+        scheduling=books.scheduling,
     )
 
 

@@ -12,18 +12,21 @@ import msgspec
 from servelab import catalogue
 from servelab.errors import AuditFailed, PortBusy, ServerFailed, TrialInvalid
 from servelab.launch.server import RunningServer
+from servelab.linux.cgroups import GroupFigures
 from servelab.load.generator import Records
-from servelab.measure import slow_api
+from servelab.measure import placing, slow_api
 from servelab.measure.machinery import Machinery
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.environment import Environment
 from servelab.model.launch import LaunchCommand, StopReport
+from servelab.model.limits import mebibytes
 from servelab.model.load import LoadPlan, LoadProgress, LoadResult
 from servelab.model.noise import Noise
 from servelab.model.outcome import Outcome
+from servelab.model.placement import Placement
 from servelab.model.progress import Event, Progress, Stage
 from servelab.model.trial import TrialSpec, TrialStatus
-from servelab.model.usage import ProcessUsage
+from servelab.model.usage import ProcessUsage, Throttling
 from servelab.model.worker import WorkerCount
 from servelab.served import workloads
 from servelab.store.folder import RunFolder
@@ -51,6 +54,7 @@ class Attempt:
     records: Records | None = None
     warm_up: Records | None = None
     usage: ProcessUsage | None = None
+    throttling: Throttling | None = None
     stop: StopReport | None = None
     workers: tuple[WorkerCount, ...] = ()
     noise: Noise | None = None
@@ -63,12 +67,14 @@ class Attempting:
         self,
         spec: TrialSpec,
         *,
+        placement: Placement,
         environment: Environment,
         machinery: Machinery,
         folder: RunFolder,
         observe: Callable[[Event], None],
     ) -> None:
         self._spec = spec
+        self._placement = placement
         self._environment = environment
         self._machinery = machinery
         self._folder = folder
@@ -107,7 +113,9 @@ class Attempting:
         variables = {workloads.COUNTERS_VARIABLE: str(self._counters)}
         if catalogue.slow_api_calls(self._spec.workload):
             log = self._folder.path / "logs" / f"{self._id}.slow_api.log"
-            back_end = stack.enter_context(slow_api.running(self._machinery, log=log))
+            back_end = stack.enter_context(
+                slow_api.running(self._machinery, placement=self._placement, log=log)
+            )
             variables[workloads.SLOW_API_VARIABLE] = f"http://{back_end}"
         self._tell(Stage.STARTING)
         began_s = time.monotonic()
@@ -129,29 +137,63 @@ class Attempting:
             variables=variables,
             log=self._folder.log_file(self._id),
             address=self._seen.address,
+            cpus=frozenset(self._placement.server_cpus),
+            limits=self._spec.limits,
         ) as server:
             try:
                 yield server
             except Exception:
-                self._note(stop=server.stop())
+                self._note_end(server)
                 raise
-            self._note(stop=server.stop())
+            self._note_end(server)
+
+    def _note_end(self, server: RunningServer) -> None:
+        """Stop the server; where its limit of memory had something killed, that is the reason."""
+        self._note(stop=server.stop())
+        limits = self._spec.limits
+        if limits is not None and limits.memory_bytes and server.group_figures().oom_kills:
+            raise ServerFailed(
+                f"killed by the memory limit ({mebibytes(limits.memory_bytes)}); give it more with "
+                "--memory, or ask less at a time"
+            )
 
     def _put_load(self, server: RunningServer) -> None:
         records = self._folder.records_file(self._id)
         self._tell(Stage.LOADING)
+        counted = server.group_figures()
         with self._watch.loading(), self._machinery.sample(server.supervisor_pid) as sampler:
             result = self._machinery.generate(
-                load_plan(self._spec, address=self._seen.address),
+                self._plan_under_load(),
                 records=records,
+                cpus=self._placement.generator_cpus,
                 on_progress=self._show_load,
                 should_stop=lambda: None if server.is_alive() else f"it ended with {server.exit}",
             )
+        self._note_throttling(server, since=counted)
         self._note(
             load=result,
             records=self._machinery.read_records(result.records),
             warm_up=result.warm_up_records and self._machinery.read_records(result.warm_up_records),
             usage=sampler.usage,
+        )
+
+    def _plan_under_load(self) -> LoadPlan:
+        spec = self._spec
+        return msgspec.structs.replace(
+            load_plan(spec, address=self._seen.address),
+            scheduling=placing.scheduling(spec.load, pacing=spec.pacing, placement=self._placement),
+        )
+
+    def _note_throttling(self, server: RunningServer, *, since: GroupFigures) -> None:
+        now, limits = server.group_figures(), self._spec.limits
+        if limits is None or limits.cpus is None:
+            return
+        self._note(
+            throttling=Throttling(
+                periods=now.periods - since.periods,
+                throttled_periods=now.throttled_periods - since.throttled_periods,
+                throttled_s=now.throttled_s - since.throttled_s,
+            )
         )
 
     def _judge_end(self, server: RunningServer) -> None:
@@ -179,7 +221,7 @@ class Attempting:
             self._spec.deployment,
             address=address,
             longest_drain_s=_DRAIN_FACTOR * self._spec.timeout_s,
-            cpu_count=self._machinery.cores,
+            cpu_count=self._placement.server_core_count,
             listen_limit=self._machinery.listen_limit,
             packages=self._environment.packages,
         )

@@ -19,8 +19,10 @@ from servelab.errors import PortBusy, ServerFailed, TrialInvalid
 from servelab.measure.machinery import Machinery
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.launch import LaunchCommand
+from servelab.model.limits import Limits
 from servelab.model.load import ClosedLoop, LoadPlan, Protocol, Request, Tls
 from servelab.model.outcome import Outcome
+from servelab.model.placement import Placement, cpu_list
 from servelab.model.trial import GeneratorUsage
 
 WORTH_ASKING_SHARE = 0.3
@@ -49,7 +51,12 @@ class Calibrations:
         self._rates_per_s = dict(_read(machinery.calibration_file).rates_per_s)
 
     def limit_per_s(
-        self, plan: LoadPlan, *, generator: GeneratorUsage, tell: Callable[[str], None]
+        self,
+        plan: LoadPlan,
+        *,
+        placement: Placement,
+        generator: GeneratorUsage,
+        tell: Callable[[str], None],
     ) -> float | None:
         """Return the null rate after a load; None where the generator was too idle to ask.
 
@@ -59,20 +66,22 @@ class Calibrations:
             return None
         tell("what the generator reaches against a server that does nothing")
         try:
-            return self.null_rate_per_s(plan)
+            return self.null_rate_per_s(plan, placement=placement)
         except (ServerFailed, TrialInvalid, PortBusy):
             return None
 
-    def null_rate_per_s(self, plan: LoadPlan) -> float:
-        """Return what the generator of a plan reaches against the null server."""
+    def null_rate_per_s(
+        self, plan: LoadPlan, *, placement: Placement, limits: Limits | None = None
+    ) -> float:
+        """Return what the generator of a plan reaches against the null server, under limits."""
         bare = _bare_plan(plan)
-        key = _key(bare, host=self._machinery.host)
+        key = _key(bare, host=self._machinery.host, placement=placement, limits=limits)
         if key not in self._rates_per_s:
-            self._rates_per_s[key] = self._measure(bare)
+            self._rates_per_s[key] = self._measure(bare, placement=placement, limits=limits)
             _write(self._machinery.calibration_file, _Known(rates_per_s=self._rates_per_s))
         return self._rates_per_s[key]
 
-    def _measure(self, bare: LoadPlan) -> float:
+    def _measure(self, bare: LoadPlan, *, placement: Placement, limits: Limits | None) -> float:
         address = Address(LOOPBACK, self._machinery.free_port(_FIRST_PORT))
         plan = msgspec.structs.replace(bare, target=address)
         secret = () if plan.tls is None else ("--certificate", str(_CERTIFICATE))
@@ -89,11 +98,14 @@ class Calibrations:
                 directory=_PROGRAM.parent,
                 log=Path(scratch) / "null_server.log",
                 address=address,
+                cpus=frozenset(placement.server_cpus),
+                limits=limits,
             ) as server:
                 server.wait_ready(lambda: self._ask(plan), timeout_s=_READY_TIMEOUT_S)
                 result = self._machinery.generate(
                     plan,
                     records=Path(scratch) / "records.parquet",
+                    cpus=placement.generator_cpus,
                     on_progress=lambda _: None,
                     should_stop=lambda: None if server.is_alive() else "the null server ended",
                 )
@@ -125,14 +137,15 @@ def _bare_plan(plan: LoadPlan) -> LoadPlan:
     )
 
 
-def _key(bare: LoadPlan, *, host: str) -> str:
+def _key(bare: LoadPlan, *, host: str, placement: Placement, limits: Limits | None) -> str:
     """Return all that the rate depends on, in words."""
     assert isinstance(bare.load, ClosedLoop)  # noqa: S101 - a bare plan has no other load
     words = [
         host,
         f"servelab {__version__}",
         f"Python {sys.version.split()[0]}",
-        f"cores {sorted(os.sched_getaffinity(0))}",
+        f"server on {cpu_list(placement.server_cpus)}",
+        f"generator on {' '.join(cpu_list(cpus) for cpus in placement.generator_cpus)}",
         bare.protocol.value,
         bare.connections.value,
         f"{bare.load.callers} callers",
@@ -140,6 +153,7 @@ def _key(bare: LoadPlan, *, host: str) -> str:
         f"{bare.generators} generators",
         bare.pacing.value,
         "plain" if bare.tls is None else "tls",
+        *(() if limits is None else (f"server limited to {limits}",)),
     ]
     return ", ".join(words)
 

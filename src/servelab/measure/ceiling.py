@@ -1,6 +1,7 @@
 """How fast the work itself goes on this hardware, without any server in between."""
 
 import json
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,9 @@ from servelab.measure.machinery import Machinery
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.environment import Environment
 from servelab.model.launch import LaunchCommand
+from servelab.model.limits import Limits
 from servelab.model.load import ClosedLoop
+from servelab.model.placement import Placement
 from servelab.model.trial import Ceiling, TrialSpec
 from servelab.stats.rates import median_rate_per_s
 
@@ -53,7 +56,12 @@ class Ceilings:
         self._known: dict[tuple[object, ...], dict[str, Ceiling]] = {}
 
     def find(
-        self, spec: TrialSpec, *, environment: Environment, tell: Callable[[str], None]
+        self,
+        spec: TrialSpec,
+        *,
+        placement: Placement,
+        environment: Environment,
+        tell: Callable[[str], None],
     ) -> Ceiling:
         """Return the ceiling in a trial's environment, measured now where it is not known yet."""
         waiting_s = catalogue.waiting_s(spec.workload, dict(spec.parameters))
@@ -61,11 +69,15 @@ class Ceilings:
         place = "" if waiting_s else environment.name
         if place not in known:
             measured = (
-                self._of_waiting(spec, waiting_s=waiting_s, tell=tell)
+                self._of_waiting(spec, placement=placement, waiting_s=waiting_s, tell=tell)
                 if waiting_s
-                else self._of_bare_work(spec, environment=environment, tell=tell)
+                else self._of_bare_work(
+                    spec, placement=placement, environment=environment, tell=tell
+                )
             )
-            known[place] = self._below_null_rate(measured, spec=spec, tell=tell)
+            known[place] = self._below_null_rate(
+                measured, spec=spec, placement=placement, tell=tell
+            )
         return known[place]
 
     def highest_per_s(self, spec: TrialSpec) -> float:
@@ -73,7 +85,12 @@ class Ceilings:
         return max(ceiling.per_s for ceiling in self._known[_work(spec)].values())
 
     def _below_null_rate(
-        self, bare: Ceiling, *, spec: TrialSpec, tell: Callable[[str], None]
+        self,
+        bare: Ceiling,
+        *,
+        spec: TrialSpec,
+        placement: Placement,
+        tell: Callable[[str], None],
     ) -> Ceiling:
         """Return the null server's rate instead where the work is next to nothing."""
         if bare.cpu_s_per_call is None or bare.cpu_s_per_call >= SHORT_WORK_S:
@@ -83,7 +100,9 @@ class Ceilings:
         plan = load_plan(spec, address=Address(LOOPBACK, 0))
         return msgspec.structs.replace(
             bare,
-            per_s=self._calibrations.null_rate_per_s(plan),
+            per_s=self._calibrations.null_rate_per_s(
+                plan, placement=placement, limits=of_cpu_time(spec.limits)
+            ),
             source=(
                 "generator and a server that does nothing, as the bare work takes only "
                 f"{bare.cpu_s_per_call * 1e6:.0f} µs"
@@ -91,12 +110,18 @@ class Ceilings:
         )
 
     def _of_waiting(
-        self, spec: TrialSpec, *, waiting_s: float, tell: Callable[[str], None]
+        self,
+        spec: TrialSpec,
+        *,
+        placement: Placement,
+        waiting_s: float,
+        tell: Callable[[str], None],
     ) -> Ceiling:
         """Return callers over waiting time, or what the slow API and the generator can carry."""
         tell("what the slow API can carry")
         calls = catalogue.slow_api_calls(spec.workload)
-        carried_per_s = slow_api.measure_rate_per_s(self._machinery) / calls
+        rate_per_s = slow_api.measure_rate_per_s(self._machinery, placement=placement)
+        carried_per_s = rate_per_s / calls
         if not isinstance(spec.load, ClosedLoop):
             return Ceiling(per_s=carried_per_s, source="what generator and slow API can carry")
         asked_per_s = spec.load.callers / waiting_s
@@ -108,21 +133,39 @@ class Ceilings:
         return Ceiling(per_s=carried_per_s, source="what generator and slow API can carry")
 
     def _of_bare_work(
-        self, spec: TrialSpec, *, environment: Environment, tell: Callable[[str], None]
+        self,
+        spec: TrialSpec,
+        *,
+        placement: Placement,
+        environment: Environment,
+        tell: Callable[[str], None],
     ) -> Ceiling:
         """Return it measured now, where it is not known yet, whatever the load."""
         bare = (*_bare_work(spec), environment.name)
         if bare not in self._bare:
-            self._bare[bare] = self._measured(spec, environment=environment, tell=tell)
+            self._bare[bare] = self._measured(
+                spec, placement=placement, environment=environment, tell=tell
+            )
         return self._bare[bare]
 
     def _measured(
-        self, spec: TrialSpec, *, environment: Environment, tell: Callable[[str], None]
+        self,
+        spec: TrialSpec,
+        *,
+        placement: Placement,
+        environment: Environment,
+        tell: Callable[[str], None],
     ) -> Ceiling:
         rates = []
-        for processes in process_counts(self._machinery.cores):
-            tell(f"the bare work in {processes} of {self._machinery.cores} processes")
-            rates.append(self._bare_rate(spec, environment=environment, processes=processes))
+        # A part of a core is used by a process of its own.
+        most = max(1, math.ceil(placement.server_cores))
+        for processes in process_counts(most):
+            tell(f"the bare work in {processes} of {most} processes")
+            rates.append(
+                self._bare_rate(
+                    spec, placement=placement, environment=environment, processes=processes
+                )
+            )
         best = max(rates, key=lambda rate: rate.per_s)
         plural = "es" if best.processes > 1 else ""
         return Ceiling(
@@ -132,7 +175,9 @@ class Ceilings:
             cpu_s_per_call=rates[0].cpu_s_per_call,
         )
 
-    def _bare_rate(self, spec: TrialSpec, *, environment: Environment, processes: int) -> _BareRate:
+    def _bare_rate(
+        self, spec: TrialSpec, *, placement: Placement, environment: Environment, processes: int
+    ) -> _BareRate:
         with TemporaryDirectory(prefix="servelab-") as scratch:
             out = Path(scratch) / "bare.json"
             command = LaunchCommand(
@@ -143,7 +188,13 @@ class Ceilings:
                     *("--out", str(out)),
                 )
             )
-            self._run_to_end(command, environment=environment, scratch=Path(scratch))
+            self._run_to_end(
+                command,
+                placement=placement,
+                limits=of_cpu_time(spec.limits),
+                environment=environment,
+                scratch=Path(scratch),
+            )
             reports = msgspec.json.decode(out.read_bytes(), type=list[_BareProcess])
         try:
             return _rate(reports)
@@ -154,7 +205,13 @@ class Ceilings:
             ) from error
 
     def _run_to_end(
-        self, command: LaunchCommand, *, environment: Environment, scratch: Path
+        self,
+        command: LaunchCommand,
+        *,
+        placement: Placement,
+        limits: Limits | None,
+        environment: Environment,
+        scratch: Path,
     ) -> None:
         with self._machinery.launch(
             command,
@@ -163,6 +220,8 @@ class Ceilings:
             python_path=(catalogue.served_path(),),
             log=scratch / "log",
             address=None,
+            cpus=frozenset(placement.server_cpus),
+            limits=limits,
         ) as process:
             while process.is_alive():
                 time.sleep(_POLL_S)
@@ -176,8 +235,22 @@ def _work(spec: TrialSpec) -> tuple[object, ...]:
 
 
 def _bare_work(spec: TrialSpec) -> tuple[object, ...]:
-    # A pilot has no ceiling of its own: nothing is concluded from its rate.
-    return (spec.workload, spec.parameters, spec.interpreter, max(1, spec.round))
+    return (
+        *(spec.workload, spec.parameters, spec.interpreter),
+        *(spec.placement, spec.limits, spec.generators),
+        # A pilot has no ceiling of its own: nothing is concluded from its rate.
+        max(1, spec.round),
+    )
+
+
+def of_cpu_time(limits: Limits | None) -> Limits | None:
+    """Return the part of a server's limits under which its ceiling is measured.
+
+    A limit of memory slows no work down, but could kill as many processes as there are cores.
+    """
+    if limits is None or limits.cpus is None:
+        return None
+    return Limits(cpus=limits.cpus)
 
 
 def process_counts(cores: int) -> tuple[int, ...]:

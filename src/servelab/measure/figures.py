@@ -143,21 +143,24 @@ def per_call(total: float | None, *, calls: int) -> float | None:
 
 
 def share_of_cores(
-    generator_cpu_s: float, *, server_cpu_s: float, window_s: float, cores: float
+    generator_cpu_s: float, *, server_cpu_s: float, window_s: float, cores: float | None
 ) -> float | None:
     """Return what the generator took of the CPU time that the cores could give in the window.
 
     On busy cores that is its part of all CPU time used; on idle ones it takes nothing from anybody.
+    None where the two share no cores.
     """
+    if cores is None:
+        return None
     # Together they can exceed the window by a little: the generator also writes its records.
     capacity_s = max(window_s * cores, generator_cpu_s + server_cpu_s)
     return generator_cpu_s / capacity_s if capacity_s else None
 
 
 def generator_usage(
-    result: LoadResult, *, records: Records, server: ProcessUsage | None, cores: int
+    result: LoadResult, *, records: Records, server: ProcessUsage | None, cores: float | None
 ) -> GeneratorUsage:
-    """Return what producing the load cost, and its part of what the cores could give."""
+    """Return what producing the load cost, and its part of what shared cores could give."""
     import numpy as np
 
     seconds = load_s(result)
@@ -176,6 +179,7 @@ def generator_usage(
         connections_opened=result.connections_opened,
         cpu_us_per_request=result.cpu_s / ok * 1e6 if ok else None,
         pacing=result.pacing,
+        scheduling=result.scheduling,
         busy_share=result.busy_share,
         cpu_s_by_process=result.cpu_s_by_process,
     )

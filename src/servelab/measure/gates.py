@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from servelab.model.load import Load, OpenLoop
+from servelab.model.load import Load, OpenLoop, Scheduling
 from servelab.model.outcome import Outcome
 from servelab.model.trial import (
     CEILING_NOISE,
@@ -25,6 +25,7 @@ OFFERED_LIMIT = 0.99
 GENERATOR_PART_NOTED = 0.05
 GENERATOR_PART_LIMIT = 0.15
 UNSTEADY = "unsteady"
+_REMEDY = "quiet the machine, give the generator a core that the server leaves free, or load less"
 ABOVE_CEILING = "above-ceiling"
 INCLUDES_GENERATOR = "includes-generator"
 
@@ -99,11 +100,18 @@ def lateness_limit_s(median_response_time_s: float) -> float:
     return max(LATENESS_LIMIT_S, LATENESS_LIMIT_SHARE * median_response_time_s)
 
 
-def lateness(found: Punctuality) -> str | None:
-    """Return what is wrong with the generator's timing, with the remedy; None where it was good."""
-    remedy = (
-        "quiet the machine, give the generator a core that the server leaves free, or load less"
+def remedy_of_lateness(scheduling: Scheduling, *, is_apart: bool) -> str:
+    """Return what helps a late generator; more than it has already."""
+    if is_apart or scheduling is Scheduling.FIFO:
+        return "quiet the machine, or load less"
+    return (
+        "give the generator a core of its own (--server-cpus, --load-cpus) or the right to "
+        "real-time scheduling (CAP_SYS_NICE, or ulimit -r 1), or load less"
     )
+
+
+def lateness(found: Punctuality, *, remedy: str) -> str | None:
+    """Return what is wrong with the generator's timing, with the remedy; None where it was good."""
     if found.delay_p99_s is not None and found.delay_p99_s > found.limit_s:
         return (
             f"the generator itself was more than {found.delay_p99_s * 1e3:.2f} ms late with one "
@@ -117,15 +125,17 @@ def lateness(found: Punctuality) -> str | None:
     return None
 
 
-def status_of_generator(found: Punctuality, *, load: Load) -> tuple[TrialStatus, str | None]:
+def status_of_generator(
+    found: Punctuality, *, load: Load, remedy: str
+) -> tuple[TrialStatus, str | None]:
     """Return whether a late generator makes an open loop's trial invalid, and the reason."""
-    late = lateness(found) if isinstance(load, OpenLoop) else None
+    late = lateness(found, remedy=remedy) if isinstance(load, OpenLoop) else None
     return (TrialStatus.OK, None) if late is None else (TrialStatus.INVALID, late)
 
 
 def warnings_on_lateness(found: Punctuality, *, load: Load) -> Iterable[Warning]:
     """Yield a note on a late generator in a closed loop, which slows the load down only."""
-    late = None if isinstance(load, OpenLoop) else lateness(found)
+    late = None if isinstance(load, OpenLoop) else lateness(found, remedy=_REMEDY)
     if late is not None:
         yield Warning(kind="late-generator", text=late)
 

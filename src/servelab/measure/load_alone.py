@@ -8,12 +8,13 @@ import msgspec
 from msgspec import Struct
 
 from servelab.explain import disturbance
-from servelab.measure import audit, figures, gates
+from servelab.measure import audit, figures, gates, placing
 from servelab.measure.attempt import log_name
 from servelab.measure.calibration import Calibrations
 from servelab.measure.machinery import Machinery
 from servelab.model.load import LoadPlan, LoadProgress, LoadResult, Protocol
 from servelab.model.noise import Noise
+from servelab.model.placement import Placement
 from servelab.model.progress import Event, Progress, Stage
 from servelab.model.trial import (
     LOAD_ALONE,
@@ -35,6 +36,8 @@ class LoadOrder(Struct, frozen=True, kw_only=True):
     requests: str
     """What is sent, in words."""
     plan: LoadPlan
+    load_cpus: tuple[int, ...] | None = None
+    """Where the generator runs; None: wherever the kernel puts it."""
     departures: tuple[str, ...] = ()
 
 
@@ -46,14 +49,16 @@ def measure(
     observe: Callable[[Event], None],
     should_stop: Callable[[], str | None],
 ) -> Trial:
-    """Return the trial; raise AuditFailed or StoreError."""
+    """Return the trial; raise AuditFailed, StoreError, or UsageError for unfit CPUs."""
+    placement = placing.everywhere(machinery.cpus, load_cpus=order.load_cpus)
     started_at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     records = folder.records_file(TRIAL_ID)
     watch = machinery.watch()
     with watch, watch.loading():
         result = machinery.generate(
-            order.plan,
+            _scheduled(order.plan, placement=placement),
             records=records,
+            cpus=placement.generator_cpus,
             on_progress=lambda progress: observe(_shown(order, progress)),
             should_stop=should_stop,
         )
@@ -61,7 +66,7 @@ def measure(
     plan = order.plan
     punctuality = figures.punctuality(observed, load=plan.load)
     generator = figures.generator_usage(
-        result, records=observed, server=None, cores=machinery.cores
+        result, records=observed, server=None, cores=machinery.cpus.cores
     )
     trial = Trial(
         id=TRIAL_ID,
@@ -88,7 +93,11 @@ def measure(
             generator,
             offered_share=punctuality.offered_share,
             null_rate_per_s=_null_rate_per_s(
-                order, generator=generator, machinery=machinery, observe=observe
+                order,
+                placement=placement,
+                generator=generator,
+                machinery=machinery,
+                observe=observe,
             ),
         ),
         noise=_of_the_machine(watch.noise()),
@@ -97,7 +106,13 @@ def measure(
         samples=list(result.samples),
     )
     trial = msgspec.structs.replace(trial, **figures.parts_of_response_times(observed))
-    return _judged(trial, result=result, sent=observed.sent, punctuality=punctuality)
+    return _judged(
+        trial,
+        result=result,
+        sent=observed.sent,
+        punctuality=punctuality,
+        remedy=gates.remedy_of_lateness(result.scheduling, is_apart=placement.generator_is_apart),
+    )
 
 
 def _of_the_machine(noise: Noise | None) -> Noise | None:
@@ -107,9 +122,18 @@ def _of_the_machine(noise: Noise | None) -> Noise | None:
     return msgspec.structs.replace(noise, foreign_cpu_share=None, foreign_processes=())
 
 
+def _scheduled(plan: LoadPlan, *, placement: Placement) -> LoadPlan:
+    """Return the plan with the scheduling that it needs beside a server on this machine."""
+    if not ip_address(plan.target.host).is_loopback:
+        return plan
+    how = placing.scheduling(plan.load, pacing=plan.pacing, placement=placement)
+    return msgspec.structs.replace(plan, scheduling=how)
+
+
 def _null_rate_per_s(
     order: LoadOrder,
     *,
+    placement: Placement,
     generator: GeneratorUsage,
     machinery: Machinery,
     observe: Callable[[Event], None],
@@ -119,6 +143,7 @@ def _null_rate_per_s(
         return None
     return Calibrations(machinery).limit_per_s(
         order.plan,
+        placement=placement,
         generator=generator,
         tell=lambda detail: observe(Progress(title=order.url, stage=Stage.CEILING, detail=detail)),
     )
@@ -140,7 +165,7 @@ def _shown(order: LoadOrder, progress: LoadProgress) -> Progress:
 
 
 def _judged(
-    trial: Trial, *, result: LoadResult, sent: int, punctuality: gates.Punctuality
+    trial: Trial, *, result: LoadResult, sent: int, punctuality: gates.Punctuality, remedy: str
 ) -> Trial:
     bugs = list(audit.errors_of_generator(result, sent=sent))
     if bugs:
@@ -150,7 +175,7 @@ def _judged(
             reason="the books do not balance, a bug in servelab: " + "; ".join(bugs),
             audit_errors=bugs,
         )
-    status, reason = gates.status_of_generator(punctuality, load=trial.load)
+    status, reason = gates.status_of_generator(punctuality, load=trial.load, remedy=remedy)
     if status is TrialStatus.OK:
         status, reason = gates.status_of(trial.ledger)
     if result.was_interrupted:

@@ -1,7 +1,7 @@
 """What a trial needs of the world, gathered so that a test can put a deterministic world there."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,10 @@ from servelab.model.address import Address
 from servelab.model.environment import Environment, EnvironmentSpec, Interpreter
 from servelab.model.host import HostFacts
 from servelab.model.launch import LaunchCommand
+from servelab.model.limits import Limits
 from servelab.model.load import LoadPlan, LoadProgress, LoadResult
 from servelab.model.noise import Noise
+from servelab.model.placement import HostCpus
 from servelab.model.usage import ProcessUsage
 from servelab.model.worker import WorkerCount
 
@@ -43,6 +45,8 @@ class Launch(Protocol):
         variables: Mapping[str, str] | None = None,
         log: Path,
         address: Address | None,
+        cpus: frozenset[int] | None = None,
+        limits: Limits | None = None,
     ) -> AbstractContextManager[RunningServer]:
         """Return the block; raise PortBusy or ServerFailed."""
         ...
@@ -56,6 +60,7 @@ class Generate(Protocol):
         plan: LoadPlan,
         *,
         records: Path,
+        cpus: Sequence[tuple[int, ...]] = (),
         on_progress: Callable[[LoadProgress], None],
         should_stop: Callable[[], str | None],
     ) -> LoadResult:
@@ -105,8 +110,9 @@ class Machinery:
     watch: Callable[[], Watch]
     read_counts: Callable[[Path], tuple[WorkerCount, ...]]
     free_port: Callable[[int], int]
-    cores: int
-    """How many processes can work at once: CPUs allowed by affinity and quota, at least one."""
+    cpus: HostCpus
+    require_limits: Callable[[Limits], None]
+    """Raises CannotRunHere where a server cannot be limited so."""
     listen_limit: int
     compiler: Path | None
     """A C compiler, for servers that are built from source."""
@@ -122,10 +128,11 @@ def real() -> Machinery:
     from servelab.environment.cache import cache_directory
     from servelab.host import facts
     from servelab.host.noise import Watch
+    from servelab.launch import limiting
     from servelab.launch.sampling import sampled
     from servelab.launch.server import launched
     from servelab.linux import ports
-    from servelab.linux.cpus import cpu_allowance
+    from servelab.linux.cpus import host_cpus
     from servelab.load.generator import generate, probe, read_records
 
     return Machinery(
@@ -138,7 +145,8 @@ def real() -> Machinery:
         watch=Watch,
         read_counts=_read_counts,
         free_port=ports.next_free_port,
-        cores=max(1, int(cpu_allowance().cores)),
+        cpus=host_cpus(),
+        require_limits=limiting.require,
         listen_limit=ports.listen_limit(),
         compiler=Path(compiler) if (compiler := shutil.which("cc")) else None,
         host=_in_words(facts.read()),

@@ -12,6 +12,7 @@ from servelab.model.address import LOOPBACK, Address
 from servelab.model.launch import LaunchCommand
 from servelab.model.load import ClosedLoop, Connections, LoadPlan, Protocol, Request
 from servelab.model.outcome import Outcome
+from servelab.model.placement import Placement
 
 FIRST_PORT = 3100
 READY_TIMEOUT_S = 20.0
@@ -21,7 +22,7 @@ _RATE_CALLERS = 64
 
 
 @contextmanager
-def running(machinery: Machinery, *, log: Path) -> Iterator[Address]:
+def running(machinery: Machinery, *, placement: Placement, log: Path) -> Iterator[Address]:
     """Run the slow API while the block lasts, and give its address."""
     address = Address(LOOPBACK, machinery.free_port(FIRST_PORT))
     program = catalogue.served_path() / "slow_api.py"
@@ -29,7 +30,12 @@ def running(machinery: Machinery, *, log: Path) -> Iterator[Address]:
         argv=(sys.executable, str(program), "--host", address.host, "--port", str(address.port))
     )
     with machinery.launch(
-        command, programs=None, directory=program.parent, log=log, address=address
+        command,
+        programs=None,
+        directory=program.parent,
+        log=log,
+        address=address,
+        cpus=frozenset(placement.back_end_cpus),
     ) as server:
         health = _plan(address, path="/health")
 
@@ -41,17 +47,19 @@ def running(machinery: Machinery, *, log: Path) -> Iterator[Address]:
         yield address
 
 
-def measure_rate_per_s(machinery: Machinery) -> float:
+def measure_rate_per_s(machinery: Machinery, *, placement: Placement) -> float:
     """Return how many calls per second the slow API answers when it need not be slow.
 
     The generator's own limit is in it: what the two carry together.
     """
     with TemporaryDirectory(prefix="servelab-") as scratch:
         folder = Path(scratch)
-        with running(machinery, log=folder / "slow_api.log") as address:
+        log = folder / "slow_api.log"
+        with running(machinery, placement=placement, log=log) as address:
             result = machinery.generate(
                 _plan(address, path="/?delay=0"),
                 records=folder / "records.parquet",
+                cpus=placement.generator_cpus,
                 on_progress=lambda _: None,
                 should_stop=lambda: None,
             )

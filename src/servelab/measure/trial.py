@@ -10,14 +10,16 @@ from servelab import catalogue
 from servelab.errors import CannotRunHere, ServerFailed, TrialInvalid
 from servelab.explain import disturbance
 from servelab.load.generator import Records
-from servelab.measure import audit, figures, gates
+from servelab.measure import audit, figures, gates, placing
 from servelab.measure.attempt import Attempt, Attempting, load_plan, log_name
 from servelab.measure.calibration import Calibrations
 from servelab.measure.ceiling import Ceilings
 from servelab.measure.machinery import Machinery
 from servelab.model.environment import Environment
+from servelab.model.limits import Limits
 from servelab.model.load import LoadResult, Protocol
 from servelab.model.outcome import Outcome
+from servelab.model.placement import Placement
 from servelab.model.progress import Event, Progress, Stage
 from servelab.model.trial import (
     Ceiling,
@@ -37,8 +39,26 @@ class TrialMeasurer:
 
     def __init__(self, machinery: Machinery) -> None:
         self._machinery = machinery
+        self._permitted: set[Limits] = set()
         self._calibrations = Calibrations(machinery)
         self._ceilings = Ceilings(machinery, calibrations=self._calibrations)
+
+    def place(self, spec: TrialSpec) -> Placement:
+        """Return where the processes of a trial run; raise UsageError."""
+        placement = placing.choose(
+            spec.placement,
+            cpus=self._machinery.cpus,
+            generators=spec.generators,
+            back_ends=1 if catalogue.slow_api_calls(spec.workload) else 0,
+        )
+        return placing.limited(placement, limits=spec.limits)
+
+    def check(self, spec: TrialSpec) -> None:
+        """Raise UsageError or CannotRunHere where a trial cannot be placed or limited here."""
+        self.place(spec)
+        if spec.limits is not None and spec.limits not in self._permitted:
+            self._machinery.require_limits(spec.limits)
+            self._permitted.add(spec.limits)
 
     def measure(
         self, spec: TrialSpec, *, folder: RunFolder, observe: Callable[[Event], None]
@@ -48,6 +68,7 @@ class TrialMeasurer:
         def tell(stage: Stage, detail: str) -> None:
             observe(Progress(title=spec.deployment.title, stage=stage, detail=detail))
 
+        placement = self.place(spec)
         obstacle = catalogue.why_not_here(
             spec.deployment, interpreter=spec.interpreter, compiler=self._machinery.compiler
         )
@@ -62,12 +83,16 @@ class TrialMeasurer:
         )
         try:
             ceiling = self._ceilings.find(
-                spec, environment=environment, tell=lambda detail: tell(Stage.CEILING, detail)
+                spec,
+                placement=placement,
+                environment=environment,
+                tell=lambda detail: tell(Stage.CEILING, detail),
             )
         except (ServerFailed, TrialInvalid) as error:
             raise CannotRunHere(f"its ceiling could not be measured: {error}") from error
         attempt = Attempting(
             spec,
+            placement=placement,
             environment=environment,
             machinery=self._machinery,
             folder=folder,
@@ -81,24 +106,32 @@ class TrialMeasurer:
             yardstick=Yardstick(
                 ceiling=ceiling,
                 ceiling_per_s=self._ceilings.highest_per_s(spec),
-                null_rate_per_s=self._null_rate_per_s(spec, attempt=attempt, tell=tell),
-                cores=self._machinery.cores,
+                null_rate_per_s=self._null_rate_per_s(
+                    spec, placement=placement, attempt=attempt, tell=tell
+                ),
+                placement=placement,
             ),
         )
 
     def _null_rate_per_s(
-        self, spec: TrialSpec, *, attempt: Attempt, tell: Callable[[Stage, str], None]
+        self,
+        spec: TrialSpec,
+        *,
+        placement: Placement,
+        attempt: Attempt,
+        tell: Callable[[Stage, str], None],
     ) -> float | None:
         """Return what the generator reaches against no server, where it was not mostly idle."""
         if attempt.load is None or attempt.records is None:
             return None
         return self._calibrations.limit_per_s(
             load_plan(spec, address=attempt.address),
+            placement=placement,
             generator=figures.generator_usage(
                 attempt.load,
                 records=attempt.records,
                 server=None,
-                cores=self._machinery.cores,
+                cores=None,
             ),
             tell=lambda detail: tell(Stage.CEILING, detail),
         )
@@ -113,7 +146,7 @@ class Yardstick(Struct, frozen=True, kw_only=True):
     """The highest that is known for this work."""
     null_rate_per_s: float | None
     """What the generator reaches against no server; None where it was mostly idle."""
-    cores: int
+    placement: Placement
 
 
 def judge(
@@ -129,6 +162,7 @@ def judge(
         _identity(spec, attempt=attempt, environment=environment),
         ceiling=yardstick.ceiling,
         ceiling_per_s=yardstick.ceiling_per_s,
+        placement=yardstick.placement,
         log=log_name(folder.log_file(attempt.id), folder=folder),
     )
     if attempt.load is None or attempt.records is None:
@@ -171,8 +205,10 @@ def _identity(spec: TrialSpec, *, attempt: Attempt, environment: Environment) ->
         stop=attempt.stop,
         interpreter=environment.interpreter.version,
         packages={package.name: package.version for package in environment.packages},
+        limits=spec.limits,
         usage=attempt.usage,
         noise=attempt.noise,
+        throttling=attempt.throttling,
         audit_errors=[attempt.audit_error] if attempt.audit_error else [],
         calls_per_worker={str(worker.pid): worker.answered for worker in attempt.workers},
     )
@@ -252,7 +288,12 @@ def _with_figures(
             usage.voluntary_switches if usage else None, calls=calls
         ),
         generator=msgspec.structs.replace(
-            figures.generator_usage(load, records=records, server=usage, cores=yardstick.cores),
+            figures.generator_usage(
+                load,
+                records=records,
+                server=usage,
+                cores=yardstick.placement.shared_cores,
+            ),
             offered_share=figures.punctuality(records, load=trial.load).offered_share,
             null_rate_per_s=yardstick.null_rate_per_s,
         ),
@@ -277,7 +318,14 @@ def _with_verdict(trial: Trial, *, attempt: Attempt, load: LoadResult, spec: Tri
     status, reason = attempt.status, attempt.reason
     punctuality = figures.punctuality(attempt.records, load=spec.load)
     if status is TrialStatus.OK:
-        status, reason = gates.status_of_generator(punctuality, load=spec.load)
+        status, reason = gates.status_of_generator(
+            punctuality,
+            load=spec.load,
+            remedy=gates.remedy_of_lateness(
+                load.scheduling,
+                is_apart=trial.placement is not None and trial.placement.generator_is_apart,
+            ),
+        )
     if status is TrialStatus.OK:
         status, reason = gates.status_of(trial.ledger)
     warnings = [

@@ -94,6 +94,14 @@ class Pacing(Enum):
     """It looks at the clock without rest, which takes a whole core."""
 
 
+class Scheduling(Enum):
+    """How the kernel gives the generator its turn."""
+
+    NORMAL = "normal"
+    FIFO = "fifo"
+    """In real time, before every ordinary process."""
+
+
 class Tls(Struct, frozen=True, kw_only=True):
     """How connections are encrypted."""
 
@@ -147,6 +155,8 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
     generators: int = 1
     """Processes that share callers, connections, requests and rate."""
     pacing: Pacing = Pacing.TIMER
+    scheduling: Scheduling = Scheduling.NORMAL
+    """What is asked of the kernel, which may refuse."""
     tls: Tls | None = None
     """None: plain TCP."""
 
@@ -192,6 +202,8 @@ class LoadResult(Struct, frozen=True, kw_only=True):
     idle_closes: int = 0
     """Kept connections that the server closed while no request was on them."""
     pacing: Pacing = Pacing.TIMER
+    scheduling: Scheduling = Scheduling.NORMAL
+    """What the kernel granted to all processes."""
     busy_share: float | None = None
     """Of spinning generators: the share of rounds of the loop that found work, each weighted by its
     time; that of the busiest process."""

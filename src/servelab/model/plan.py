@@ -4,7 +4,9 @@ from msgspec import Struct
 
 from servelab.model.environment import Interpreter
 from servelab.model.figure import Figure
+from servelab.model.limits import Limits
 from servelab.model.load import ClosedLoop, Connections, Load, Pacing
+from servelab.model.placement import PlacementWish
 from servelab.model.verdict import Budget, Judging
 
 PLAN_FORMAT = 1
@@ -18,6 +20,8 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     load: Load = ClosedLoop(callers=100)
     pacing: Pacing = Pacing.TIMER
     generators: int = 1
+    placement: PlacementWish = PlacementWish()
+    limits: Limits | None = None
     requests: int | None = 300
     duration_s: float | None = None
     connections: Connections | None = None

@@ -7,9 +7,11 @@ from msgspec import Struct, field
 from servelab.model.deployment import Deployment
 from servelab.model.environment import Interpreter
 from servelab.model.launch import StopReport
-from servelab.model.load import Connections, Load, Pacing
+from servelab.model.limits import Limits
+from servelab.model.load import Connections, Load, Pacing, Scheduling
 from servelab.model.noise import Noise
-from servelab.model.usage import ProcessUsage
+from servelab.model.placement import Placement, PlacementWish
+from servelab.model.usage import ProcessUsage, Throttling
 from servelab.model.warm_up import Steadiness, WarmUp
 
 FORMAT_VERSION = 1
@@ -59,6 +61,8 @@ class TrialSpec(Struct, frozen=True, kw_only=True):
     channels: int = 1
     pacing: Pacing = Pacing.TIMER
     generators: int = 1
+    placement: PlacementWish = PlacementWish()
+    limits: Limits | None = None
     timeout_s: float
     port: int | None = None
     """None: the seed's port, or the next free one."""
@@ -134,13 +138,15 @@ class GeneratorUsage(Struct, frozen=True, kw_only=True):
     cpu_share: float
     """CPU time over wall time, of one core, per generator process."""
     share_of_all_cpu: float | None
-    """Its part of the CPU time that the cores could give to generator and server."""
+    """Its part of the CPU time that the cores could give to generator and server; None where each
+    has its own."""
     processes: int
     delay_p99_s: float | None
     connections_opened: int
     cpu_us_per_request: float | None = None
     """CPU time / correct answers, in microseconds."""
     pacing: Pacing = Pacing.TIMER
+    scheduling: Scheduling = Scheduling.NORMAL
     busy_share: float | None = None
     """Of spinning generators: the share of time in which the busiest of them had work."""
     cpu_s_by_process: tuple[float, ...] = ()
@@ -195,6 +201,8 @@ class Trial(Struct, frozen=True, kw_only=True):
     channels: int | None = None
     timeout_s: float
     port: int | None = None
+    placement: Placement | None = None
+    limits: Limits | None = None
     ledger: dict[str, int]
     """Outcome class -> count, with ``scheduled`` and ``sent``."""
     load_s: float | None = None
@@ -223,6 +231,8 @@ class Trial(Struct, frozen=True, kw_only=True):
     voluntary_switches_per_call: float | None = None
     calls_per_worker: dict[str, int] = {}
     usage: ProcessUsage | None = None
+    throttling: Throttling | None = None
+    """By the limit of CPU time; None where there was none."""
     generator: GeneratorUsage | None = None
     noise: Noise | None = None
     """What the machine did meanwhile; None where no load was watched."""

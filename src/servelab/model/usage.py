@@ -21,6 +21,16 @@ class ProcessCpu(Struct, frozen=True):
     cpu_s: float
 
 
+class Throttling(Struct, frozen=True, kw_only=True):
+    """How often a CPU quota stopped a server under load."""
+
+    periods: int
+    """Of the quota, 100 ms each, in which the server had work."""
+    throttled_periods: int
+    throttled_s: float
+    """Added up over its CPUs."""
+
+
 class ProcessUsage(Struct, frozen=True, kw_only=True):
     """What a process tree used between two moments.
 

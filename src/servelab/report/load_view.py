@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from servelab.model.load import Pacing
+from servelab.model.load import Pacing, Scheduling
 from servelab.model.trial import (
     CLIENT_BOUND,
     GeneratorUsage,
@@ -114,6 +114,8 @@ def _generator(usage: GeneratorUsage) -> str:
     text += f", paced by {_PACING[usage.pacing]}"
     if usage.busy_share is not None:
         text += f" ({quantities.percent(usage.busy_share)} of the time with work)"
+    if usage.scheduling is Scheduling.FIFO:
+        text += ", in real time"
     if usage.cpu_us_per_request is not None:
         text += f", {usage.cpu_us_per_request:.1f} µs of CPU for each right answer"
     return text

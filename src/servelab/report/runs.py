@@ -66,9 +66,14 @@ def _generator(trial: Trial, *, cores: float) -> GeneratorUsage | None:
         trial.generator.cpu_s,
         server_cpu_s=trial.usage.cpu_s,
         window_s=seconds,
-        cores=max(1, int(cores)),
+        cores=_shared_cores(trial, host_cores=cores),
     )
     return msgspec.structs.replace(trial.generator, share_of_all_cpu=share)
+
+
+def _shared_cores(trial: Trial, *, host_cores: float) -> float | None:
+    """Return the cores that generator and server shared; older trials shared the whole host."""
+    return max(1, int(host_cores)) if trial.placement is None else trial.placement.shared_cores
 
 
 def _warnings(generator: GeneratorUsage | None, *, efficiency: float | None) -> Iterable[Warning]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from servelab.explain.causes import explain
-from servelab.model.load import Connections, Load, OpenLoop
+from servelab.model.load import Connections, Load, OpenLoop, Scheduling
 from servelab.model.trial import PILOT_ROUND, Role, Times, Trial, TrialStatus
 from servelab.report import quantities
 
@@ -142,6 +142,10 @@ def _figures(trial: Trial) -> Iterable[Line]:
         calls = " / ".join(str(calls) for calls in trial.calls_per_worker.values())
         yield Line("Calls per worker:", calls)
     yield Line("Failures:", failures_by_class(trial))
+    if trial.placement is not None:
+        yield Line("Placement:", _placement(trial))
+    if trial.limits is not None:
+        yield Line("Limits:", _limits(trial))
     yield from (Line("Why:", f"{cause.sentence}.") for cause in explain(trial))
 
 
@@ -152,6 +156,21 @@ def _cpu(trial: Trial) -> str:
     if trial.voluntary_switches_per_call is not None:
         text += f"; {quantities.count(trial.voluntary_switches_per_call)} context switches"
     return text
+
+
+def _placement(trial: Trial) -> str:
+    text = trial.placement.note if trial.placement else quantities.MISSING
+    if trial.generator is not None and trial.generator.scheduling is Scheduling.FIFO:
+        return f"{text}; generator in real time"
+    return text
+
+
+def _limits(trial: Trial) -> str:
+    throttling = trial.throttling
+    if throttling is None or not throttling.periods:
+        return str(trial.limits)
+    counted = f"{throttling.throttled_periods} of {throttling.periods} periods"
+    return f"{trial.limits}; throttled in {counted}, by the kernel's count"
 
 
 def failures_by_class(trial: Trial) -> str:

@@ -1,0 +1,82 @@
+"""The generator in real time, where the kernel lets it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from servelab.load import realtime
+from servelab.load.generator import generate
+from servelab.model.load import ClosedLoop, LoadProgress, Scheduling
+
+from .fault_server import right, serving
+from .loads import plan_for
+from .test_generator import engines
+
+
+def is_permitted() -> bool:
+    with realtime.scheduled(realtime.FIFO) as granted:
+        return granted == realtime.FIFO
+
+
+needs_permission = pytest.mark.skipif(
+    not is_permitted(), reason="this user may not schedule in real time (CAP_SYS_NICE, ulimit -r)"
+)
+
+
+def test_nothing_asked_is_nothing_changed() -> None:
+    with realtime.scheduled(realtime.NORMAL) as granted:
+        assert granted == realtime.NORMAL
+        assert os.sched_getscheduler(0) == os.SCHED_OTHER
+
+
+def test_where_it_is_refused_all_goes_on_normally(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "sched_setscheduler", refuse)
+    with realtime.scheduled(realtime.FIFO) as granted:
+        assert granted == realtime.NORMAL
+
+
+@needs_permission
+def test_it_has_the_lowest_priority_passes_it_to_nobody_and_ends_with_the_block() -> None:
+    child = "import os; print(os.sched_getscheduler(0) == os.SCHED_OTHER)"
+    with realtime.scheduled(realtime.FIFO) as granted:
+        assert granted == realtime.FIFO
+        assert os.sched_getscheduler(0) == os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
+        assert os.sched_getparam(0).sched_priority == 1
+        told = subprocess.check_output([sys.executable, "-S", "-c", child], text=True)
+    assert told == "True\n"
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+
+
+@pytest.mark.live
+@needs_permission
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_generators_run_as_they_were_asked_and_say_so(count: int, tmp_path: Path) -> None:
+    seen: set[int] = set()
+
+    def look(_progress: LoadProgress) -> None:
+        seen.update(os.sched_getscheduler(int(pid)) for pid in engines())
+
+    with serving(right) as server:
+        for asked, expected in (
+            (Scheduling.FIFO, {os.SCHED_FIFO | os.SCHED_RESET_ON_FORK}),
+            (Scheduling.NORMAL, {os.SCHED_OTHER}),
+        ):
+            seen.clear()
+            plan = plan_for(
+                server.address,
+                load=ClosedLoop(callers=2, think_time_s=0.02),
+                requests=None,
+                duration_s=0.6,
+                generators=count,
+            )
+            plan = msgspec.structs.replace(plan, scheduling=asked)
+            result = generate(plan, records=tmp_path / "records.parquet", on_progress=look)
+            assert result.scheduling is asked
+            assert seen == expected
