@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from servelab.model.load import (
     OpenLoop,
     Scheduling,
 )
+from servelab.model.noise import Calibration, Noise
 from servelab.model.outcome import Outcome
 from servelab.model.placement import HostCpus
 from servelab.model.usage import MemoryKind, ProcessUsage
@@ -57,6 +58,21 @@ class Script:
     """Answers that the workers forget to count: the books will not balance."""
 
 
+QUIET = Noise(
+    seconds=30.0,
+    cpus=2,
+    steal_share=0.0,
+    foreign_cpu_share=0.01,
+    calibration_before=Calibration(wall_per_cpu=1.01, loops_per_cpu_s=40_000.0),
+    calibration_after=Calibration(wall_per_cpu=1.0, loops_per_cpu_s=41_000.0),
+    listen_overflows=0,
+    clock_step_s=0.001,
+    suspended_s=0.0,
+    other_runs=0,
+)
+"""What a quiet machine does."""
+
+
 @dataclass
 class World:
     """What the fake servers do, by a word of their command line."""
@@ -72,6 +88,7 @@ class World:
     told: list[Path] = field(default_factory=list)
     """Every path that a server was told."""
     loads: int = 0
+    noise: Noise | None = QUIET
     plans: list[LoadPlan] = field(default_factory=list)
     cpus: HostCpus = TWO_CPUS
     grants: Scheduling = Scheduling.NORMAL
@@ -84,7 +101,7 @@ class World:
     load_cpus: list[Sequence[tuple[int, ...]]] = field(default_factory=list)
     """Where each load was to run."""
     _counts: tuple[WorkerCount, ...] = ()
-    _records: Records | None = None
+    _records: dict[Path, Records] = field(default_factory=dict)
 
     def machinery(self) -> Machinery:
         """Return this world as a trial sees it."""
@@ -97,6 +114,7 @@ class World:
             generate=self.generate,
             read_records=self.read_records,
             sample=self.sample,
+            watch=lambda: FakeWatch(self.noise),
             read_counts=lambda _path: self._counts,
             free_port=lambda first: first + self.busy_ports,
             cpus=self.cpus,
@@ -189,7 +207,9 @@ class World:
         script = self.current
         self.plans.append(plan)
         if isinstance(plan.load, ClosedLoop):
-            count, callers = plan.requests or 1, plan.load.callers
+            seconds = plan.warm_up_s + (plan.duration_s or 0)
+            count = plan.requests or round(seconds / script.service_s)
+            callers = plan.load.callers
             finished = [START_S + (n + 1) * script.service_s for n in range(count)]
             planned = [START_S if n < callers else finished[n - callers] for n in range(count)]
         else:
@@ -199,7 +219,10 @@ class World:
         on_progress(
             LoadProgress(elapsed_s=1.0, finished=count, failed=script.failures, in_flight=0)
         )
-        self._records = _records(planned, finished, outcomes)
+        warm = sum(start < START_S + plan.warm_up_s for start in planned)
+        warm_up_records = records.with_suffix(".warm-up.parquet")
+        self._records[warm_up_records] = _records(planned[:warm], finished[:warm], outcomes[:warm])
+        self._records[records] = _records(planned[warm:], finished[warm:], outcomes[warm:])
         ok = count - script.failures
         self._counts = tuple(
             WorkerCount(pid=100 + n, received=share, answered=share)
@@ -208,8 +231,10 @@ class World:
         times_s = float(np.sum(np.array(finished) - np.array(planned)))
         return LoadResult(
             records=records,
+            warm_up_records=warm_up_records if plan.warm_up_s else None,
             scheduled=count,
             outcomes={outcome.label: outcomes.count(outcome) for outcome in set(outcomes)},
+            begun_s=START_S,
             started_s=START_S,
             ended_s=finished[-1],
             connections_opened=count,
@@ -220,10 +245,9 @@ class World:
             response_time_sum_s=times_s,
         )
 
-    def read_records(self, _path: Path) -> Records:
-        """Return the records of the last load."""
-        assert self._records is not None
-        return self._records
+    def read_records(self, path: Path) -> Records:
+        """Return the records that a load left there."""
+        return self._records[path]
 
     @contextmanager
     def sample(self, _root: int) -> Iterator[Any]:
@@ -279,6 +303,35 @@ class FakeServer:
 
 
 @dataclass
+class FakeWatch:
+    """Sees what the world says."""
+
+    seen: Noise | None
+    is_open: bool = False
+    has_loaded: bool = False
+
+    def __enter__(self) -> Self:
+        self.is_open = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.is_open = False
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """Watch a load inside the block of its trial."""
+        assert self.is_open
+        yield
+        self.has_loaded = True
+
+    def noise(self, *, unwaited_cpu_s: float = 0.0) -> Noise | None:
+        """Tell, once the trial is over."""
+        assert not self.is_open
+        assert unwaited_cpu_s == 0.0
+        return self.seen if self.has_loaded else None
+
+
+@dataclass
 class _Sampler:
     world: World
 
@@ -306,7 +359,7 @@ def _open_loop(
     plan: LoadPlan, load: OpenLoop, *, service_s: float
 ) -> tuple[list[float], list[float]]:
     """Return planned starts at equal distances, and the ends of one server's work in that order."""
-    count = plan.requests or round((plan.duration_s or 1) * load.rate_per_s)
+    count = plan.requests or round((plan.warm_up_s + (plan.duration_s or 1)) * load.rate_per_s)
     planned = [START_S + n / load.rate_per_s for n in range(count)]
     finished: list[float] = []
     for start in planned:

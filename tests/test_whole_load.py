@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from servelab.model.load import OpenLoop
+from servelab.model.noise import Noise
 from servelab.model.outcome import Outcome
 from tests.conftest import Run
 from tests.fake_world import Script, World
@@ -144,3 +145,11 @@ def test_run_without_a_rate_has_callers_who_may_think(run: Run) -> None:
     world = World({"flask": Script(service_s=0.01)})
     _, printed, _ = run(world, "run", "sync-devserver", "cpu", "--think-time", "0.5", "--json")
     assert trial_of(printed)["load"] == {"type": "closed", "callers": 100, "think_time_s": 0.5}
+
+
+def test_a_loaded_server_is_no_disturbance_of_its_own_load(run: Run) -> None:
+    busy = World({}, noise=Noise(seconds=9.0, cpus=2, foreign_cpu_share=0.9, suspended_s=4.0))
+    _, printed, _ = run(busy, "load", URL, "-n", "100", "--json")
+    trial = trial_of(printed)
+    assert trial["noise"]["foreign_cpu_share"] is None
+    assert [each["kind"] for each in trial["warnings"]] == ["clock-jump"]

@@ -8,6 +8,7 @@ import pytest
 
 from servelab.errors import StoreError
 from servelab.model.environment import Interpreter
+from servelab.model.noise import Noise
 from servelab.model.outcome import Outcome
 from servelab.model.trial import Trial
 from servelab.store.folder import RunFolder
@@ -333,3 +334,26 @@ def test_a_full_disk_ends_the_run_with_the_report_of_what_is_kept(
     assert [trial["stack"] for trial in trials_of(printed)] == ["sync-devserver"]
     assert json.loads(printed)["interrupted"] is True
     assert "No space left" in notes
+
+
+def test_noise_is_stored_and_said_but_voids_nothing_in_a_single_round(run: Run) -> None:
+    noise = Noise(seconds=30.0, cpus=2, foreign_cpu_share=0.5, listen_overflows=4, other_runs=1)
+    world = World({"flask": Script()}, noise=noise)
+    status, printed, _ = run(world, "run", "sync-devserver", "cpu", "--json")
+    (trial,) = trials_of(printed)
+    assert status == 0
+    assert trial["noise"]["foreign_cpu_share"] == 0.5
+    assert [each["kind"] for each in trial["warnings"]] == [
+        "other-run",
+        "foreign-cpu",
+        "listen-overflow",
+    ]
+    _, printed, _ = run(world, "run", "sync-devserver", "cpu")
+    assert "! other programs took 50.0% of the CPU time" in printed
+    assert "! another servelab was measuring on this machine" in printed
+
+
+def test_a_server_that_never_came_to_a_load_has_no_noise(run: Run) -> None:
+    world = World({"flask": Script(dies_at_start=True)})
+    _, printed, _ = run(world, "run", "sync-devserver", "cpu", "--json")
+    assert trials_of(printed)[0]["noise"] is None

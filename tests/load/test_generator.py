@@ -14,6 +14,7 @@ from servelab.load.generator import ProbeAnswer, generate, probe
 from servelab.load.lane import Target
 from servelab.load.probe import WaryTarget
 from servelab.load.request import NONCE_WIDTH, PROBE_PREFIX
+from servelab.measure import audit
 from servelab.model.load import ClosedLoop, Connections, LoadProgress, OpenLoop
 from servelab.model.outcome import Outcome
 
@@ -159,10 +160,12 @@ def test_an_arrival_beyond_the_limit_in_flight_is_unsent_and_recorded(tmp_path: 
     with serving(silent) as server:
         load = OpenLoop(rate_per_s=1000, in_flight_limit=3)
         plan = plan_for(server.address, load=load, requests=10, timeout_s=0.5)
-        result, _ = run(plan, tmp_path)
+        result, records = run(plan, tmp_path)
 
     assert result.outcomes == {"timeout": 3, "unsent": 7}
     assert result.scheduled == 10
+    assert records.sent == 3
+    assert not list(audit.errors_of_generator(result, sent=records.sent))
     assert len(server.received) == 3
 
 

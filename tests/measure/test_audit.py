@@ -17,6 +17,7 @@ def result(outcomes: dict[str, int], *, scheduled: int | None = None) -> LoadRes
         records=Path("r"),
         scheduled=sum(outcomes.values()) if scheduled is None else scheduled,
         outcomes=outcomes,
+        begun_s=0,
         started_s=0,
         ended_s=10,
         connections_opened=1,
@@ -35,7 +36,7 @@ def test_the_ledger_names_what_was_scheduled_sent_and_ok_first() -> None:
 
 
 def test_balanced_books_have_no_errors() -> None:
-    assert not list(audit.errors_of_generator(result({"ok": 9, "unsent": 1}), recorded=9))
+    assert not list(audit.errors_of_generator(result({"ok": 9, "unsent": 1}), sent=9))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_balanced_books_have_no_errors() -> None:
 )
 def test_each_contradiction_is_named(change: dict[str, float], recorded: int, words: str) -> None:
     books = msgspec.structs.replace(result({"ok": 10}), **change)
-    assert any(words in error for error in audit.errors_of_generator(books, recorded=recorded))
+    assert any(words in error for error in audit.errors_of_generator(books, sent=recorded))
 
 
 @pytest.mark.parametrize(
@@ -64,13 +65,13 @@ def test_workers_counts_lie_between_ok_and_sent(
 
 
 def test_a_generator_without_ports_makes_a_trial_invalid_not_failed() -> None:
-    status, reason = gates.status_of(result({"ok": 5, Outcome.CLIENT_RESOURCE.label: 5}))
+    status, reason = gates.status_of({"scheduled": 10, "ok": 5, Outcome.CLIENT_RESOURCE.label: 5})
     assert status is TrialStatus.INVALID
     assert "ports or files" in (reason or "")
 
 
 def test_no_requests_at_all_are_invalid() -> None:
-    assert gates.status_of(result({}))[0] is TrialStatus.INVALID
+    assert gates.status_of({"scheduled": 0, "ok": 0})[0] is TrialStatus.INVALID
 
 
 def usage(*, cpu_share: float, part: float | None) -> GeneratorUsage:

@@ -23,7 +23,7 @@ from servelab.catalogue.frameworks import (
     frameworks,
     served_path,
 )
-from servelab.catalogue.selection import find_deployments, published
+from servelab.catalogue.selection import deployments_named, find_deployments, published
 from servelab.catalogue.server import LaunchRequest, Needs, Server
 from servelab.catalogue.stack import Published, Stack
 
@@ -35,6 +35,7 @@ __all__ = [
     "Server",
     "Stack",
     "application_directory",
+    "deployments_named",
     "environment_spec",
     "find_deployments",
     "framework",

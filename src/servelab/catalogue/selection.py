@@ -1,5 +1,7 @@
 """Deployments by the text that selects them: ``STACK[:key=value,...]``."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from servelab.catalogue.discovery import server, stack
@@ -24,6 +26,13 @@ def find_deployments(text: str) -> tuple[Deployment, ...]:
     its_server = server(found.server)
     converted = convert_settings(its_server, {**first, **overrides}, of=name)
     return (deploy(found, its_server, settings=converted),)
+
+
+def deployments_named(names: Sequence[str]) -> tuple[Deployment, ...]:
+    """Return the deployments that have these names; raise UnknownName or UsageError."""
+    return tuple(
+        next(each for each in find_deployments(name) if each.name == name) for name in names
+    )
 
 
 def published(deployment: Deployment, *, workload: str) -> Published | None:

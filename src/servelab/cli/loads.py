@@ -5,7 +5,7 @@ import os
 from servelab.errors import UsageError
 from servelab.model.limits import Limits, parse_memory
 from servelab.model.load import ClosedLoop, Connections, Load, OpenLoop, Pacing
-from servelab.model.placement import parse_cpu_list
+from servelab.model.placement import PlacementWish, parse_cpu_list
 
 ARRIVALS = ("poisson", "constant")
 AUTO = "auto"
@@ -63,6 +63,14 @@ def cpus_of(text: str, *, option: str) -> tuple[int, ...] | None:
         return parse_cpu_list(text)
     except ValueError:
         raise UsageError(f"{option} {text!r}: write CPUs as 0-3,6, or {AUTO}") from None
+
+
+def placement_of(*, server_cpus: str, load_cpus: str) -> PlacementWish:
+    """Return the CPUs that were asked for; UsageError."""
+    return PlacementWish(
+        server_cpus=cpus_of(server_cpus, option="--server-cpus"),
+        load_cpus=cpus_of(load_cpus, option="--load-cpus"),
+    )
 
 
 def limits_of(*, cpus: float | None, memory: str | None) -> Limits | None:

@@ -7,6 +7,7 @@ import typer
 
 ARRIVING = "How calls arrive"
 PLACING = "Where it runs, and on how much"
+REPEATING = "How often, and when it is enough"
 
 Rate = Annotated[
     float | None,
@@ -89,3 +90,79 @@ ResultsFolder = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Where results go, a new folder.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Targets = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="DEPLOYMENT... WORKLOAD",
+        help="Deployments (STACK[:key=value,...], or 'all'), then the workload.",
+    ),
+]
+Concurrency = Annotated[
+    int | None,
+    typer.Option(
+        "-c",
+        "--concurrency",
+        min=1,
+        max=10_000,
+        help="Callers, each waiting for its answer; with --rate: connections at most. "
+        "[default: 100]",
+    ),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(min=0, help="Of the arrivals, and of the order in each round. [default: 0]"),
+]
+WarmUp = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SECONDS|auto",
+        help="The same load before it is measured; auto: as long as a pilot of each deployment "
+        "shows. [default: 0; of several rounds: auto]",
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        min=0.001,
+        max=3600,
+        help="Seconds a request may take. [default: 60; more where callers queue by design]",
+    ),
+]
+ConnectionsName = Annotated[
+    str | None,
+    typer.Option(
+        metavar="fresh|kept",
+        help="A new connection for each request, or kept ones. [default: fresh; gRPC: kept]",
+    ),
+]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="A parameter of the workload, such as num=10."),
+]
+Port = Annotated[
+    int | None,
+    typer.Option(min=1, max=65535, help="Where servers listen. [default: 3000, or next free]"),
+]
+Python = Annotated[
+    str | None,
+    typer.Option(
+        metavar="VERSION|PATH", help="Interpreter of the servers. [default: servelab's own]"
+    ),
+]
+Requirements = Annotated[
+    list[str] | None,
+    typer.Option("--with", metavar="REQUIREMENT", help="Use it instead: gunicorn==23.0.0."),
+]
+Resume = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER", help="Go on with an interrupted run: what is missing of its plan."
+    ),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print the plan and how long it takes; measure nothing.")
+]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print only the verdict and the table.")]
+Verbose = Annotated[
+    bool, typer.Option("-v", "--verbose", help="Tell each step on standard error, too.")
+]

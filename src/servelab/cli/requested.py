@@ -8,17 +8,19 @@ from servelab import catalogue
 from servelab.cli import loads
 from servelab.environment import interpreters
 from servelab.errors import CannotRunHere, UnknownName, UsageError
-from servelab.experiment.plan import RunOptions, default_timeout_s
+from servelab.experiment.plan import default_timeout_s
 from servelab.linux import ports
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.deployment import Deployment
 from servelab.model.limits import Limits
 from servelab.model.load import Load, Pacing
 from servelab.model.placement import PlacementWish
+from servelab.model.plan import RunOptions
 
 ALL = "all"
 DEFAULT_REQUESTS = 300
 DEFAULT_CALLERS = 100
+DEFAULT_DURATION_S = 10.0
 
 
 def parse(

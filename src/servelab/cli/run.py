@@ -1,116 +1,79 @@
 """`servelab run`: measure deployments and print the seed's report for each."""
 
-import contextlib
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from servelab.cli import loads, option_types, requested, results, status
-from servelab.errors import ServelabError, StoreError
+from servelab.cli import amounts, loads, measuring, option_types, requested, status
+from servelab.errors import UsageError
 
 if TYPE_CHECKING:
-    from servelab.experiment.runner import Measurer
-    from servelab.model.trial import TrialSpec
-    from servelab.report.printers import Printer
-    from servelab.store.folder import RunFolder
+    pass
 
 
 def run(
-    targets: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="DEPLOYMENT... WORKLOAD",
-            help="Deployments (STACK[:key=value,...], or 'all'), then the workload.",
-        ),
-    ] = None,
+    targets: option_types.Targets = None,
     requests: Annotated[
         int | None,
         typer.Option("-n", "--requests", min=1, help="Number of requests. [default: 300]"),
     ] = None,
-    concurrency: Annotated[
-        int | None,
-        typer.Option(
-            "-c",
-            "--concurrency",
-            min=1,
-            max=10_000,
-            help="Callers, each waiting for its answer; with --rate: connections at most. "
-            "[default: 100]",
-        ),
-    ] = None,
+    concurrency: option_types.Concurrency = None,
     rate: option_types.Rate = None,
     arrivals: option_types.Arrivals = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the arrivals. [default: 0]")] = None,
+    seed: option_types.Seed = None,
     think_time: option_types.ThinkTime = None,
     pacing: option_types.PacingName = "timer",
     generators: option_types.GeneratorCount = "1",
     duration: Annotated[
         float | None,
-        typer.Option(min=0.1, max=3600, help="Seconds of load, instead of a number of requests."),
-    ] = None,
-    timeout: Annotated[
-        float | None,
         typer.Option(
-            min=0.001,
+            min=0.1,
             max=3600,
-            help="Seconds a request may take. [default: 60; more where callers queue by design]",
+            help="Seconds of load, instead of a number of requests. [default of several rounds: "
+            "10]",
         ),
     ] = None,
-    connections: Annotated[
-        str | None,
+    rounds: Annotated[
+        int,
         typer.Option(
-            metavar="fresh|kept",
-            help="A new connection for each request, or kept ones. [default: fresh; gRPC: kept]",
+            min=1,
+            max=1000,
+            help="How often each is measured, in a new order each time.",
+            rich_help_panel=option_types.REPEATING,
         ),
-    ] = None,
-    param: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="A parameter of the workload, such as num=10."),
-    ] = None,
-    port: Annotated[
-        int | None,
-        typer.Option(min=1, max=65535, help="Where servers listen. [default: 3000, or next free]"),
-    ] = None,
-    python: Annotated[
-        str | None,
-        typer.Option(
-            metavar="VERSION|PATH", help="Interpreter of the servers. [default: servelab's own]"
-        ),
-    ] = None,
-    with_: Annotated[
-        list[str] | None,
-        typer.Option("--with", metavar="REQUIREMENT", help="Use it instead: gunicorn==23.0.0."),
-    ] = None,
+    ] = 1,
+    warm_up: option_types.WarmUp = None,
+    timeout: option_types.Timeout = None,
+    connections: option_types.ConnectionsName = None,
+    param: option_types.Parameters = None,
+    port: option_types.Port = None,
+    python: option_types.Python = None,
+    with_: option_types.Requirements = None,
     server_cpus: option_types.ServerCpus = loads.AUTO,
     load_cpus: option_types.LoadCpus = loads.AUTO,
     cpus: option_types.CpuLimit = None,
     memory: option_types.MemoryLimit = None,
     out: option_types.ResultsFolder = None,
+    resume: option_types.Resume = None,
+    dry_run: option_types.DryRun = False,
     as_json: option_types.AsJson = False,
-    quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", help="Print only the verdict and the table.")
-    ] = False,
-    verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="Tell each step on standard error, too.")
-    ] = False,
+    quiet: option_types.Quiet = False,
+    verbose: option_types.Verbose = False,
 ) -> int:
     """Measure deployments under a workload, and print the seed's report for each."""
-    from servelab.experiment import plan
-    from servelab.measure import machinery
-    from servelab.measure.trial import TrialMeasurer
-    from servelab.model.placement import PlacementWish
+    from servelab.model.plan import Plan
     from servelab.report import printers, terminal
 
-    if not targets:
+    measuring.refuse_both(targets, resumed=resume)
+    if not targets and resume is None:
         terminal.write(usage())
         return status.OK
-    where = PlacementWish(
-        server_cpus=loads.cpus_of(server_cpus, option="--server-cpus"),
-        load_cpus=loads.cpus_of(load_cpus, option="--load-cpus"),
-    )
+    printer = printers.choose(as_json=as_json, quiet=quiet, verbose=verbose)
+    if resume is not None:
+        return measuring.status_of(measuring.resume(resume, printer=printer))
+    where = loads.placement_of(server_cpus=server_cpus, load_cpus=load_cpus)
     deployments, options = requested.parse(
-        targets,
+        targets or [],
         load=loads.load_of(
             concurrency=concurrency,
             default_callers=requested.DEFAULT_CALLERS,
@@ -124,7 +87,9 @@ def run(
         placement=where,
         limits=loads.limits_of(cpus=cpus, memory=memory),
         requests=requests,
-        duration_s=duration,
+        duration_s=requested.DEFAULT_DURATION_S
+        if duration is None and requests is None and rounds > 1
+        else duration,
         timeout_s=timeout,
         connections=connections,
         parameters=param or [],
@@ -132,56 +97,32 @@ def run(
         python=python,
         with_requirements=with_ or [],
     )
-    specs = plan.trials(deployments, options=options)
-    measurer = TrialMeasurer(machinery.real())
-    for spec in specs:
-        measurer.check(spec)  # what cannot be is told before anything is stored
-    printer = printers.choose(as_json=as_json, quiet=quiet, verbose=verbose)
-    folder = results.new_folder(out, name=_name(targets))
-    return _measure(specs, measurer=measurer, folder=folder, printer=printer)
+    plan = Plan(
+        deployments=tuple(deployment.name for deployment in deployments),
+        options=options,
+        rounds=rounds,
+        seed=seed or 0,
+        warm_up_s=_warm_up_s(warm_up, rounds=rounds, is_timed=options.duration_s is not None),
+    )
+    if dry_run:
+        measuring.tell(plan, deployments=deployments)
+        return status.OK
+    return measuring.status_of(
+        measuring.begin(plan, deployments=deployments, out=out, printer=printer)
+    )
 
 
-def _measure(
-    specs: Sequence["TrialSpec"],
-    *,
-    measurer: "Measurer",
-    folder: "RunFolder",
-    printer: "Printer",
-) -> int:
-    from servelab.experiment import runner
-    from servelab.model.trial import Trial
-    from servelab.report import runs
-    from servelab.store.folder import RunEnd
-
-    measured: list[Trial] = []
-    skipped: dict[str, str] = {}
-    interrupted, error = False, None
-    with printer.live() as observe:
-        try:
-            for item in runner.run(specs, measurer=measurer, folder=folder, observe=observe):
-                if isinstance(item, Trial):
-                    measured.append(item)
-                    printer.trial(item)
-                else:
-                    skipped[item.deployment] = item.reason
-                    printer.skipped(item)
-        except KeyboardInterrupt:
-            interrupted = True
-        except ServelabError as stopped:
-            interrupted, error = True, stopped
-    with contextlib.suppress(StoreError):  # a full disk keeps nothing more, and is told below
-        folder.close(RunEnd(planned=len(specs), interrupted=interrupted, skipped=skipped))
-    printer.finish(runs.read(folder.path))
-    if error is not None:
-        raise error
-    return status.INTERRUPTED if interrupted else status.of_trials(measured)
-
-
-def _name(targets: Sequence[str]) -> str:
-    """Return a folder name's tail: the only stack, or how many, and the workload."""
-    *deployments, workload = targets
-    first = deployments[0].partition(":")[0]
-    return f"{first}-{workload}" if len(deployments) == 1 else f"{len(deployments)}-{workload}"
+def _warm_up_s(text: str | None, *, rounds: int, is_timed: bool) -> float | None:
+    """Return the length of the warm-up; None where a pilot is to tell."""
+    if text is None:
+        return None if rounds > 1 and is_timed else 0.0
+    asked_s = amounts.warm_up_s(text)
+    if asked_s != 0 and not is_timed:
+        raise UsageError(
+            "--warm-up needs a measurement of some seconds, not of a number of requests; give "
+            "--duration, too"
+        )
+    return asked_s
 
 
 def usage() -> str:

@@ -14,18 +14,17 @@ def show(
         Path | None, typer.Argument(help="A results folder. [default: the latest]")
     ] = None,
     as_json: option_types.AsJson = False,
-    quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", help="Print only the verdict and the table.")
-    ] = False,
+    quiet: option_types.Quiet = False,
 ) -> int:
     """Print the report of a stored run again."""
-    from servelab.report import printers, runs
+    from servelab.report import printers, rounds_view, runs
     from servelab.store import folder as stored
 
     run = runs.read(folder or stored.latest())
     printer = printers.choose(as_json=as_json, quiet=quiet, verbose=False)
-    for trial in run.trials:
-        printer.trial(trial)
+    if not rounds_view.are_rounds(run):
+        for trial in run.trials:
+            printer.trial(trial)
     printer.finish(run)
     if not run.trials:
         raise StoreError(f"{run.folder} holds no trial that can be read; measure again")

@@ -13,10 +13,10 @@ from pathlib import Path
 import msgspec
 
 from servelab.environment.cache import MARKER, cache_directory, try_lock, wait_for_lock
-from servelab.environment.typed_json import decode, encode
 from servelab.environment.uv import install_arguments, uv_program, uv_variables
 from servelab.errors import EnvironmentNotBuilt
 from servelab.model.environment import Environment, EnvironmentSpec, Interpreter, Package
+from servelab.store.typed_json import decode, encode
 
 _LAYOUT = 1
 """Part of every key: raise it when environments are built another way."""

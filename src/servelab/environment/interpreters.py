@@ -12,10 +12,10 @@ from pathlib import Path
 
 import msgspec
 
-from servelab.environment.typed_json import decode
 from servelab.environment.uv import uv_program, uv_variables
 from servelab.errors import CannotRunHere, UsageError
 from servelab.model.environment import Interpreter
+from servelab.store.typed_json import decode
 
 _QUESTION = """
 import json, platform, sys, sysconfig

@@ -1,9 +1,13 @@
 """Makes the trials of a plan, one after another, and stores each the moment it exists."""
 
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
+import msgspec
+
 from servelab.errors import CannotRunHere, PortBusy
+from servelab.experiment.plan import Past
 from servelab.model.progress import Event, Skipped, TrialEnded, TrialStarted
 from servelab.model.trial import Trial, TrialSpec
 from servelab.store.folder import RunFolder
@@ -18,23 +22,58 @@ class Measurer(Protocol):
         """Return the trial; raise CannotRunHere or PortBusy where it cannot even be tried."""
 
 
+class Planner(Protocol):
+    """Says which trials are to be made."""
+
+    def next_trials(self, past: Past) -> tuple[TrialSpec, ...]:
+        """Return some that come next, in their order; none at the end."""
+
+
 def run(
-    specs: Sequence[TrialSpec],
+    planner: Planner,
     *,
+    past: Past,
     measurer: Measurer,
     folder: RunFolder,
     observe: Callable[[Event], None],
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Trial | Skipped]:
-    """Yield each trial once it is on the disk, and each deployment that cannot run here."""
-    for index, spec in enumerate(specs, start=1):
-        observe(TrialStarted(title=spec.deployment.title, index=index, count=len(specs)))
-        try:
-            trial = measurer.measure(spec, folder=folder, observe=observe)
-        except (CannotRunHere, PortBusy) as error:
-            skipped = Skipped(deployment=spec.deployment.name, reason=str(error))
-            observe(skipped)
-            yield skipped
-            continue
-        folder.append(trial)
-        observe(TrialEnded(trial=trial))
-        yield trial
+    """Yield each trial once it is on the disk, and each deployment that cannot run here.
+
+    `past` is what an earlier, interrupted run of the same plan has left.
+    """
+    began_s = clock() - past.elapsed_s
+    while specs := planner.next_trials(past):
+        for index, spec in enumerate(specs, start=1):
+            if spec.deployment.name in past.skipped:
+                continue
+            observe(
+                TrialStarted(
+                    title=spec.deployment.title, index=index, count=len(specs), round=spec.round
+                )
+            )
+            item = _make(spec, measurer=measurer, folder=folder, observe=observe)
+            past = _with(past, item, elapsed_s=clock() - began_s)
+            yield item
+
+
+def _make(
+    spec: TrialSpec, *, measurer: Measurer, folder: RunFolder, observe: Callable[[Event], None]
+) -> Trial | Skipped:
+    try:
+        trial = measurer.measure(spec, folder=folder, observe=observe)
+    except (CannotRunHere, PortBusy) as error:
+        skipped = Skipped(deployment=spec.deployment.name, reason=str(error))
+        observe(skipped)
+        return skipped
+    folder.append(trial)
+    observe(TrialEnded(trial=trial))
+    return trial
+
+
+def _with(past: Past, item: Trial | Skipped, *, elapsed_s: float) -> Past:
+    if isinstance(item, Trial):
+        return msgspec.structs.replace(past, trials=(*past.trials, item), elapsed_s=elapsed_s)
+    return msgspec.structs.replace(
+        past, skipped=past.skipped | {item.deployment}, elapsed_s=elapsed_s
+    )

@@ -72,14 +72,15 @@ def _evidence(trial: Trial) -> Evidence | None:
     usage, ceiling = trial.usage, trial.ceiling
     if trial.status is not TrialStatus.OK or usage is None or ceiling is None:
         return None
-    if not trial.efficiency or not trial.throughput_per_s or not trial.window_s:
+    seconds = trial.load_s or trial.window_s
+    if not trial.efficiency or not trial.throughput_per_s or not seconds:
         return None
     return Evidence(
         trial=trial,
         efficiency=trial.efficiency,
         throughput_per_s=trial.throughput_per_s,
         cores=_cores(trial, measured=max([1, *ceiling.rate_by_processes])),
-        cores_used=usage.cpu_s / trial.window_s,
+        cores_used=usage.cpu_s / seconds,
         waiting_s=_waiting_s(trial),
     )
 

@@ -207,6 +207,7 @@ class Sampler:
             involuntary_switches=sum(involuntary for _, involuntary in gained),
             processes=tuple(by_time),
             samples=self._samples,
+            unwaited_cpu_s=self._lost.user_s + self._lost.system_s,
         )
 
 

@@ -73,24 +73,34 @@ def quota_cores(
     *, cgroups_file: Path = _CGROUPS_FILE, mounts_file: Path = _MOUNTS_FILE
 ) -> float | None:
     """Read the tightest CPU quota of this process's cgroups, version 1 or 2, in cores."""
-    if not cgroups_file.exists():
-        return None
-    mounts = mounts_file.read_text(encoding="utf-8").splitlines()
-    quotas = [
-        quota
-        for line in cgroups_file.read_text(encoding="utf-8").splitlines()
-        for folder in _folders(line, mounts=mounts)
-        if (quota := _read_quota(folder)) is not None
-    ]
+    folders = own_cgroups("cpu", cgroups_file=cgroups_file, mounts_file=mounts_file)
+    quotas = [quota for folder in folders if (quota := _read_quota(folder)) is not None]
     return min(quotas, default=None)
 
 
-def _folders(line: str, *, mounts: list[str]) -> Iterator[Path]:
+def own_cgroups(
+    controller: str, *, cgroups_file: Path = _CGROUPS_FILE, mounts_file: Path = _MOUNTS_FILE
+) -> tuple[Path, ...]:
+    """Return the folders of the cgroups that rule this process, its own first.
+
+    `controller` is one of version 1, such as ``cpu``; that of version 2 is always among them.
+    """
+    if not cgroups_file.exists():
+        return ()
+    mounts = mounts_file.read_text(encoding="utf-8").splitlines()
+    return tuple(
+        folder
+        for line in cgroups_file.read_text(encoding="utf-8").splitlines()
+        for folder in _folders(line, mounts=mounts, controller=controller)
+    )
+
+
+def _folders(line: str, *, mounts: list[str], controller: str) -> Iterator[Path]:
     """Yield the folder of a cgroup and those above it, as far up as they are mounted."""
     _, controllers, path = line.split(":", 2)
-    if controllers and "cpu" not in controllers.split(","):
+    if controllers and controller not in controllers.split(","):
         return
-    mount = _find_mount(mounts, version=1 if controllers else 2)
+    mount = _find_mount(mounts, controller=controller if controllers else None)
     if mount is None:
         return
     below = PurePosixPath(path)
@@ -104,12 +114,13 @@ def _folders(line: str, *, mounts: list[str]) -> Iterator[Path]:
         yield above
 
 
-def _find_mount(mounts: list[str], *, version: int) -> _Mount | None:
+def _find_mount(mounts: list[str], *, controller: str | None) -> _Mount | None:
+    """Return where a controller of version 1 is mounted; None asks for version 2."""
     for line in mounts:
         place, _, kind = line.partition(" - ")
         filesystem, _, options = kind.split(" ", 2)
-        if version == 1:
-            fits = filesystem == "cgroup" and "cpu" in options.rpartition(" ")[2].split(",")
+        if controller is not None:
+            fits = filesystem == "cgroup" and controller in options.rpartition(" ")[2].split(",")
         else:
             fits = filesystem == "cgroup2"
         if fits:

@@ -56,6 +56,11 @@ class ProcessStat(NamedTuple):
         """Return its own CPU time, that of its ended threads included."""
         return self.user_s + self.system_s
 
+    @property
+    def cpu_with_ended_s(self) -> float:
+        """Return its own CPU time and that of the children that it waited for."""
+        return self.cpu_s + self.children_user_s + self.children_system_s
+
 
 class ContextSwitches(NamedTuple):
     """How often a thread gave up its CPU, and how often it was taken from it."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ _MANY_CLASSES = 256
 
 
 class Counts(Struct, frozen=True, kw_only=True):
-    """What the records say, counted apart from the engines' own books."""
+    """What the records say, counted apart from the engines' own books; a warm-up's included."""
 
     rows: int
     distinct: int
@@ -32,48 +32,92 @@ class Counts(Struct, frozen=True, kw_only=True):
     response_time_sum_ns: int
 
 
-def convert(raws: Sequence[Path], records: Path, *, expected: Sequence[int]) -> Counts:
+class WarmUpFile(Struct, frozen=True, kw_only=True):
+    """Where the records of a warm-up go, and until which planned start a request is one of them."""
+
+    records: Path
+    until_ns: int
+
+
+def convert(
+    raws: Sequence[Path],
+    records: Path,
+    *,
+    expected: Sequence[int],
+    warm_up: WarmUpFile | None = None,
+) -> Counts:
     """Write the rows of all files to ``records``, in the order in which they ended.
 
     Of n files the i-th holds the numbers i, i + n, i + 2n, ..., of which so many are expected.
     """
     import numpy as np
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
     row_type = np.dtype(list(COLUMNS))
     if row_type.itemsize != ROW.size:
         raise AuditFailed("the columns of a record do not fill it")
-    names = [name for name, _ in COLUMNS if name != "reserved"]
-    schema = pa.schema([(name, pa.from_numpy_dtype(row_type[name])) for name in names])
     seen = np.zeros(max(expected) * len(raws), dtype=bool)
     outcomes = np.zeros(_MANY_CLASSES, dtype=np.int64)
     rows = response_time_sum_ns = 0
-    part = records.with_name(records.name + ".part")
-    # Moments and numbers differ little from row to row; dictionaries or zstd would cost six times
-    # the CPU time and leave a larger file.
-    differing = [name for name in names if name.endswith("_ns") or name == "sequence"]
-    with pq.ParquetWriter(
-        part,
-        schema,
-        compression="none",
-        use_dictionary=[name for name in names if name not in differing],
-        column_encoding=dict.fromkeys(differing, "DELTA_BINARY_PACKED"),
-    ) as sink:
+    with ExitStack() as stack:
+        sink = stack.enter_context(_parquet(records, row_type=row_type))
+        if warm_up is not None:
+            warm_sink = stack.enter_context(_parquet(warm_up.records, row_type=row_type))
+            sink = _parted(warm_sink, sink, until_ns=warm_up.until_ns)
         for batch in _merged(raws, row_type=row_type):
-            columns = {name: np.ascontiguousarray(batch[name]) for name in names}
-            sink.write_table(pa.table(columns, schema=schema))
+            sink(batch)
             rows += len(batch)
-            seen[columns["sequence"]] = True
-            outcomes += np.bincount(columns["outcome"], minlength=_MANY_CLASSES)
-            response_time_sum_ns += int((columns["finished_ns"] - columns["planned_ns"]).sum())
-    part.replace(records)
+            seen[batch["sequence"]] = True
+            outcomes += np.bincount(batch["outcome"], minlength=_MANY_CLASSES)
+            response_time_sum_ns += int((batch["finished_ns"] - batch["planned_ns"]).sum())
     return Counts(
         rows=rows,
         distinct=int(seen.sum()),
         outcomes={kind: int(outcomes[kind]) for kind in Outcome if outcomes[kind]},
         response_time_sum_ns=response_time_sum_ns,
     )
+
+
+def _parted(
+    early: Callable[[Rows], None], late: Callable[[Rows], None], *, until_ns: int
+) -> Callable[[Rows], None]:
+    def write(rows: Rows) -> None:
+        is_early = rows["planned_ns"] < until_ns
+        early(rows[is_early])
+        late(rows[~is_early])
+
+    return write
+
+
+@contextmanager
+def _parquet(path: Path, *, row_type: np.dtype[Any]) -> Iterator[Callable[[Rows], None]]:
+    """Give what writes rows to a file that appears whole, or not at all."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = [name for name, _ in COLUMNS if name != "reserved"]
+    schema = pa.schema([(name, pa.from_numpy_dtype(row_type[name])) for name in names])
+    # Moments and numbers differ little from row to row; dictionaries or zstd would cost six times
+    # the CPU time and leave a larger file.
+    differing = [name for name in names if name.endswith("_ns") or name == "sequence"]
+    part = path.with_name(path.name + ".part")
+    try:
+        with pq.ParquetWriter(
+            part,
+            schema,
+            compression="none",
+            use_dictionary=[name for name in names if name not in differing],
+            column_encoding=dict.fromkeys(differing, "DELTA_BINARY_PACKED"),
+        ) as writer:
+
+            def write(rows: Rows) -> None:
+                columns = {name: np.ascontiguousarray(rows[name]) for name in names}
+                writer.write_table(pa.table(columns, schema=schema))
+
+            yield write
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _merged(raws: Sequence[Path], *, row_type: np.dtype[Any]) -> Iterator[Rows]:

@@ -109,6 +109,7 @@ class Run:
             "records": (ledger.next_sequence() - self._order.index) // self._order.count,
             "unstarted": self._unstarted,
             "failures": {str(int(kind)): number for kind, number in ledger.failures.items()},
+            "begun_ns": self._start_ns,
             "started_ns": ledger.first_planned_ns or self._start_ns,
             "ended_ns": ledger.last_finished_ns or self._start_ns,
             "connections_opened": ledger.connections_opened,
@@ -126,7 +127,9 @@ class Run:
     def _build_dispatch(self) -> Dispatch:
         plan = self._plan
         duration_s = plan["duration_s"]
-        end_ns = None if duration_s is None else self._start_ns + round(duration_s * _SECOND_NS)
+        end_ns = None
+        if duration_s is not None:
+            end_ns = self._start_ns + round((plan["warm_up_s"] + duration_s) * _SECOND_NS)
         load = plan["load"]
         if load["type"] == "closed":
             return self._build_closed(load, requests=plan["requests"], end_ns=end_ns)

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from servelab.errors import AuditFailed, UsageError
-from servelab.load.conversion import Counts, convert
+from servelab.load.conversion import Counts, WarmUpFile, convert
 from servelab.load.crew import engines, follow
 from servelab.load.ledger import SAMPLES
 from servelab.load.record import COLUMNS, NEVER
@@ -68,6 +68,8 @@ def generate(
 ) -> LoadResult:
     """Run a load to its end; write one record a request to ``records``, as Parquet.
 
+    Those of a warm-up go to a file beside it, ``NAME.warm-up.parquet``.
+
     ``should_stop`` is asked a few times a second; a reason ends the load at once: requests in
     flight become ``abandoned``, those never started ``unsent`` (without a record). The n-th process
     that generates runs on the n-th of ``cpus``, from the start again where there are fewer; of none
@@ -86,13 +88,36 @@ def generate(
                 crew[index].order(share, raw=raws[index], cpus=where)
             results = follow(crew, plan=plan, on_progress=on_progress, should_stop=should_stop)
         cpu_before_s = time.process_time()
-        counts = convert(raws, records, expected=[result["records"] for result in results])
+        counts = convert(
+            raws,
+            records,
+            expected=[result["records"] for result in results],
+            warm_up=_warm_up(plan, records=records, begun_ns=results[0]["begun_ns"]),
+        )
         conversion_cpu_s = time.process_time() - cpu_before_s
     finally:
-        for unwanted in (*raws, records.with_name(records.name + ".part")):
+        for unwanted in raws:
             unwanted.unlink(missing_ok=True)
     result = _balance(_add_up(results), counts, records=records)
-    return msgspec.structs.replace(result, pacing=plan.pacing, conversion_cpu_s=conversion_cpu_s)
+    return msgspec.structs.replace(
+        result,
+        pacing=plan.pacing,
+        conversion_cpu_s=conversion_cpu_s,
+        warm_up_records=warm_up_file(records) if plan.warm_up_s else None,
+    )
+
+
+def warm_up_file(records: Path) -> Path:
+    """Return where the records of a warm-up go."""
+    return records.with_suffix(".warm-up.parquet")
+
+
+def _warm_up(plan: LoadPlan, *, records: Path, begun_ns: int) -> WarmUpFile | None:
+    if not plan.warm_up_s:
+        return None
+    return WarmUpFile(
+        records=warm_up_file(records), until_ns=begun_ns + round(plan.warm_up_s * 1e9)
+    )
 
 
 def _check_authorities(tls: Tls) -> None:
@@ -116,6 +141,7 @@ class _Books(Struct, frozen=True, kw_only=True):
     records: int
     unstarted: int
     failures: dict[Outcome, int]
+    begun_ns: int
     started_ns: int
     ended_ns: int
     connections_opened: int
@@ -140,6 +166,7 @@ def _add_up(results: Sequence[dict[str, Any]]) -> _Books:
         records=sum(result["records"] for result in results),
         unstarted=sum(result["unstarted"] for result in results),
         failures=failures,
+        begun_ns=results[0]["begun_ns"],
         started_ns=min(result["started_ns"] for result in results),
         ended_ns=max(result["ended_ns"] for result in results),
         connections_opened=sum(result["connections_opened"] for result in results),
@@ -175,6 +202,7 @@ def _balance(books: _Books, counts: Counts, *, records: Path) -> LoadResult:
         records=records,
         scheduled=started + books.unstarted,
         outcomes=outcomes,
+        begun_s=books.begun_ns / 1e9,
         started_s=books.started_ns / 1e9,
         ended_s=books.ended_ns / 1e9,
         connections_opened=books.connections_opened,
@@ -215,6 +243,11 @@ class Records(Struct, frozen=True, kw_only=True):
 
     def __len__(self) -> int:
         return len(self.planned_ns)
+
+    @property
+    def sent(self) -> int:
+        """Return how many of the requests were sent; the others met a limit of the load."""
+        return int((self.outcome != Outcome.UNSENT).sum())
 
     @property
     def response_time_s(self) -> "Seconds":

@@ -21,6 +21,7 @@ from servelab.model.environment import Environment
 from servelab.model.launch import LaunchCommand, StopReport
 from servelab.model.limits import mebibytes
 from servelab.model.load import LoadPlan, LoadProgress, LoadResult
+from servelab.model.noise import Noise
 from servelab.model.outcome import Outcome
 from servelab.model.placement import Placement
 from servelab.model.progress import Event, Progress, Stage
@@ -51,10 +52,12 @@ class Attempt:
     start_s: float | None = None
     load: LoadResult | None = None
     records: Records | None = None
+    warm_up: Records | None = None
     usage: ProcessUsage | None = None
     throttling: Throttling | None = None
     stop: StopReport | None = None
     workers: tuple[WorkerCount, ...] = ()
+    noise: Noise | None = None
 
 
 class Attempting:
@@ -64,7 +67,6 @@ class Attempting:
         self,
         spec: TrialSpec,
         *,
-        trial_id: str,
         placement: Placement,
         environment: Environment,
         machinery: Machinery,
@@ -77,11 +79,12 @@ class Attempting:
         self._machinery = machinery
         self._folder = folder
         self._observe = observe
-        self._id = trial_id
-        self._counters = folder.path / "logs" / f"{trial_id}.counters"
+        self._id = spec.id
+        self._counters = folder.path / "logs" / f"{spec.id}.counters"
+        self._watch = machinery.watch()
         address = Address(LOOPBACK, spec.port or machinery.free_port(SEED_PORT))
         self._seen = Attempt(
-            id=trial_id,
+            id=spec.id,
             started_at=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
             command=self._launch_command(address),
             address=address,
@@ -90,7 +93,7 @@ class Attempting:
     def make(self) -> Attempt:
         """Return what was observed; a fault of server, generator or host is in its status."""
         try:
-            with ExitStack() as stack:
+            with self._watch, ExitStack() as stack:
                 self._serve_and_load(stack)
         except PortBusy:
             raise
@@ -102,6 +105,8 @@ class Attempting:
             self._note(status=TrialStatus.INVALID, reason=str(error), audit_error=str(error))
         if self._counters.exists():
             self._note(workers=self._machinery.read_counts(self._counters))
+        usage = self._seen.usage
+        self._note(noise=self._watch.noise(unwaited_cpu_s=usage.unwaited_cpu_s if usage else 0.0))
         return self._seen
 
     def _serve_and_load(self, stack: ExitStack) -> None:
@@ -156,7 +161,7 @@ class Attempting:
         records = self._folder.records_file(self._id)
         self._tell(Stage.LOADING)
         counted = server.group_figures()
-        with self._machinery.sample(server.supervisor_pid) as sampler:
+        with self._watch.loading(), self._machinery.sample(server.supervisor_pid) as sampler:
             result = self._machinery.generate(
                 self._plan_under_load(),
                 records=records,
@@ -165,7 +170,12 @@ class Attempting:
                 should_stop=lambda: None if server.is_alive() else f"it ended with {server.exit}",
             )
         self._note_throttling(server, since=counted)
-        self._note(load=result, records=self._machinery.read_records(records), usage=sampler.usage)
+        self._note(
+            load=result,
+            records=self._machinery.read_records(result.records),
+            warm_up=result.warm_up_records and self._machinery.read_records(result.warm_up_records),
+            usage=sampler.usage,
+        )
 
     def _plan_under_load(self) -> LoadPlan:
         spec = self._spec
@@ -221,13 +231,15 @@ class Attempting:
         return msgspec.structs.replace(command, departures=(*command.departures, moved))
 
     def _show_load(self, progress: LoadProgress) -> None:
-        requests, duration_s = self._spec.requests, self._spec.duration_s
+        requests = self._spec.requests
+        seconds = self._spec.warm_up_s + (self._spec.duration_s or 0)
         self._observe(
             Progress(
                 title=self._spec.deployment.title,
                 stage=Stage.LOADING,
-                done=progress.finished if requests else min(progress.elapsed_s, duration_s or 0),
-                total=requests or duration_s,
+                detail="warm-up" if progress.elapsed_s < self._spec.warm_up_s else "",
+                done=progress.finished if requests else min(progress.elapsed_s, seconds),
+                total=requests or seconds,
                 failed=progress.failed,
             )
         )
@@ -259,18 +271,13 @@ def load_plan(spec: TrialSpec, *, address: Address) -> LoadPlan:
         load=spec.load,
         requests=spec.requests,
         duration_s=spec.duration_s,
+        warm_up_s=spec.warm_up_s,
         connections=spec.connections,
         channels=spec.channels,
         timeout_s=spec.timeout_s,
         pacing=spec.pacing,
         generators=spec.generators,
     )
-
-
-def trial_id(spec: TrialSpec) -> str:
-    """Return a name for a trial that is a file name, too, and unique within its run."""
-    readable = spec.deployment.name.replace(":", "-").replace(",", "-").replace("=", "")
-    return f"{readable}-{spec.workload}-{spec.round}"
 
 
 def log_name(path: Path, *, folder: RunFolder) -> str:

@@ -1,11 +1,18 @@
 """servelab's own books: pure checks that no request was lost or counted twice."""
 
-from collections.abc import Iterable, Sequence
-from math import isclose
+from __future__ import annotations
 
-from servelab.model.load import LoadResult
+from math import isclose
+from typing import TYPE_CHECKING
+
 from servelab.model.outcome import Outcome
-from servelab.model.worker import WorkerCount
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from servelab.load.generator import Records
+    from servelab.model.load import LoadResult
+    from servelab.model.worker import WorkerCount
 
 LITTLE_TOLERANCE = 1e-6
 
@@ -21,8 +28,26 @@ def ledger(result: LoadResult) -> dict[str, int]:
     }
 
 
-def errors_of_generator(result: LoadResult, *, recorded: int) -> Iterable[str]:
+def ledger_of(records: Records, *, unstarted: int) -> dict[str, int]:
+    """Return the ledger of some of a load's requests, and of those that were never started."""
+    import numpy as np
+
+    found = np.bincount(records.outcome, minlength=len(Outcome))
+    outcomes = {kind.label: int(found[kind]) for kind in Outcome if found[kind]}
+    unsent = outcomes.pop(Outcome.UNSENT.label, 0) + unstarted
+    return {
+        "scheduled": len(records) + unstarted,
+        "sent": len(records) + unstarted - unsent,
+        Outcome.OK.label: 0,
+        **outcomes,
+        **({Outcome.UNSENT.label: unsent} if unsent else {}),
+    }
+
+
+def errors_of_generator(result: LoadResult, *, sent: int) -> Iterable[str]:
     """Yield each way in which the generator's own figures contradict each other.
+
+    So many of the records are of requests that were sent.
 
     Little's identity (J. D. C. Little, Operations Research 9(3), 1961): over a window that begins
     and ends empty, the area under the number in flight is the sum of the times spent in flight.
@@ -30,9 +55,9 @@ def errors_of_generator(result: LoadResult, *, recorded: int) -> Iterable[str]:
     ended = sum(result.outcomes.values())
     if ended != result.scheduled:
         yield f"{result.scheduled} requests were scheduled and {ended} ended"
-    sent = result.scheduled - result.outcomes.get(Outcome.UNSENT.label, 0)
-    if recorded != sent:
-        yield f"{sent} requests were sent and {recorded} recorded"
+    to_be_sent = result.scheduled - result.outcomes.get(Outcome.UNSENT.label, 0)
+    if sent != to_be_sent:
+        yield f"{to_be_sent} requests were sent and {sent} recorded"
     if not isclose(
         result.in_flight_area_s,
         result.response_time_sum_s,

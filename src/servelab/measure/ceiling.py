@@ -43,7 +43,7 @@ class _BareRate(Struct, frozen=True, kw_only=True):
 
 
 class Ceilings:
-    """Each ceiling once in each environment; the highest of them counts for all that do the work.
+    """Each ceiling once in each environment and round; the highest of a round counts for all.
 
     Environments on one interpreter share NumPy: their bare rates differ by the machine's mood
     alone, and a run of many minutes samples it as often as it has environments.
@@ -52,6 +52,7 @@ class Ceilings:
     def __init__(self, machinery: Machinery, *, calibrations: Calibrations) -> None:
         self._machinery = machinery
         self._calibrations = calibrations
+        self._bare: dict[tuple[object, ...], Ceiling] = {}
         self._known: dict[tuple[object, ...], dict[str, Ceiling]] = {}
 
     def find(
@@ -139,6 +140,22 @@ class Ceilings:
         environment: Environment,
         tell: Callable[[str], None],
     ) -> Ceiling:
+        """Return it measured now, where it is not known yet, whatever the load."""
+        bare = (*_bare_work(spec), environment.name)
+        if bare not in self._bare:
+            self._bare[bare] = self._measured(
+                spec, placement=placement, environment=environment, tell=tell
+            )
+        return self._bare[bare]
+
+    def _measured(
+        self,
+        spec: TrialSpec,
+        *,
+        placement: Placement,
+        environment: Environment,
+        tell: Callable[[str], None],
+    ) -> Ceiling:
         rates = []
         # A part of a core is used by a process of its own.
         most = max(1, math.ceil(placement.server_cores))
@@ -214,9 +231,14 @@ class Ceilings:
 
 
 def _work(spec: TrialSpec) -> tuple[object, ...]:
+    return (*_bare_work(spec), spec.load, spec.generators)
+
+
+def _bare_work(spec: TrialSpec) -> tuple[object, ...]:
     return (
-        *(spec.workload, spec.parameters, spec.interpreter, spec.load),
-        *(spec.placement, spec.limits, spec.generators),
+        *(spec.workload, spec.parameters, spec.interpreter, spec.placement, spec.limits),
+        # A pilot has no ceiling of its own: nothing is concluded from its rate.
+        max(1, spec.round),
     )
 
 

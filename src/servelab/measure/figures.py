@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from servelab.measure.gates import Punctuality, lateness_limit_s
 from servelab.model.load import Load, OpenLoop
 from servelab.model.outcome import Outcome
@@ -20,15 +22,57 @@ if TYPE_CHECKING:
     from servelab.model.usage import ProcessUsage
 
 
-def window_s(result: LoadResult) -> float:
+def load_s(result: LoadResult) -> float:
     """Return the seconds from the first planned start until the last request had ended."""
     return result.ended_s - result.started_s
 
 
 def throughput_per_s(result: LoadResult) -> float | None:
-    """Return correct answers per second of the window; None of an empty window."""
-    seconds = window_s(result)
+    """Return correct answers per second of the whole load; None of an empty one."""
+    seconds = load_s(result)
     return result.outcomes.get(Outcome.OK.label, 0) / seconds if seconds > 0 else None
+
+
+class Window(Struct, frozen=True, kw_only=True):
+    """The part of a load that is measured, between two moments of the monotonic clock."""
+
+    began_s: float
+    ended_s: float
+
+    @property
+    def seconds(self) -> float:
+        """Return how long it is."""
+        return self.ended_s - self.began_s
+
+    def rate_per_s(self, *records: Records) -> float | None:
+        """Return the correct answers that came in it per second, whenever they were asked for.
+
+        What is in flight when it begins makes up for what still is when it ends; None of an empty
+        window.
+        """
+        if self.seconds <= 0:
+            return None
+        return sum(self._answers(each) for each in records) / self.seconds
+
+    def _answers(self, records: Records) -> int:
+        finished_s = records.finished_ns / 1e9
+        is_inside = (finished_s >= self.began_s) & (finished_s < self.ended_s)
+        return int((is_inside & (records.outcome == Outcome.OK)).sum())
+
+
+def completions_s(*records: Records, since: LoadResult) -> NDArray[np.float64]:
+    """Return when each correct answer had come, in seconds since the load began."""
+    import numpy as np
+
+    finished_ns = [each.finished_ns[each.outcome == Outcome.OK] for each in records]
+    moments_s: NDArray[np.float64] = np.concatenate(finished_ns) / 1e9 - since.begun_s
+    return moments_s
+
+
+def window_after(warm_up_s: float, *, duration_s: float, result: LoadResult) -> Window:
+    """Return the window that follows a warm-up, cut short where the load was."""
+    began_s = result.begun_s + warm_up_s
+    return Window(began_s=began_s, ended_s=max(began_s, min(began_s + duration_s, result.ended_s)))
 
 
 def response_times(records: Records) -> Times | None:
@@ -119,7 +163,7 @@ def generator_usage(
     """Return what producing the load cost, and its part of what shared cores could give."""
     import numpy as np
 
-    seconds = window_s(result)
+    seconds = load_s(result)
     ok = result.outcomes.get(Outcome.OK.label, 0)
     return GeneratorUsage(
         cpu_s=result.cpu_s,

@@ -1,12 +1,20 @@
 """Gates: what must hold before a trial's figures are believed; pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from servelab.model.load import Load, LoadResult, OpenLoop, Scheduling
+from servelab.model.load import Load, OpenLoop, Scheduling
 from servelab.model.outcome import Outcome
-from servelab.model.trial import CEILING_NOISE, GeneratorUsage, TrialStatus, Warning  # noqa: A004
+from servelab.model.trial import (
+    CEILING_NOISE,
+    CLIENT_BOUND,
+    GENERATOR_HEAVY,
+    GeneratorUsage,
+    TrialStatus,
+    Warning,  # noqa: A004 - the word of the reports
+)
+from servelab.model.warm_up import Settling, Steadiness
 
 FAILURE_LIMIT = 0.001
 GENERATOR_CPU_SHARE_LIMIT = 0.7
@@ -16,10 +24,9 @@ LATENESS_LIMIT_SHARE = 0.1
 OFFERED_LIMIT = 0.99
 GENERATOR_PART_NOTED = 0.05
 GENERATOR_PART_LIMIT = 0.15
-CLIENT_BOUND = "client-bound"
+UNSTEADY = "unsteady"
 _REMEDY = "quiet the machine, give the generator a core that the server leaves free, or load less"
 ABOVE_CEILING = "above-ceiling"
-GENERATOR_HEAVY = "generator-heavy"
 INCLUDES_GENERATOR = "includes-generator"
 
 
@@ -133,6 +140,28 @@ def warnings_on_lateness(found: Punctuality, *, load: Load) -> Iterable[Warning]
         yield Warning(kind="late-generator", text=late)
 
 
+def warnings_on_steadiness(found: Steadiness) -> Iterable[Warning]:
+    """Yield a note where the rate went on changing after the warm-up."""
+    if found.settling in {Settling.STEADY, Settling.TOO_SHORT, Settling.IDLE}:
+        return
+    slope = found.slope
+    change = (
+        ""
+        if slope is None
+        else (
+            f"; the rate changes by {slope.per_minute:+.0%} a minute "
+            f"({slope.low:+.0%} to {slope.high:+.0%})"
+        )
+    )
+    yield Warning(
+        kind=UNSTEADY,
+        text=(
+            f"no steady state: {found.settling.value}{change}; a longer --warm-up may help, or "
+            "a quieter machine"
+        ),
+    )
+
+
 def warnings_on_efficiency(efficiency: float | None) -> Iterable[Warning]:
     """Yield a doubt where a deployment seems faster than the hardware."""
     if efficiency is not None and efficiency > 1 + CEILING_NOISE:
@@ -154,19 +183,19 @@ def warnings_on_workers(*, asked: int, seen: int) -> Iterable[Warning]:
         )
 
 
-def status_of(result: LoadResult) -> tuple[TrialStatus, str | None]:
+def status_of(ledger: Mapping[str, int]) -> tuple[TrialStatus, str | None]:
     """Return whether a trial's failures make it failed or invalid, and the reason."""
-    counts = {outcome: result.outcomes.get(outcome.label, 0) for outcome in Outcome}
-    if short := counts[Outcome.CLIENT_RESOURCE]:
+    if short := ledger.get(Outcome.CLIENT_RESOURCE.label, 0):
         return TrialStatus.INVALID, (
             f"the generator ran out of ports or files for {short} requests; raise "
             "net.ipv4.ip_local_port_range or ulimit -n, or use --connections kept"
         )
-    failures = result.scheduled - counts[Outcome.OK]
-    if failures > FAILURE_LIMIT * result.scheduled:
+    scheduled = ledger["scheduled"]
+    failures = scheduled - ledger[Outcome.OK.label]
+    if failures > FAILURE_LIMIT * scheduled:
         return TrialStatus.FAILED, (
-            f"{failures} of {result.scheduled} requests failed, more than {FAILURE_LIMIT:.1%}"
+            f"{failures} of {scheduled} requests failed, more than {FAILURE_LIMIT:.1%}"
         )
-    if not result.scheduled:
+    if not scheduled:
         return TrialStatus.INVALID, "no request was made in the time given; raise --duration"
     return TrialStatus.OK, None

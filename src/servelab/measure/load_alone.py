@@ -7,11 +7,13 @@ from ipaddress import ip_address
 import msgspec
 from msgspec import Struct
 
+from servelab.explain import disturbance
 from servelab.measure import audit, figures, gates, placing
 from servelab.measure.attempt import log_name
 from servelab.measure.calibration import Calibrations
 from servelab.measure.machinery import Machinery
 from servelab.model.load import LoadPlan, LoadProgress, LoadResult, Protocol
+from servelab.model.noise import Noise
 from servelab.model.placement import Placement
 from servelab.model.progress import Event, Progress, Stage
 from servelab.model.trial import (
@@ -51,13 +53,15 @@ def measure(
     placement = placing.everywhere(machinery.cpus, load_cpus=order.load_cpus)
     started_at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     records = folder.records_file(TRIAL_ID)
-    result = machinery.generate(
-        _scheduled(order.plan, placement=placement),
-        records=records,
-        cpus=placement.generator_cpus,
-        on_progress=lambda progress: observe(_shown(order, progress)),
-        should_stop=should_stop,
-    )
+    watch = machinery.watch()
+    with watch, watch.loading():
+        result = machinery.generate(
+            _scheduled(order.plan, placement=placement),
+            records=records,
+            cpus=placement.generator_cpus,
+            on_progress=lambda progress: observe(_shown(order, progress)),
+            should_stop=should_stop,
+        )
     observed = machinery.read_records(records)
     plan = order.plan
     punctuality = figures.punctuality(observed, load=plan.load)
@@ -80,7 +84,8 @@ def measure(
         timeout_s=plan.timeout_s,
         port=plan.target.port,
         ledger=audit.ledger(result),
-        window_s=figures.window_s(result),
+        load_s=figures.load_s(result),
+        window_s=figures.load_s(result),
         throughput_per_s=figures.throughput_per_s(result),
         response_time_s=figures.response_times(observed),
         response_time_histogram=figures.response_time_histogram(observed),
@@ -95,6 +100,7 @@ def measure(
                 observe=observe,
             ),
         ),
+        noise=_of_the_machine(watch.noise()),
         interpreter="",
         records=log_name(records, folder=folder),
         samples=list(result.samples),
@@ -103,10 +109,17 @@ def measure(
     return _judged(
         trial,
         result=result,
-        recorded=len(observed),
+        sent=observed.sent,
         punctuality=punctuality,
         remedy=gates.remedy_of_lateness(result.scheduling, is_apart=placement.generator_is_apart),
     )
+
+
+def _of_the_machine(noise: Noise | None) -> Noise | None:
+    """Return noise without foreign CPU time: the loaded server is none of ours, and no noise."""
+    if noise is None:
+        return None
+    return msgspec.structs.replace(noise, foreign_cpu_share=None, foreign_processes=())
 
 
 def _scheduled(plan: LoadPlan, *, placement: Placement) -> LoadPlan:
@@ -152,9 +165,9 @@ def _shown(order: LoadOrder, progress: LoadProgress) -> Progress:
 
 
 def _judged(
-    trial: Trial, *, result: LoadResult, recorded: int, punctuality: gates.Punctuality, remedy: str
+    trial: Trial, *, result: LoadResult, sent: int, punctuality: gates.Punctuality, remedy: str
 ) -> Trial:
-    bugs = list(audit.errors_of_generator(result, recorded=recorded))
+    bugs = list(audit.errors_of_generator(result, sent=sent))
     if bugs:
         return msgspec.structs.replace(
             trial,
@@ -164,7 +177,7 @@ def _judged(
         )
     status, reason = gates.status_of_generator(punctuality, load=trial.load, remedy=remedy)
     if status is TrialStatus.OK:
-        status, reason = gates.status_of(result)
+        status, reason = gates.status_of(trial.ledger)
     if result.was_interrupted:
         status, reason = TrialStatus.INVALID, "interrupted; the figures are those until then"
     warnings = [*_warnings(trial), *gates.warnings_on_lateness(punctuality, load=trial.load)]
@@ -177,3 +190,5 @@ def _warnings(trial: Trial) -> Iterable[Warning]:
         yield from gates.warnings_on_null_rate(
             trial.generator, throughput_per_s=trial.throughput_per_s
         )
+    if trial.noise is not None:
+        yield from disturbance.warnings(trial.noise)

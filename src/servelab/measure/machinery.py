@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Protocol
 
 from servelab.launch.server import RunningServer
@@ -15,6 +16,7 @@ from servelab.model.host import HostFacts
 from servelab.model.launch import LaunchCommand
 from servelab.model.limits import Limits
 from servelab.model.load import LoadPlan, LoadProgress, LoadResult
+from servelab.model.noise import Noise
 from servelab.model.placement import HostCpus
 from servelab.model.usage import ProcessUsage
 from servelab.model.worker import WorkerCount
@@ -74,6 +76,27 @@ class Sampler(Protocol):
         """What the tree used, once the block has ended."""
 
 
+class Watch(Protocol):
+    """Watches the machine while a trial is made, from before its server starts until it is gone."""
+
+    def __enter__(self) -> object: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def loading(self) -> AbstractContextManager[None]:
+        """Return the block of the load."""
+        ...
+
+    def noise(self, *, unwaited_cpu_s: float = 0.0) -> Noise | None:
+        """Return what disturbed the load; None without one."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Machinery:
     """The effects that a trial is made of."""
@@ -84,6 +107,7 @@ class Machinery:
     generate: Generate
     read_records: Callable[[Path], Records]
     sample: Callable[[int], AbstractContextManager[Sampler]]
+    watch: Callable[[], Watch]
     read_counts: Callable[[Path], tuple[WorkerCount, ...]]
     free_port: Callable[[int], int]
     cpus: HostCpus
@@ -103,6 +127,7 @@ def real() -> Machinery:
     from servelab.environment.build import ensure
     from servelab.environment.cache import cache_directory
     from servelab.host import facts
+    from servelab.host.noise import Watch
     from servelab.launch import limiting
     from servelab.launch.sampling import sampled
     from servelab.launch.server import launched
@@ -117,6 +142,7 @@ def real() -> Machinery:
         generate=generate,
         read_records=read_records,
         sample=sampled,
+        watch=Watch,
         read_counts=_read_counts,
         free_port=ports.next_free_port,
         cpus=host_cpus(),

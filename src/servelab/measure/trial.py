@@ -1,5 +1,6 @@
 """The measurer: one call, one trial."""
 
+import math
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -7,17 +8,29 @@ from msgspec import Struct
 
 from servelab import catalogue
 from servelab.errors import CannotRunHere, ServerFailed, TrialInvalid
+from servelab.explain import disturbance
+from servelab.load.generator import Records
 from servelab.measure import audit, figures, gates, placing
-from servelab.measure.attempt import Attempt, Attempting, load_plan, log_name, trial_id
+from servelab.measure.attempt import Attempt, Attempting, load_plan, log_name
 from servelab.measure.calibration import Calibrations
 from servelab.measure.ceiling import Ceilings
 from servelab.measure.machinery import Machinery
 from servelab.model.environment import Environment
-from servelab.model.limits import Limits
 from servelab.model.load import LoadResult, Protocol
+from servelab.model.outcome import Outcome
 from servelab.model.placement import Placement
+from servelab.model.plan import RunOptions
 from servelab.model.progress import Event, Progress, Stage
-from servelab.model.trial import Ceiling, Trial, TrialSpec, TrialStatus, Warning  # noqa: A004
+from servelab.model.trial import (
+    Ceiling,
+    Trial,
+    TrialSpec,
+    TrialStatus,
+    WarmUpLoad,
+    Warning,  # noqa: A004 - the word of the reports
+)
+from servelab.model.warm_up import WarmUp
+from servelab.stats.warm_up import find_warm_up, steadiness
 from servelab.store.folder import RunFolder
 
 
@@ -26,11 +39,10 @@ class TrialMeasurer:
 
     def __init__(self, machinery: Machinery) -> None:
         self._machinery = machinery
-        self._permitted: set[Limits] = set()
         self._calibrations = Calibrations(machinery)
         self._ceilings = Ceilings(machinery, calibrations=self._calibrations)
 
-    def place(self, spec: TrialSpec) -> Placement:
+    def place(self, spec: TrialSpec | RunOptions) -> Placement:
         """Return where the processes of a trial run; raise UsageError."""
         placement = placing.choose(
             spec.placement,
@@ -40,12 +52,11 @@ class TrialMeasurer:
         )
         return placing.limited(placement, limits=spec.limits)
 
-    def check(self, spec: TrialSpec) -> None:
-        """Raise UsageError or CannotRunHere where a trial cannot be placed or limited here."""
-        self.place(spec)
-        if spec.limits is not None and spec.limits not in self._permitted:
-            self._machinery.require_limits(spec.limits)
-            self._permitted.add(spec.limits)
+    def check(self, options: RunOptions) -> None:
+        """Raise UsageError or CannotRunHere where trials cannot be placed or limited here."""
+        self.place(options)
+        if options.limits is not None:
+            self._machinery.require_limits(options.limits)
 
     def measure(
         self, spec: TrialSpec, *, folder: RunFolder, observe: Callable[[Event], None]
@@ -79,7 +90,6 @@ class TrialMeasurer:
             raise CannotRunHere(f"its ceiling could not be measured: {error}") from error
         attempt = Attempting(
             spec,
-            trial_id=trial_id(spec),
             placement=placement,
             environment=environment,
             machinery=self._machinery,
@@ -157,8 +167,10 @@ def judge(
         return trial
     records_file = log_name(folder.records_file(attempt.id), folder=folder)
     trial = msgspec.structs.replace(
-        _with_figures(trial, attempt=attempt, load=attempt.load, yardstick=yardstick),
+        _with_figures(trial, attempt=attempt, load=attempt.load, spec=spec, yardstick=yardstick),
         records=records_file,
+        warm_up=_warm_up(attempt, load=attempt.load, spec=spec, folder=folder),
+        settling=_settling(attempt.records, load=attempt.load, spec=spec),
     )
     return _with_verdict(trial, attempt=attempt, load=attempt.load, spec=spec)
 
@@ -175,6 +187,7 @@ def _identity(spec: TrialSpec, *, attempt: Attempt, environment: Environment) ->
         workload=spec.workload,
         parameters=dict(spec.parameters),
         round=spec.round,
+        role=spec.role,
         status=attempt.status,
         reason=attempt.reason,
         command=str(attempt.command),
@@ -193,34 +206,84 @@ def _identity(spec: TrialSpec, *, attempt: Attempt, environment: Environment) ->
         limits=spec.limits,
         usage=attempt.usage,
         throttling=attempt.throttling,
+        noise=attempt.noise,
         audit_errors=[attempt.audit_error] if attempt.audit_error else [],
         calls_per_worker={str(worker.pid): worker.answered for worker in attempt.workers},
     )
 
 
+def _warm_up(
+    attempt: Attempt, *, load: LoadResult, spec: TrialSpec, folder: RunFolder
+) -> WarmUpLoad | None:
+    if attempt.warm_up is None or load.warm_up_records is None:
+        return None
+    return WarmUpLoad(
+        seconds=spec.warm_up_s,
+        ledger=audit.ledger_of(attempt.warm_up, unstarted=0),
+        records=log_name(load.warm_up_records, folder=folder),
+    )
+
+
+def _settling(records: Records, *, load: LoadResult, spec: TrialSpec) -> WarmUp | None:
+    if not spec.is_pilot or spec.duration_s is None:
+        return None
+    return find_warm_up(figures.completions_s(records, since=load), length_s=spec.duration_s)
+
+
+def _measured(trial: Trial, *, attempt: Attempt, load: LoadResult, spec: TrialSpec) -> Trial:
+    """Return the trial with the ledger, the window and the rate of what was measured of its load.
+
+    Without a warm-up that is the whole load, its beginning and its end included.
+    """
+    assert attempt.records is not None  # noqa: S101 - judge has seen to it
+    if attempt.warm_up is None:
+        return msgspec.structs.replace(
+            trial,
+            ledger=audit.ledger(load),
+            window_s=figures.load_s(load),
+            throughput_per_s=figures.throughput_per_s(load),
+        )
+    window = figures.window_after(
+        spec.warm_up_s, duration_s=spec.duration_s or math.inf, result=load
+    )
+    recorded = len(attempt.records) + len(attempt.warm_up)
+    return msgspec.structs.replace(
+        trial,
+        ledger=audit.ledger_of(attempt.records, unstarted=load.scheduled - recorded),
+        window_s=window.seconds,
+        throughput_per_s=window.rate_per_s(attempt.warm_up, attempt.records),
+        steadiness=steadiness(
+            figures.completions_s(attempt.warm_up, attempt.records, since=load),
+            start_s=spec.warm_up_s,
+            end_s=spec.warm_up_s + window.seconds,
+        ),
+    )
+
+
 def _with_figures(
-    trial: Trial, *, attempt: Attempt, load: LoadResult, yardstick: Yardstick
+    trial: Trial, *, attempt: Attempt, load: LoadResult, spec: TrialSpec, yardstick: Yardstick
 ) -> Trial:
-    ledger = audit.ledger(load)
-    rate_per_s = figures.throughput_per_s(load)
+    trial = _measured(trial, attempt=attempt, load=load, spec=spec)
     usage, records = attempt.usage, attempt.records
     assert records is not None  # noqa: S101 - judge has seen to it
-    cpu_s_per_call = figures.per_call(usage.cpu_s if usage else None, calls=ledger["ok"])
+    # What the server used is known of the whole load only.
+    calls = load.outcomes.get(Outcome.OK.label, 0)
+    cpu_s_per_call = figures.per_call(usage.cpu_s if usage else None, calls=calls)
     bare_s = yardstick.ceiling.cpu_s_per_call
     return msgspec.structs.replace(
         trial,
-        ledger=ledger,
-        window_s=figures.window_s(load),
-        throughput_per_s=rate_per_s,
+        load_s=figures.load_s(load),
         response_time_s=figures.response_times(records),
         **figures.parts_of_response_times(records),
         response_time_histogram=figures.response_time_histogram(records),
-        efficiency=figures.efficiency(rate_per_s, ceiling_per_s=yardstick.ceiling_per_s),
+        efficiency=figures.efficiency(
+            trial.throughput_per_s, ceiling_per_s=yardstick.ceiling_per_s
+        ),
         work_share=bare_s / cpu_s_per_call if bare_s and cpu_s_per_call else None,
         cpu_s_per_call=cpu_s_per_call,
         peak_memory_bytes=usage.peak_memory_bytes if usage else None,
         voluntary_switches_per_call=figures.per_call(
-            usage.voluntary_switches if usage else None, calls=ledger["ok"]
+            usage.voluntary_switches if usage else None, calls=calls
         ),
         generator=msgspec.structs.replace(
             figures.generator_usage(
@@ -238,10 +301,10 @@ def _with_figures(
 
 def _with_verdict(trial: Trial, *, attempt: Attempt, load: LoadResult, spec: TrialSpec) -> Trial:
     assert attempt.records is not None  # noqa: S101 - judge has seen to it
-    recorded = len(attempt.records)
+    sent = attempt.records.sent + (attempt.warm_up.sent if attempt.warm_up else 0)
     bugs = [
-        *audit.errors_of_generator(load, recorded=recorded),
-        *audit.errors_of_workers(trial.ledger, attempt.workers),
+        *audit.errors_of_generator(load, sent=sent),
+        *audit.errors_of_workers(audit.ledger(load), attempt.workers),
     ]
     if bugs:
         return msgspec.structs.replace(
@@ -262,7 +325,7 @@ def _with_verdict(trial: Trial, *, attempt: Attempt, load: LoadResult, spec: Tri
             ),
         )
     if status is TrialStatus.OK:
-        status, reason = gates.status_of(load)
+        status, reason = gates.status_of(trial.ledger)
     warnings = [
         *_warnings(trial, spec=spec),
         *gates.warnings_on_lateness(punctuality, load=spec.load),
@@ -277,6 +340,10 @@ def _warnings(trial: Trial, *, spec: TrialSpec) -> Iterable[Warning]:
         yield from gates.warnings_on_null_rate(
             trial.generator, throughput_per_s=trial.throughput_per_s
         )
+    if trial.steadiness is not None:
+        yield from gates.warnings_on_steadiness(trial.steadiness)
+    if trial.noise is not None:
+        yield from disturbance.warnings(trial.noise)
     yield from gates.warnings_on_efficiency(trial.efficiency)
     yield from gates.warnings_on_workers(
         asked=min(spec.deployment.processes, trial.ledger["ok"]),

@@ -144,6 +144,9 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
     load: Load
     requests: int | None = None
     duration_s: float | None = None
+    warm_up_s: float = 0.0
+    """Seconds of the same load before ``duration_s``; requests planned in them are recorded
+    apart."""
     connections: Connections = Connections.FRESH
     channels: int = 1
     """gRPC only: number of HTTP/2 connections, shared evenly by the callers."""
@@ -172,9 +175,13 @@ class LoadResult(Struct, frozen=True, kw_only=True):
 
     records: Path
     """Parquet, one row a request; columns in docs/result-format.md."""
+    warm_up_records: Path | None = None
+    """The same of the requests that were planned during the warm-up; None without one."""
     scheduled: int
     outcomes: dict[str, int]
     """Label of each outcome class that occurred -> count; they sum up to ``scheduled``."""
+    begun_s: float
+    """Monotonic clock at the moment from which the schedule counts."""
     started_s: float
     """Monotonic clock at the first planned start."""
     ended_s: float

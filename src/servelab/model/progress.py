@@ -35,6 +35,8 @@ class TrialStarted(Struct, frozen=True, kw_only=True):
     title: str
     index: int
     count: int
+    """Of the trials that were planned together with it: those of a round."""
+    round: int = 1
 
 
 class TrialEnded(Struct, frozen=True, kw_only=True):

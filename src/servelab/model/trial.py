@@ -9,12 +9,20 @@ from servelab.model.environment import Interpreter
 from servelab.model.launch import StopReport
 from servelab.model.limits import Limits
 from servelab.model.load import Connections, Load, Pacing, Scheduling
+from servelab.model.noise import Noise
 from servelab.model.placement import Placement, PlacementWish
 from servelab.model.usage import ProcessUsage, Throttling
+from servelab.model.warm_up import Steadiness, WarmUp
 
 FORMAT_VERSION = 1
 CEILING_NOISE = 0.05
 """Efficiency may exceed 1 by this much: trial and ceiling are measured minutes apart."""
+CLIENT_BOUND = "client-bound"
+"""Kind of the warning that the generator was the limit."""
+GENERATOR_HEAVY = "generator-heavy"
+"""Kind of the warning that the generator took too much of the cores that it shared."""
+_UNFIT_TO_RANK = frozenset({CLIENT_BOUND, GENERATOR_HEAVY})
+PILOT_ROUND = 0
 LOAD_ALONE = "load"
 """Stands for the deployment where servelab loaded a server that it did not start."""
 
@@ -29,6 +37,14 @@ class TrialStatus(Enum):
     """The generator or the host was at fault; nothing is said about the server."""
 
 
+class Role(Enum):
+    """What a trial is for."""
+
+    CANDIDATE = "candidate"
+    CONTROL = "control"
+    """A candidate once more, under another name: the two must not be found to differ."""
+
+
 class TrialSpec(Struct, frozen=True, kw_only=True):
     """One trial to be made: one deployment, one workload, one load."""
 
@@ -39,6 +55,8 @@ class TrialSpec(Struct, frozen=True, kw_only=True):
     load: Load
     requests: int | None = None
     duration_s: float | None = None
+    warm_up_s: float = 0.0
+    """Seconds of the same load before the duration, recorded apart."""
     connections: Connections
     channels: int = 1
     pacing: Pacing = Pacing.TIMER
@@ -51,6 +69,20 @@ class TrialSpec(Struct, frozen=True, kw_only=True):
     interpreter: Interpreter
     with_requirements: tuple[str, ...] = ()
     round: int = 1
+    """0: a pilot, which tells how long the warm-up must be."""
+    role: Role = Role.CANDIDATE
+
+    @property
+    def is_pilot(self) -> bool:
+        """Tell whether it only tells how long the warm-up must be."""
+        return self.round == PILOT_ROUND
+
+    @property
+    def id(self) -> str:
+        """Return a name that is a file name, too, and unique within its run."""
+        readable = self.deployment.name.replace(":", "-").replace(",", "-").replace("=", "")
+        role = "" if self.role is Role.CANDIDATE else f"-{self.role.value}"
+        return f"{readable}-{self.workload}{role}-{self.round}"
 
 
 class Warning(Struct, frozen=True, kw_only=True):  # noqa: A001 - the word of the reports
@@ -130,6 +162,15 @@ class GeneratorUsage(Struct, frozen=True, kw_only=True):
         return self.cpu_share if self.busy_share is None else self.busy_share
 
 
+class WarmUpLoad(Struct, frozen=True, kw_only=True):
+    """What came before the measured window: the same load, recorded apart."""
+
+    seconds: float
+    ledger: dict[str, int]
+    records: str
+    """File of its single requests, relative to the results folder."""
+
+
 class Trial(Struct, frozen=True, kw_only=True):
     """One measured trial; every line of ``trials.jsonl`` is one.
 
@@ -146,6 +187,8 @@ class Trial(Struct, frozen=True, kw_only=True):
     workload: str
     parameters: dict[str, str] = {}
     round: int = 1
+    """0: a pilot, which told how long the warm-up must be."""
+    role: Role = Role.CANDIDATE
     status: TrialStatus
     reason: str | None = None
     """Why it failed or is invalid."""
@@ -162,8 +205,15 @@ class Trial(Struct, frozen=True, kw_only=True):
     limits: Limits | None = None
     ledger: dict[str, int]
     """Outcome class -> count, with ``scheduled`` and ``sent``."""
+    load_s: float | None = None
+    """From the first planned start until the last request had ended, the warm-up included."""
     window_s: float | None = None
-    """From the first planned start until the last request had ended."""
+    """What of it was measured: all, or the duration that was asked for after a warm-up."""
+    warm_up: WarmUpLoad | None = None
+    settling: WarmUp | None = None
+    """Of a pilot: when its rate came to rest."""
+    steadiness: Steadiness | None = None
+    """Of the window after a warm-up."""
     throughput_per_s: float | None = None
     response_time_s: Times | None = None
     """From the planned start to the end; failures count as no less than they took."""
@@ -184,6 +234,8 @@ class Trial(Struct, frozen=True, kw_only=True):
     throttling: Throttling | None = None
     """By the limit of CPU time; None where there was none."""
     generator: GeneratorUsage | None = None
+    noise: Noise | None = None
+    """What the machine did meanwhile; None where no load was watched."""
     start_s: float | None = None
     """From the launch of the server until its first correct answer."""
     stop: StopReport | None = None
@@ -207,6 +259,12 @@ class Trial(Struct, frozen=True, kw_only=True):
     def title(self) -> str:
         """Return stack and heading, as tables print them."""
         return f"{self.stack} {self.heading}" if self.heading else self.stack
+
+    @property
+    def is_rankable(self) -> bool:
+        """Tell whether its figures may be held against those of other deployments."""
+        kinds = {warning.kind for warning in self.warnings}
+        return self.status is TrialStatus.OK and not kinds & _UNFIT_TO_RANK
 
     @property
     def scheduled(self) -> int:

@@ -51,6 +51,8 @@ class ProcessUsage(Struct, frozen=True, kw_only=True):
     processes: tuple[ProcessCpu, ...]
     """Every process that was seen, the busiest first."""
     samples: int
+    unwaited_cpu_s: float = 0.0
+    """Part of the CPU time: of processes that ended and that no parent waited for."""
 
     @property
     def cpu_s(self) -> float:

@@ -4,7 +4,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from servelab.model.plan import Plan
 from servelab.model.trial import Trial
+from servelab.model.verdict import Verdicts
+from servelab.report import rounds_view
+from servelab.store import typed_json
 from servelab.store.folder import RunFacts, StoredRun
 
 
@@ -14,6 +18,9 @@ class _Document(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
     interrupted: bool
     skipped: dict[str, str]
+    plan: Plan | None
+    verdicts: Verdicts | None
+    """Of a comparison."""
     trials: Sequence[Trial]
 
 
@@ -24,6 +31,8 @@ def render(run: StoredRun) -> str:
         folder=str(run.folder),
         interrupted=run.end.interrupted,
         skipped=run.end.skipped,
+        plan=run.plan,
+        verdicts=rounds_view.verdicts(run.trials, plan=run.plan),
         trials=run.trials,
     )
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    return msgspec.json.format(typed_json.encode(document), indent=2).decode()

@@ -4,9 +4,15 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from servelab.measure import gates
 from servelab.model.load import Pacing, Scheduling
-from servelab.model.trial import GeneratorUsage, Histogram, Times, Trial, TrialStatus
+from servelab.model.trial import (
+    CLIENT_BOUND,
+    GeneratorUsage,
+    Histogram,
+    Times,
+    Trial,
+    TrialStatus,
+)
 from servelab.report import quantities, view
 from servelab.report.view import Line
 
@@ -24,7 +30,7 @@ _TIMES = (
     ("max", "max"),
 )
 _PACING = {Pacing.TIMER: "a timer", Pacing.SPIN: "spinning"}
-_LIMITED = frozenset({gates.CLIENT_BOUND})
+_LIMITED = frozenset({CLIENT_BOUND})
 
 
 class LoadPage(Struct, frozen=True, kw_only=True):

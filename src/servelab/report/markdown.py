@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from servelab.model.host import HostFacts
 from servelab.model.trial import Trial
-from servelab.report import bars, load_view, view
+from servelab.report import bars, load_view, rounds_view, tables, view
 from servelab.report.load_view import LoadPage
 from servelab.report.published import Comparison, comparisons
 from servelab.store.folder import RunFacts, StoredRun
@@ -21,10 +21,8 @@ def render(run: StoredRun) -> str:
     for trial in run.trials:
         if trial.is_load_alone:
             lines += _load_alone(load_view.page(trial), facts=run.facts)
-    deployed = [trial for trial in run.trials if not trial.is_load_alone]
-    for workload in view.workloads(deployed):
-        trials = [trial for trial in deployed if trial.workload == workload]
-        lines += _workload(trials, workload=workload, facts=run.facts)
+    for table in tables.tables(run):
+        lines += _workload(table, run=run)
     lines += [escape(str(broken)) for broken in run.broken]
     return "\n".join(lines) + "\n"
 
@@ -61,15 +59,18 @@ def _load_alone(page: LoadPage, *, facts: RunFacts) -> Iterable[str]:
     yield ""
 
 
-def _workload(trials: Sequence[Trial], *, workload: str, facts: RunFacts) -> Iterable[str]:
-    yield f"# Results: {escape(workload)}"
+def _workload(table: view.Table, *, run: StoredRun) -> Iterable[str]:
+    trials = tables.deployed(run, workload=table.workload)
+    yield f"# Results: {escape(table.workload)}"
     yield ""
-    yield from _conditions(trials, facts)
+    yield from _conditions(trials, run.facts)
     yield ""
-    yield from _table(view.table(trials, workload=workload))
-    compared = comparisons(trials, workload=workload)
+    yield from _table(table)
+    if rounds_view.are_rounds(run):
+        return
+    compared = comparisons(trials, workload=table.workload)
     if compared:
-        yield from _published(compared, cpus=facts.host.cpus_allowed)
+        yield from _published(compared, cpus=run.facts.host.cpus_allowed)
     for trial in trials:
         yield from _block(view.block(trial))
 
@@ -85,7 +86,14 @@ def _conditions(trials: Sequence[Trial], facts: RunFacts) -> Iterable[str]:
         share = "" if len(stacks) == len({t.stack for t in trials}) else f" ({', '.join(stacks)})"
         yield f"- {escape(load)}{escape(share)}"
     yield ""
-    yield f"{first.scheduled} requests each, time-out {first.timeout_s:g} s."
+    yield f"{_amount(trials)}, time-out {first.timeout_s:g} s."
+
+
+def _amount(trials: Sequence[Trial]) -> str:
+    last = trials[-1]
+    if last.warm_up is None or last.window_s is None:
+        return f"{last.scheduled} requests each"
+    return f"{last.window_s:.3g} s each after {last.warm_up.seconds:g} s of warm-up"
 
 
 def _origin(facts: RunFacts) -> str:

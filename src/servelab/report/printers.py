@@ -9,7 +9,7 @@ from rich.console import Console
 
 from servelab.model.progress import Event, Progress, Skipped
 from servelab.model.trial import Trial
-from servelab.report import json_text, load_view, terminal, view
+from servelab.report import json_text, load_view, tables, terminal, view
 from servelab.report.progress import LiveProgress
 from servelab.store.folder import StoredRun
 
@@ -24,6 +24,9 @@ class Printer(Protocol):
 
     def trial(self, trial: Trial) -> None:
         """Tell of a trial that has ended."""
+
+    def step(self, trial: Trial) -> None:
+        """Tell of one that is one of many of its deployment."""
 
     def skipped(self, skipped: Skipped) -> None:
         """Tell of a deployment that cannot run here."""
@@ -60,6 +63,10 @@ class _Printer:
     def _note(self, text: str) -> None:
         self._notes.print(terminal.plain(text), markup=False, soft_wrap=True)
 
+    def step(self, trial: Trial) -> None:
+        """Tell in a line of a trial that is one of many of its deployment."""
+        self._note(view.step(trial))
+
     def skipped(self, skipped: Skipped) -> None:
         """Tell of a deployment that cannot run here."""
         self._note(f"skipped {skipped.deployment}: {skipped.reason}")
@@ -83,15 +90,13 @@ class TextPrinter(_Printer):
 
     def finish(self, run: StoredRun) -> None:
         """Print a table for each workload with several trials, and where the results are."""
-        deployed = [trial for trial in run.trials if not trial.is_load_alone]
-        for workload in view.workloads(deployed):
-            trials = [trial for trial in deployed if trial.workload == workload]
-            if len(trials) > 1 or not self._blocks:
-                terminal.print_table(self._console, view.table(trials, workload=workload))
+        for table in tables.tables(run):
+            if len(table.rows) > 1 or not self._blocks:
+                terminal.print_table(self._console, table)
         for broken in run.broken:
             self._note(f"! {broken}")
         if run.end.interrupted:
-            self._note(f"Interrupted: {len(run.trials)} of {run.end.planned} trials are measured.")
+            self._note(_interrupted(run))
         self._note(f"\nResults: {_short(run.folder)}")
 
 
@@ -106,6 +111,14 @@ class JsonPrinter(_Printer):
         for broken in run.broken:
             self._note(f"! {broken}")
         terminal.write(json_text.render(run) + "\n")
+
+
+def _interrupted(run: StoredRun) -> str:
+    of_all = "" if run.end.planned is None else f" of {run.end.planned}"
+    text = f"Interrupted: {len(run.trials)}{of_all} trials are measured."
+    if run.plan is None:
+        return text
+    return f"{text} Go on with: servelab run --resume {_short(run.folder)}"
 
 
 def _short(folder: Path) -> Path:

@@ -16,6 +16,7 @@ from rich.progress import (
 from rich.progress import Progress as RichProgress
 
 from servelab.model.progress import Event, Progress, Skipped, Stage, TrialEnded, TrialStarted
+from servelab.model.trial import PILOT_ROUND
 from servelab.report.terminal import plain
 
 
@@ -64,7 +65,10 @@ class LiveProgress:
 
     def _start(self, event: TrialStarted) -> None:
         if event.count > 1 and self._trials is None:
-            self._trials = self._bars.add_task("deployments", total=event.count, note="")
+            self._trials = self._bars.add_task("trials", total=event.count, note="")
+        if self._trials is not None and event.index == 1:
+            word = "pilots" if event.round == PILOT_ROUND else f"round {event.round}"
+            self._bars.reset(self._trials, total=event.count, description=word)
         if self._requests is not None:
             self._bars.remove_task(self._requests)
         self._requests = self._bars.add_task(plain(event.title), total=None, note="")

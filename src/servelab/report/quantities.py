@@ -20,6 +20,22 @@ def percent(share: float | None) -> str:
     return MISSING if share is None else f"{share * 100:.1f} %"
 
 
+def difference(share: float, *, sign: str = "") -> str:
+    """Return a relative difference as a percentage, the finer the smaller it is.
+
+    `sign` is ``+`` where an increase is to be marked.
+    """
+    decimals = 0 if abs(share) >= 0.1 else 1  # noqa: PLR2004
+    return f"{share * 100:{sign}.{decimals}f} %"
+
+
+def span(low: str, high: str) -> str:
+    """Return ``LOW to HIGH``, with a unit that both have said once."""
+    low_number, _, low_unit = low.partition(" ")
+    _, _, high_unit = high.partition(" ")
+    return f"{low_number if low_unit == high_unit else low} to {high}"
+
+
 def megabytes(count: int | None) -> str:
     """Return bytes as megabytes (10^6)."""
     return MISSING if count is None else f"{count / 1e6:.0f} MB"

@@ -7,11 +7,11 @@ from pathlib import Path
 import msgspec
 
 from servelab.measure import figures, gates
-from servelab.model.trial import GeneratorUsage, Trial, Warning  # noqa: A004
+from servelab.model.trial import GENERATOR_HEAVY, GeneratorUsage, Trial, Warning  # noqa: A004
 from servelab.store import folder as stored
 from servelab.store.folder import StoredRun
 
-_JUDGED_ANEW = frozenset({gates.ABOVE_CEILING, gates.GENERATOR_HEAVY, gates.INCLUDES_GENERATOR})
+_JUDGED_ANEW = frozenset({gates.ABOVE_CEILING, GENERATOR_HEAVY, gates.INCLUDES_GENERATOR})
 
 
 def read(folder: Path) -> StoredRun:
@@ -23,7 +23,7 @@ def read(folder: Path) -> StoredRun:
 
 
 def judged(trials: Sequence[Trial], *, cores: float) -> tuple[Trial, ...]:
-    """Return the trials under the highest ceiling that the whole run found for their work.
+    """Return the trials under the highest ceiling that was found for their work in their round.
 
     A trial is stored the moment it is measured, with the highest ceiling that was known by then.
     """
@@ -37,7 +37,10 @@ def judged(trials: Sequence[Trial], *, cores: float) -> tuple[Trial, ...]:
 
 
 def _work(trial: Trial) -> tuple[object, ...]:
-    return (trial.workload, tuple(trial.parameters.items()), trial.interpreter, trial.load)
+    return (
+        *(trial.workload, tuple(trial.parameters.items())),
+        *(trial.interpreter, trial.load, trial.round),
+    )
 
 
 def _judged(trial: Trial, *, ceiling_per_s: float | None, cores: float) -> Trial:
@@ -56,12 +59,13 @@ def _judged(trial: Trial, *, ceiling_per_s: float | None, cores: float) -> Trial
 
 
 def _generator(trial: Trial, *, cores: float) -> GeneratorUsage | None:
-    if trial.generator is None or trial.usage is None or trial.window_s is None:
+    seconds = trial.load_s or trial.window_s
+    if trial.generator is None or trial.usage is None or seconds is None:
         return trial.generator
     share = figures.share_of_cores(
         trial.generator.cpu_s,
         server_cpu_s=trial.usage.cpu_s,
-        window_s=trial.window_s,
+        window_s=seconds,
         cores=_shared_cores(trial, host_cores=cores),
     )
     return msgspec.structs.replace(trial.generator, share_of_all_cpu=share)

@@ -141,7 +141,11 @@ def print_table(console: Console, table: Table) -> None:
         )
     for row in table.rows:
         cells = [Text(plain(row.cells[number])) for number in shown]
-        grid.add_row(_title(row, is_wide=is_wide), *cells, style=None if row.is_ranked else "dim")
+        grid.add_row(
+            _title(row, is_wide=is_wide and not table.is_tall),
+            *cells,
+            style=None if row.is_ranked else "dim",
+        )
     console.print()
     _print(console, table.verdict, style="bold")
     console.print(grid)

@@ -5,9 +5,8 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from servelab.explain.causes import explain
-from servelab.measure import gates
 from servelab.model.load import Connections, Load, OpenLoop, Scheduling
-from servelab.model.trial import Times, Trial, TrialStatus
+from servelab.model.trial import PILOT_ROUND, Role, Times, Trial, TrialStatus
 from servelab.report import quantities
 
 _SEED_QUANTILES = ("p50", "p60", "p70", "p80", "p90")
@@ -67,6 +66,8 @@ class Table(Struct, frozen=True, kw_only=True):
     workload: str
     verdict: str
     columns: tuple[Column, ...]
+    is_tall: bool = False
+    """Whether its rows have two lines."""
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
 
@@ -181,11 +182,11 @@ def failures_by_class(trial: Trial) -> str:
 def table(trials: Sequence[Trial], *, workload: str) -> Table:
     """Return the table of one workload's trials."""
     ranked = sorted(
-        (trial for trial in trials if is_ranked(trial)),
+        (trial for trial in trials if trial.is_rankable),
         key=lambda trial: trial.throughput_per_s or 0.0,
         reverse=True,
     )
-    others = [trial for trial in trials if not is_ranked(trial)]
+    others = [trial for trial in trials if not trial.is_rankable]
     return Table(
         workload=workload,
         verdict=_verdict(ranked, workload=workload, count=len(trials)),
@@ -193,12 +194,6 @@ def table(trials: Sequence[Trial], *, workload: str) -> Table:
         rows=tuple(_row(trial) for trial in [*ranked, *others]),
         notes=tuple(_notes(ranked, others)),
     )
-
-
-def is_ranked(trial: Trial) -> bool:
-    """Tell whether a trial may take part in a ranking."""
-    unfit = {gates.CLIENT_BOUND, gates.GENERATOR_HEAVY}
-    return trial.status is TrialStatus.OK and not unfit & {w.kind for w in trial.warnings}
 
 
 def _verdict(ranked: Sequence[Trial], *, workload: str, count: int) -> str:
@@ -246,7 +241,7 @@ def _row(trial: Trial) -> Row:
     return Row(
         stack=trial.stack,
         heading=trial.heading,
-        is_ranked=is_ranked(trial),
+        is_ranked=trial.is_rankable,
         cells=(
             quantities.rate(trial.throughput_per_s),
             quantities.percent(trial.efficiency),
@@ -256,26 +251,35 @@ def _row(trial: Trial) -> Row:
             quantities.milliseconds(trial.cpu_s_per_call),
             quantities.megabytes(trial.peak_memory_bytes),
             failures_by_class(trial),
-            _why_in_short(trial),
+            why_in_short(trial),
         ),
     )
 
 
-def _why_in_short(trial: Trial) -> str:
+def why_in_short(trial: Trial) -> str:
+    """Return why a trial came out as it did, for a table."""
     if trial.status is not TrialStatus.OK:
         return str(trial.status.value)
     causes = ", ".join(cause.short for cause in explain(trial))
     return causes or quantities.MISSING
 
 
-def workloads(trials: Sequence[Trial]) -> tuple[str, ...]:
-    """Return the workloads of some trials, in the order in which they were measured."""
-    return tuple(dict.fromkeys(trial.workload for trial in trials))
+def step(trial: Trial) -> str:
+    """Return a line on a trial that is one of many."""
+    name = trial.title if trial.role is Role.CANDIDATE else f"{trial.title} (again)"
+    number = "pilot" if trial.round == PILOT_ROUND else f"round {trial.round}"
+    if trial.status is not TrialStatus.OK:
+        return f"{number}: {name}: {trial.status.value}, {trial.reason}"
+    times = trial.response_time_s
+    return (
+        f"{number}: {name}: {quantities.rate(trial.throughput_per_s)}/s, "
+        f"p50 {quantities.milliseconds(times.p50 if times else None)} ms"
+    )
 
 
 def load_in_words(trial: Trial) -> str:
     """Return the load of a trial, such as ``100 callers, a new connection for each request``."""
-    arrivals = _arrivals_in_words(trial.load)
+    arrivals = arrivals_in_words(trial.load)
     if trial.channels is not None:
         return f"{arrivals}, {trial.channels} channel" + ("s" if trial.channels > 1 else "")
     if trial.connections is Connections.FRESH:
@@ -283,7 +287,8 @@ def load_in_words(trial: Trial) -> str:
     return f"{arrivals}, connections kept"
 
 
-def _arrivals_in_words(load: Load) -> str:
+def arrivals_in_words(load: Load) -> str:
+    """Return how requests arrive, such as ``100 callers, each waiting for its answer``."""
     if isinstance(load, OpenLoop):
         return f"{load.rate_per_s:g} requests/s, {load.arrivals} arrivals"
     thinking = f" and {load.think_time_s:g} s more" if load.think_time_s else ""

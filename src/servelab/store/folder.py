@@ -9,11 +9,13 @@ from msgspec import Struct
 
 from servelab.errors import StoreError
 from servelab.model.host import HostFacts
+from servelab.model.plan import PLAN_FORMAT, Plan
 from servelab.model.trial import FORMAT_VERSION, Trial
-from servelab.store import lines
+from servelab.store import lines, typed_json
 
 TRIALS_FILE = "trials.jsonl"
 RUN_FILE = "run.json"
+PLAN_FILE = "plan.json"
 END_FILE = "end.json"
 RESULTS_ROOT = Path("servelab-results")
 
@@ -33,8 +35,8 @@ class RunFacts(Struct, frozen=True, kw_only=True):
 class RunEnd(Struct, frozen=True, kw_only=True):
     """How a run ended; a run that was killed has none on the disk."""
 
-    planned: int
-    """Trials that were to be made."""
+    planned: int | None
+    """Trials that were to be made; None where the figures were to decide."""
     interrupted: bool = False
     skipped: dict[str, str] = {}
     """Deployment -> why it could not run here."""
@@ -48,6 +50,8 @@ class StoredRun(Struct, frozen=True, kw_only=True):
     trials: tuple[Trial, ...]
     broken: tuple[lines.BrokenLine, ...]
     end: RunEnd
+    plan: Plan | None = None
+    """None where none was stored: servelab loaded a server that it did not start."""
 
 
 class RunFolder:
@@ -72,6 +76,10 @@ class RunFolder:
     def append(self, trial: Trial) -> None:
         """Store a finished trial; on return it is on the disk."""
         lines.append(self.trials_file, trial)
+
+    def keep_plan(self, plan: Plan) -> None:
+        """Store what is to be measured; raise StoreError."""
+        _write(self.path / PLAN_FILE, plan)
 
     def close(self, end: RunEnd) -> None:
         """Store how the run ended; raise StoreError."""
@@ -98,11 +106,17 @@ def create(path: Path | None, *, name: str, facts: RunFacts, now: datetime) -> R
     return RunFolder(folder.absolute())
 
 
+def reopen(path: Path) -> RunFolder:
+    """Return a folder to go on with; raise StoreError where there is nothing to go on with."""
+    _read_plan_strictly(path)
+    return RunFolder(path.absolute())
+
+
 def _write(path: Path, value: Struct) -> None:
     """Write a value as readable JSON, whole or not at all; raise StoreError."""
     unfinished = path.with_suffix(".new")
     try:
-        unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+        unfinished.write_bytes(msgspec.json.format(typed_json.encode(value), indent=2) + b"\n")
         unfinished.replace(path)
     except OSError as error:
         raise StoreError(
@@ -152,6 +166,7 @@ def read(folder: Path) -> StoredRun:
         trials=trials,
         end=_read_end(folder / END_FILE, measured=len(trials)),
         broken=tuple(item for item in found if isinstance(item, lines.BrokenLine)),
+        plan=_read_plan(folder),
     )
 
 
@@ -166,6 +181,29 @@ def _of_this_version(
         return item
     reason = f"it has format {item.format}, and this servelab reads {FORMAT_VERSION}"
     return lines.BrokenLine(file=file, number=number, reason=reason)
+
+
+def _read_plan(folder: Path) -> Plan | None:
+    """Read the plan of a run; reports do without one that cannot be read."""
+    try:
+        return _read_plan_strictly(folder)
+    except StoreError:
+        return None
+
+
+def _read_plan_strictly(folder: Path) -> Plan:
+    file = folder / PLAN_FILE
+    try:
+        plan = typed_json.decode(file.read_bytes(), into=Plan)
+    except OSError as error:
+        raise StoreError(
+            f"{folder} holds no plan to go on with: {PLAN_FILE}: {error.strerror}"
+        ) from None
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise StoreError(f"{file} cannot be understood: {error}") from None
+    if plan.format != PLAN_FORMAT:
+        raise StoreError(f"{file} has format {plan.format}; this servelab reads {PLAN_FORMAT}")
+    return plan
 
 
 def _read_end(path: Path, *, measured: int) -> RunEnd:

@@ -1,0 +1,154 @@
+"""A plan made true: measured, told, stored; what `run` and `compare` have in common."""
+
+import contextlib
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from servelab.cli import results, status
+from servelab.errors import ServelabError, StoreError, UsageError
+
+if TYPE_CHECKING:
+    from servelab.experiment.plan import Past
+    from servelab.measure.trial import TrialMeasurer
+    from servelab.model.deployment import Deployment
+    from servelab.model.plan import Plan
+    from servelab.report.printers import Printer
+    from servelab.store.folder import RunFolder, StoredRun
+
+
+def begin(
+    plan: "Plan", *, deployments: Sequence["Deployment"], out: Path | None, printer: "Printer"
+) -> "StoredRun":
+    """Measure a plan into a new folder; return what is stored then."""
+    from servelab.experiment.plan import Past
+
+    measurer = _measurer()
+    measurer.check(plan.options)  # what cannot be is told before anything is stored
+    folder = results.new_folder(out, name=_name(plan))
+    folder.keep_plan(plan)
+    return _measure(
+        plan,
+        deployments=deployments,
+        measurer=measurer,
+        folder=folder,
+        past=Past(),
+        printer=printer,
+    )
+
+
+def resume(path: Path, *, printer: "Printer") -> "StoredRun":
+    """Measure what is missing of a plan that was interrupted; return what is stored then."""
+    from servelab import catalogue
+    from servelab.experiment.plan import past_of
+    from servelab.store import folder as stored
+
+    folder = stored.reopen(path)
+    run = stored.read(path)
+    assert run.plan is not None  # noqa: S101 - reopen has read it
+    measurer = _measurer()
+    measurer.check(run.plan.options)
+    return _measure(
+        run.plan,
+        deployments=catalogue.deployments_named(run.plan.deployments),
+        measurer=measurer,
+        folder=folder,
+        past=past_of(run.trials),
+        printer=printer,
+    )
+
+
+def tell(plan: "Plan", *, deployments: Sequence["Deployment"]) -> None:
+    """Print a plan without measuring it."""
+    from servelab.experiment import expectation
+    from servelab.experiment.plan import Planner
+    from servelab.model.verdict import Judging
+    from servelab.report import plan_view, terminal
+
+    rounds = plan.rounds or (plan.judging or Judging()).least_rounds
+    terminal.write(
+        plan_view.text(
+            plan,
+            rounds=Planner(plan, deployments=deployments).preview(rounds),
+            expected_s=expectation.seconds(
+                plan,
+                deployments=deployments,
+                rounds=rounds,
+                cores=max(1, math.ceil(_measurer().place(plan.options).server_cores)),
+            ),
+        )
+    )
+
+
+def refuse_both(targets: Sequence[str] | None, *, resumed: Path | None) -> None:
+    """Raise UsageError where a stored plan is to be gone on with and another one was typed."""
+    if resumed is not None and targets:
+        raise UsageError(
+            f"--resume goes on with the plan in {resumed}; leave {' '.join(targets)} out"
+        )
+
+
+def status_of(run: "StoredRun") -> int:
+    """Return the exit status of what is stored."""
+    return status.INTERRUPTED if run.end.interrupted else status.of_trials(run.trials)
+
+
+def _measurer() -> "TrialMeasurer":
+    from servelab.measure import machinery
+    from servelab.measure.trial import TrialMeasurer
+
+    return TrialMeasurer(machinery.real())
+
+
+def _measure(
+    plan: "Plan",
+    *,
+    deployments: Sequence["Deployment"],
+    measurer: "TrialMeasurer",
+    folder: "RunFolder",
+    past: "Past",
+    printer: "Printer",
+) -> "StoredRun":
+    from servelab.experiment import runner
+    from servelab.experiment.plan import Planner
+    from servelab.model.trial import Trial
+    from servelab.report import runs
+    from servelab.store.folder import RunEnd
+
+    planner = Planner(plan, deployments=deployments)
+    skipped: dict[str, str] = {}
+    interrupted, error = False, None
+    with printer.live() as observe:
+        try:
+            made = runner.run(
+                planner,
+                past=past,
+                measurer=measurer,
+                folder=folder,
+                observe=observe,
+            )
+            for item in made:
+                if isinstance(item, Trial):
+                    (printer.trial if plan.is_single else printer.step)(item)
+                else:
+                    skipped[item.deployment] = item.reason
+                    printer.skipped(item)
+        except KeyboardInterrupt:
+            interrupted = True
+        except ServelabError as stopped:
+            interrupted, error = True, stopped
+    with contextlib.suppress(StoreError):  # a full disk keeps nothing more, and is told below
+        folder.close(RunEnd(planned=planner.count, interrupted=interrupted, skipped=skipped))
+    run = runs.read(folder.path)
+    printer.finish(run)
+    if error is not None:
+        raise error
+    return run
+
+
+def _name(plan: "Plan") -> str:
+    """Return a folder name's tail: the only stack, or how many, and the workload."""
+    stacks = dict.fromkeys(name.partition(":")[0] for name in plan.deployments)
+    what = next(iter(stacks)) if len(stacks) == 1 else str(len(plan.deployments))
+    return f"{what}-{plan.options.workload}"

@@ -1,0 +1,166 @@
+"""Trials of several rounds, arranged for a comparison; pure.
+
+A figure of a trial is believed where the trial may be ranked and its round is not voided. A
+deployment that failed in any round is not ranked at all: the rounds in which it did well would
+flatter it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
+
+from msgspec import Struct
+
+from servelab.explain import disturbance
+from servelab.model.trial import Role, Times, Trial, TrialStatus
+from servelab.model.verdict import Direction
+
+LEAST_SHARE = 0.5
+"""Of its rounds in which a deployment must have been rankable to be ranked."""
+
+
+class Figure(Enum):
+    """What deployments can be compared by."""
+
+    THROUGHPUT = "throughput"
+    P50 = "p50"
+    P90 = "p90"
+    P99 = "p99"
+    CPU = "cpu"
+    MEMORY = "memory"
+    EFFICIENCY = "efficiency"
+
+    @property
+    def direction(self) -> Direction:
+        """Return which values are the good ones."""
+        is_high = self in {Figure.THROUGHPUT, Figure.EFFICIENCY}
+        return Direction.HIGHER if is_high else Direction.LOWER
+
+    def of(self, trial: Trial) -> float | None:
+        """Return it as a trial has it, in its unit; None where it has none above 0."""
+        value = _READERS[self](trial)
+        return value if value and value > 0 else None
+
+
+def _times(trial: Trial, read: Callable[[Times], float | None]) -> float | None:
+    return None if trial.response_time_s is None else read(trial.response_time_s)
+
+
+_READERS: dict[Figure, Callable[[Trial], float | None]] = {
+    Figure.THROUGHPUT: lambda trial: trial.throughput_per_s,
+    Figure.P50: lambda trial: _times(trial, lambda times: times.p50),
+    Figure.P90: lambda trial: _times(trial, lambda times: times.p90),
+    Figure.P99: lambda trial: _times(trial, lambda times: times.p99),
+    Figure.CPU: lambda trial: trial.cpu_s_per_call,
+    Figure.MEMORY: lambda trial: trial.peak_memory_bytes,
+    Figure.EFFICIENCY: lambda trial: trial.efficiency,
+}
+
+
+class Contestant(Struct, frozen=True, kw_only=True):
+    """A deployment, or its twin, over all rounds."""
+
+    name: str
+    title: str
+    role: Role
+    trials: tuple[Trial, ...]
+    """In the order of the rounds."""
+
+    @property
+    def why_unranked(self) -> str | None:
+        """Return why it is not ranked; None where it is."""
+        failed = [trial for trial in self.trials if trial.status is TrialStatus.FAILED]
+        if failed:
+            return f"failed in {len(failed)} of {len(self.trials)} rounds: {failed[0].reason}"
+        unfit = [trial for trial in self.trials if not trial.is_rankable]
+        if len(unfit) > LEAST_SHARE * len(self.trials):
+            return unfit[-1].reason or "; ".join(warning.text for warning in unfit[-1].warnings)
+        return None
+
+
+class Voided(Struct, frozen=True, kw_only=True):
+    """A round that something from outside spoiled."""
+
+    number: int
+    reason: str
+
+
+class Rounds(Struct, frozen=True, kw_only=True):
+    """All rounds of an experiment; the pilots are left out."""
+
+    numbers: tuple[int, ...]
+    contestants: tuple[Contestant, ...]
+    voided: tuple[Voided, ...] = ()
+
+    @property
+    def ranked(self) -> tuple[Contestant, ...]:
+        """Return those that may be compared, the control's twin included."""
+        return tuple(each for each in self.contestants if each.why_unranked is None)
+
+    @property
+    def candidates(self) -> tuple[Contestant, ...]:
+        """Return those that may be compared."""
+        return tuple(each for each in self.ranked if each.role is Role.CANDIDATE)
+
+    @property
+    def control(self) -> tuple[str, str] | None:
+        """Return the names of a deployment and its twin where both may be compared."""
+        twins = [each for each in self.ranked if each.role is Role.CONTROL]
+        for twin in twins:
+            for each in self.ranked:
+                if each.role is Role.CANDIDATE and each.trials[0].deployment == _deployment(twin):
+                    return each.name, twin.name
+        return None
+
+    @property
+    def twin(self) -> str | None:
+        """Return the name of the control's twin."""
+        twins = [each.name for each in self.contestants if each.role is Role.CONTROL]
+        return twins[0] if twins else None
+
+    def values(self, figure: Figure) -> dict[str, tuple[float | None, ...]]:
+        """Return a figure of each ranked name in each round; None where it is not believed."""
+        return {each.name: self.values_of(each, figure=figure) for each in self.ranked}
+
+    def values_of(self, contestant: Contestant, *, figure: Figure) -> tuple[float | None, ...]:
+        """Return a figure of one in each round; None where it is not believed."""
+        void = {each.number for each in self.voided}
+        found = {
+            trial.round: figure.of(trial)
+            for trial in contestant.trials
+            if trial.is_rankable and trial.round not in void
+        }
+        return tuple(found.get(number) for number in self.numbers)
+
+
+def arrange(trials: Sequence[Trial]) -> Rounds:
+    """Return the rounds of one workload's trials."""
+    made = sorted((trial for trial in trials if trial.round > 0), key=lambda trial: trial.round)
+    names = dict.fromkeys((trial.deployment, trial.role) for trial in made)
+    return Rounds(
+        numbers=tuple(dict.fromkeys(trial.round for trial in made)),
+        contestants=tuple(_contestant(name, role, made) for name, role in names),
+        voided=tuple(_voided(made)),
+    )
+
+
+def _contestant(deployment: str, role: Role, trials: Sequence[Trial]) -> Contestant:
+    own = tuple(trial for trial in trials if (trial.deployment, trial.role) == (deployment, role))
+    again = "" if role is Role.CANDIDATE else " (again)"
+    return Contestant(name=deployment + again, title=own[0].title + again, role=role, trials=own)
+
+
+def _deployment(contestant: Contestant) -> str:
+    return contestant.trials[0].deployment
+
+
+def _voided(trials: Sequence[Trial]) -> Iterable[Voided]:
+    """Yield each round in which any trial was disturbed: it is void for all, or for none."""
+    for number in dict.fromkeys(trial.round for trial in trials):
+        reasons = dict.fromkeys(
+            f"{reason} during {trial.title}"
+            for trial in trials
+            if trial.round == number and trial.noise is not None
+            for reason in disturbance.reasons_to_void(trial.noise)
+        )
+        if reasons:
+            yield Voided(number=number, reason="; ".join(reasons))

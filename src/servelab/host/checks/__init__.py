@@ -1,0 +1,1 @@
+"""What `servelab doctor` looks at; each check reads one thing and changes nothing."""

@@ -1,0 +1,322 @@
+"""What several rounds say: the verdict in words, and the table with intervals; no rendering."""
+
+from collections.abc import Callable, Iterable, Sequence
+from math import inf
+
+from msgspec import Struct
+
+from servelab.explain.rounds import Contestant, Figure, Rounds, arrange
+from servelab.model.plan import Plan
+from servelab.model.trial import Trial
+from servelab.model.verdict import (
+    Better,
+    CannotTell,
+    Comparison,
+    Doubt,
+    Equivalent,
+    Judging,
+    RatioInterval,
+    RoundsInterval,
+    Undecided,
+    Verdicts,
+)
+from servelab.report import quantities
+from servelab.report.view import Column, Row, Table, why_in_short
+from servelab.stats.comparison import judge
+from servelab.stats.intervals import over_rounds
+from servelab.store.folder import StoredRun
+
+_MOST_SENTENCES = 5
+"""So many comparisons are told in words; the table has them all."""
+_LEADER = "the best"
+
+
+class _Shown(Struct, frozen=True):
+    figure: Figure
+    column: Column
+    text: Callable[[float], str]
+
+
+_FIGURES = (
+    _Shown(Figure.THROUGHPUT, Column("requests/s", is_essential=True), quantities.rate),
+    _Shown(Figure.EFFICIENCY, Column("of ceiling"), quantities.percent),
+    _Shown(Figure.P50, Column("p50 ms", is_essential=True), quantities.milliseconds),
+    _Shown(Figure.P90, Column("p90 ms"), quantities.milliseconds),
+    _Shown(Figure.P99, Column("p99 ms"), quantities.milliseconds),
+    _Shown(Figure.CPU, Column("CPU ms/call"), quantities.milliseconds),
+    _Shown(Figure.MEMORY, Column("memory"), lambda value: quantities.megabytes(round(value))),
+)
+_ROUNDS = Column("rounds", is_essential=True)
+_BESIDE = Column("beside the best", is_essential=True, is_text=True)
+_WHY = Column("why", is_text=True)
+
+
+def are_rounds(run: StoredRun) -> bool:
+    """Tell whether a run measured its deployments more than once."""
+    if run.plan is not None:
+        return not run.plan.is_single
+    return any(trial.round > 1 for trial in run.trials)
+
+
+def is_decided(run: StoredRun) -> bool:
+    """Tell whether each comparison of a run has an answer."""
+    found = verdicts(run.trials, plan=run.plan)
+    return found is not None and bool(found.comparisons) and found.is_decided
+
+
+def verdicts(trials: Sequence[Trial], *, plan: Plan | None) -> Verdicts | None:
+    """Return how the deployments compare; None where nobody asked."""
+    return _verdicts(arrange(trials), judging=plan.judging if plan else None)
+
+
+def _verdicts(rounds: Rounds, *, judging: Judging | None) -> Verdicts | None:
+    if judging is None:
+        return None
+    return judge(
+        rounds.values(Figure.THROUGHPUT),
+        control=rounds.control,
+        voided_rounds=len(rounds.voided),
+        judging=judging,
+    )
+
+
+def table(trials: Sequence[Trial], *, plan: Plan | None, workload: str) -> Table:
+    """Return the table of one workload's rounds, best first where a ranking is supported."""
+    rounds = arrange(trials)
+    found = _verdicts(rounds, judging=plan.judging if plan else None)
+    ranked = {each.name for each in rounds.ranked}
+    shown = sorted(
+        rounds.contestants,
+        key=lambda each: (each.name not in ranked, -_mean(rounds, each)),
+    )
+    if found is not None and _doubt(found) is not None:
+        shown = list(rounds.contestants)
+    return Table(
+        workload=workload,
+        verdict="\n".join(_sentences(rounds, found, workload=workload)),
+        columns=(*(each.column for each in _FIGURES), _ROUNDS, _BESIDE, _WHY),
+        is_tall=True,
+        rows=tuple(_row(each, rounds=rounds, found=found, ranked=ranked) for each in shown),
+        notes=tuple(_notes(rounds, found)),
+    )
+
+
+def _mean(rounds: Rounds, contestant: Contestant) -> float:
+    interval = over_rounds(rounds.values_of(contestant, figure=Figure.THROUGHPUT))
+    return interval.estimate if interval else -inf
+
+
+# ---- the verdict in words
+
+
+def _sentences(rounds: Rounds, found: Verdicts | None, *, workload: str) -> Iterable[str]:
+    titles = {each.name: each.title for each in rounds.contestants}
+    if not rounds.candidates:
+        yield f"None of the deployments can be ranked on {workload}; each row says why."
+        return
+    if found is None:
+        yield _highest(rounds, workload=workload)
+        return
+    doubt = _doubt(found)
+    if doubt is not None:
+        yield _doubt_in_words(doubt, found, rounds=rounds)
+        return
+    if not found.comparisons:
+        yield f"Nothing is left to compare on {workload}; the rows say why."
+    for comparison in found.comparisons[:_MOST_SENTENCES]:
+        yield _comparison_in_words(comparison, titles=titles)
+    if (more := len(found.comparisons) - _MOST_SENTENCES) > 0:
+        yield f"The table says how {quantities.counted(more, 'more', 'more')} compare."
+
+
+def _highest(rounds: Rounds, *, workload: str) -> str:
+    best = max(rounds.candidates, key=lambda each: _mean(rounds, each))
+    interval = over_rounds(rounds.values_of(best, figure=Figure.THROUGHPUT))
+    limits = [] if interval is None else list(_limits(interval, text=quantities.rate))
+    rate = quantities.rate(interval.estimate if interval else None)
+    count = quantities.counted(len(rounds.numbers), "round", "rounds")
+    return (
+        f"Highest rate on {workload} in {count}: {best.title}, "
+        f"{rate} requests/s{f' ({limits[0]})' if limits else ''}. Whether it is better than the "
+        "others is a matter for: servelab compare."
+    )
+
+
+def _comparison_in_words(comparison: Comparison, *, titles: dict[str, str]) -> str:
+    leader, other = titles[comparison.leader], titles[comparison.other]
+    ratio, verdict = comparison.ratio, comparison.verdict
+    if ratio is None:
+        return f"{leader} and {other}: no round has figures of both."
+    certainty = f"({_certainty(ratio)}, {quantities.counted(ratio.rounds, 'round', 'rounds')})"
+    match verdict:
+        case Better():
+            return (
+                f"{leader} beats {other} by {quantities.difference(ratio.low - 1)} to "
+                f"{quantities.difference(ratio.high - 1)} {certainty}."
+            )
+        case Equivalent():
+            return (
+                f"{leader} and {other}: no difference shown above "
+                f"{quantities.difference(verdict.largest_difference)} {certainty}."
+            )
+        case Undecided():
+            return f"{leader} and {other}: undecided, {_change(ratio)} {certainty}{_need(verdict)}."
+        case CannotTell():
+            return f"{leader} and {other}: cannot be told today."
+
+
+def _certainty(ratio: RatioInterval) -> str:
+    digits = 1 if ratio.confidence > 0.99 else 0  # noqa: PLR2004
+    return f"{ratio.confidence * 100:.{digits}f} %"
+
+
+def _change(ratio: RatioInterval) -> str:
+    return _from_to(ratio.low, ratio.high)
+
+
+def _from_to(low: float, high: float) -> str:
+    """Return two ratios as relative differences."""
+    return quantities.span(
+        quantities.difference(low - 1, sign="+"), quantities.difference(high - 1, sign="+")
+    )
+
+
+def _need(verdict: Undecided) -> str:
+    if verdict.more_rounds is None:
+        return "; no affordable number of rounds would tell"
+    return (
+        f"; about {quantities.counted(verdict.more_rounds, 'more round', 'more rounds')} would tell"
+    )
+
+
+def _doubt(found: Verdicts) -> CannotTell | None:
+    """Return why nothing at all can be told; None where something can."""
+    doubts = [
+        each.verdict
+        for each in found.comparisons
+        if isinstance(each.verdict, CannotTell) and each.verdict.reason is not Doubt.NO_PAIRS
+    ]
+    return doubts[0] if doubts else None
+
+
+def _doubt_in_words(doubt: CannotTell, found: Verdicts, *, rounds: Rounds) -> str:
+    limit = (
+        "cannot tell these deployments apart today"
+        if doubt.smallest_difference is None
+        else "cannot tell differences below "
+        f"{quantities.difference(doubt.smallest_difference)} today"
+    )
+    if doubt.reason is Doubt.NOISE:
+        return (
+            f"This machine {limit}: {len(rounds.voided)} of {len(rounds.numbers)} rounds were "
+            "voided by what went on beside them. Quiet it, or ask: servelab doctor."
+        )
+    ratio = found.control.ratio if found.control else None
+    apart = f" ({_change(ratio)})" if ratio else ""
+    return (
+        f"This machine {limit}: the same deployment under two names differs from itself{apart}. "
+        "Quiet it, or ask: servelab doctor."
+    )
+
+
+# ---- the table
+
+
+def _row(
+    contestant: Contestant, *, rounds: Rounds, found: Verdicts | None, ranked: set[str]
+) -> Row:
+    first = contestant.trials[0]
+    intervals = [
+        over_rounds(rounds.values_of(contestant, figure=shown.figure)) for shown in _FIGURES
+    ]
+    cells = [
+        _cell(interval, text=shown.text)
+        for shown, interval in zip(_FIGURES, intervals, strict=True)
+    ]
+    count = intervals[0].rounds if intervals[0] else 0
+    return Row(
+        stack=first.stack,
+        heading=contestant.title.removeprefix(first.stack).strip(),
+        is_ranked=contestant.name in ranked,
+        cells=(
+            *cells,
+            f"{count} of {len(rounds.numbers)}",
+            _beside(contestant, found=found, twin=rounds.twin),
+            why_in_short(_typical(contestant)),
+        ),
+    )
+
+
+def _cell(interval: RoundsInterval | None, *, text: Callable[[float], str]) -> str:
+    """Return a figure, and below it its interval."""
+    if interval is None:
+        return quantities.MISSING
+    return "\n".join([text(interval.estimate), *_limits(interval, text=text)])
+
+
+def _limits(interval: RoundsInterval, *, text: Callable[[float], str]) -> Iterable[str]:
+    if interval.low is not None and interval.high is not None:
+        yield quantities.span(text(interval.low), text(interval.high))
+
+
+def _beside(contestant: Contestant, *, found: Verdicts | None, twin: str | None) -> str:
+    if found is None or _doubt(found) is not None:
+        return quantities.MISSING
+    if contestant.name == twin:
+        ratio = found.control.ratio if found.control else None
+        return "control" if ratio is None else f"control\n{_change(ratio)}"
+    if contestant.name == found.leader:
+        return _LEADER
+    for each in found.comparisons:
+        if each.other == contestant.name and each.ratio is not None:
+            change = _from_to(1 / each.ratio.high, 1 / each.ratio.low)
+            return f"{_verdict_in_short(each)}\n{change}"
+    return quantities.MISSING
+
+
+def _verdict_in_short(comparison: Comparison) -> str:
+    match comparison.verdict:
+        case Better():
+            return "worse"
+        case Equivalent():
+            return "equivalent"
+        case _:
+            return "undecided"
+
+
+def _typical(contestant: Contestant) -> Trial:
+    """Return the trial whose rate is the middle one: its reasons stand for all."""
+    by_rate = sorted(contestant.trials, key=lambda trial: trial.throughput_per_s or 0.0)
+    return by_rate[len(by_rate) // 2]
+
+
+def _notes(rounds: Rounds, found: Verdicts | None) -> Iterable[str]:
+    yield (
+        "Each figure is the geometric mean over rounds with its 95 % interval; a round is one "
+        "trial of each deployment, freshly started, in an order of its own."
+    )
+    if found is not None and found.resolution is not None and _doubt(found) is None:
+        yield (
+            f"With this spread and {len(rounds.numbers)} rounds, differences below "
+            f"{quantities.difference(found.resolution)} cannot be told."
+        )
+    for voided in rounds.voided:
+        yield f"Round {voided.number} is voided: {voided.reason}."
+    unranked = [each for each in rounds.contestants if each.why_unranked is not None]
+    if unranked:
+        yield "Rows marked with * are not ranked: " + "; ".join(
+            f"{each.title}: {each.why_unranked}" for each in unranked
+        )
+    yield from _warnings(rounds)
+
+
+def _warnings(rounds: Rounds) -> Iterable[str]:
+    """Yield each kind of warning once, with how many trials had it and one of them in words."""
+    seen: dict[str, list[tuple[str, str]]] = {}
+    trials = [(each.title, trial) for each in rounds.contestants for trial in each.trials]
+    for title, trial in trials:
+        for warning in trial.warnings:
+            seen.setdefault(warning.kind, []).append((title, warning.text))
+    for found in seen.values():
+        title, text = found[0]
+        yield f"In {len(found)} of {len(trials)} trials, such as one of {title}: {text}"

@@ -1,0 +1,29 @@
+"""The tables of a run: one for each workload, of single trials or of rounds."""
+
+from collections.abc import Iterable
+
+from servelab.model.trial import Trial
+from servelab.report import rounds_view, view
+from servelab.store.folder import StoredRun
+
+
+def deployed(run: StoredRun, *, workload: str) -> tuple[Trial, ...]:
+    """Return a run's trials of a workload; load alone is none."""
+    return tuple(
+        trial for trial in run.trials if not trial.is_load_alone and trial.workload == workload
+    )
+
+
+def workloads(run: StoredRun) -> tuple[str, ...]:
+    """Return the workloads of a run, in the order in which they were measured."""
+    return tuple(dict.fromkeys(trial.workload for trial in run.trials if not trial.is_load_alone))
+
+
+def tables(run: StoredRun) -> Iterable[view.Table]:
+    """Yield the table of each workload."""
+    for workload in workloads(run):
+        trials = deployed(run, workload=workload)
+        if rounds_view.are_rounds(run):
+            yield rounds_view.table(trials, plan=run.plan, workload=workload)
+        else:
+            yield view.table(trials, workload=workload)

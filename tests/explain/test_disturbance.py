@@ -1,0 +1,118 @@
+import msgspec
+import pytest
+
+from servelab.explain import disturbance
+from servelab.model.noise import Calibration, ForeignProcess, Noise
+from tests.fake_world import QUIET
+
+
+def noise(**changes: object) -> Noise:
+    return msgspec.structs.replace(QUIET, **changes)
+
+
+def kinds(**changes: object) -> list[str]:
+    return [warning.kind for warning in disturbance.warnings(noise(**changes))]
+
+
+def calibration(*, ratio: float = 1.0, loops_per_cpu_s: float = 40_000.0) -> Calibration:
+    return Calibration(wall_per_cpu=ratio, loops_per_cpu_s=loops_per_cpu_s)
+
+
+def test_a_quiet_machine_is_not_mentioned() -> None:
+    assert kinds() == []
+    assert disturbance.reasons_to_void(QUIET) == ()
+
+
+def test_what_could_not_be_read_is_no_disturbance() -> None:
+    unknown = Noise(seconds=1.0, cpus=2)
+    assert list(disturbance.warnings(unknown)) == []
+    assert disturbance.reasons_to_void(unknown) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"steal_share": 0.011}, "steal"),
+        ({"foreign_cpu_share": 0.031}, "foreign-cpu"),
+        ({"calibration_before": calibration(ratio=1.06)}, "pre-empted"),
+        ({"calibration_after": calibration(ratio=1.06)}, "pre-empted"),
+        ({"calibration_after": calibration(loops_per_cpu_s=35_000.0)}, "pace-changed"),
+        ({"throttled_periods": 1, "quota_periods": 9, "throttled_s": 0.1}, "throttled"),
+        ({"memory_stall_share": 0.02}, "memory-pressure"),
+        ({"swapped_in_bytes": 4096}, "memory-pressure"),
+        ({"suspended_s": 5.0}, "clock-jump"),
+        ({"clock_step_s": -0.2}, "clock-jump"),
+        ({"other_runs": 1}, "other-run"),
+        ({"listen_overflows": 3}, "listen-overflow"),
+    ],
+)
+def test_each_disturbance_has_its_own_warning(changes: dict[str, object], kind: str) -> None:
+    assert kinds(**changes) == [kind]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"steal_share": 0.01},
+        {"foreign_cpu_share": 0.03},
+        {"calibration_before": calibration(ratio=1.05)},
+        {"calibration_after": calibration(loops_per_cpu_s=43_000.0)},
+        {"throttled_periods": 0, "quota_periods": 9, "throttled_s": 0.0},
+        {"memory_stall_share": 0.01},
+        {"clock_step_s": 0.1},
+        # A clock that is slewed by network time drifts with the length of the trial.
+        {"seconds": 3600.0, "clock_step_s": 1.8},
+    ],
+)
+def test_what_is_within_the_limits_is_not_mentioned(changes: dict[str, object]) -> None:
+    assert kinds(**changes) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"steal_share": 0.051}, "hypervisor"),
+        ({"foreign_cpu_share": 0.101}, "other programs"),
+        ({"suspended_s": 5.0}, "suspended for 5.0 s"),
+        ({"clock_step_s": 3600.0}, "set forward by 3600.0 s"),
+        ({"clock_step_s": -1.0}, "set back by 1.0 s"),
+    ],
+)
+def test_what_comes_from_outside_voids(changes: dict[str, object], word: str) -> None:
+    (reason,) = disturbance.reasons_to_void(noise(**changes))
+    assert word in reason
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"steal_share": 0.05},
+        {"foreign_cpu_share": 0.10},
+        {"listen_overflows": 1000},
+        {"memory_stall_share": 0.9, "swapped_in_bytes": 10**9},
+        {"throttled_periods": 9, "quota_periods": 9, "throttled_s": 9.0},
+    ],
+)
+def test_nothing_that_the_server_can_cause_voids(changes: dict[str, object]) -> None:
+    assert disturbance.reasons_to_void(noise(**changes)) == ()
+
+
+def test_a_core_that_somebody_else_wanted_is_not_called_slow() -> None:
+    slow_and_wanted = calibration(ratio=2.0, loops_per_cpu_s=20_000.0)
+    assert kinds(calibration_after=slow_and_wanted) == ["pre-empted"]
+
+
+def test_a_warning_names_the_busiest_strangers() -> None:
+    found = noise(
+        foreign_cpu_share=0.25,
+        foreign_processes=(ForeignProcess(name="backup", pid=77, cpu_share=0.2),),
+    )
+    (warning,) = disturbance.warnings(found)
+    assert "25.0% of the CPU time" in warning.text
+    assert "backup (pid 77, 20%)" in warning.text
+
+
+def test_more_than_three_in_ten_voided_rounds_are_too_many() -> None:
+    assert not disturbance.is_machine_too_noisy(rounds=10, voided=3)
+    assert disturbance.is_machine_too_noisy(rounds=10, voided=4)
+    assert not disturbance.is_machine_too_noisy(rounds=0, voided=0)
