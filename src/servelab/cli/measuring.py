@@ -21,11 +21,10 @@ def begin(
     plan: "Plan", *, deployments: Sequence["Deployment"], out: Path | None, printer: "Printer"
 ) -> "StoredRun":
     """Measure a plan into a new folder; return what is stored then."""
-    from servelab.experiment.plan import Past, Planner
+    from servelab.experiment.plan import Past
 
     measurer = _measurer()
-    for spec in Planner(plan, deployments=deployments).round(1, warm_up_s=0.0):
-        measurer.check(spec)  # what cannot be is told before anything is stored
+    measurer.check(plan.options)  # what cannot be is told before anything is stored
     folder = results.new_folder(out, name=_name(plan))
     folder.keep_plan(plan)
     if not plan.is_single:

@@ -58,6 +58,7 @@ def run(
     verbose: option_types.Verbose = False,
 ) -> int:
     """Measure deployments under a workload, and print the seed's report for each."""
+    from servelab.model.plan import Plan
     from servelab.report import printers, terminal
 
     measuring.refuse_both(targets, resumed=resume)
@@ -93,8 +94,6 @@ def run(
         python=python,
         with_requirements=with_ or [],
     )
-    from servelab.model.plan import Plan
-
     plan = Plan(
         deployments=tuple(deployment.name for deployment in deployments),
         options=options,

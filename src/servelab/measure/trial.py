@@ -16,10 +16,10 @@ from servelab.measure.calibration import Calibrations
 from servelab.measure.ceiling import Ceilings
 from servelab.measure.machinery import Machinery
 from servelab.model.environment import Environment
-from servelab.model.limits import Limits
 from servelab.model.load import LoadResult, Protocol
 from servelab.model.outcome import Outcome
 from servelab.model.placement import Placement
+from servelab.model.plan import RunOptions
 from servelab.model.progress import Event, Progress, Stage
 from servelab.model.trial import (
     Ceiling,
@@ -39,11 +39,10 @@ class TrialMeasurer:
 
     def __init__(self, machinery: Machinery) -> None:
         self._machinery = machinery
-        self._permitted: set[Limits] = set()
         self._calibrations = Calibrations(machinery)
         self._ceilings = Ceilings(machinery, calibrations=self._calibrations)
 
-    def place(self, spec: TrialSpec) -> Placement:
+    def place(self, spec: TrialSpec | RunOptions) -> Placement:
         """Return where the processes of a trial run; raise UsageError."""
         placement = placing.choose(
             spec.placement,
@@ -53,12 +52,11 @@ class TrialMeasurer:
         )
         return placing.limited(placement, limits=spec.limits)
 
-    def check(self, spec: TrialSpec) -> None:
-        """Raise UsageError or CannotRunHere where a trial cannot be placed or limited here."""
-        self.place(spec)
-        if spec.limits is not None and spec.limits not in self._permitted:
-            self._machinery.require_limits(spec.limits)
-            self._permitted.add(spec.limits)
+    def check(self, options: RunOptions) -> None:
+        """Raise UsageError or CannotRunHere where trials cannot be placed or limited here."""
+        self.place(options)
+        if options.limits is not None:
+            self._machinery.require_limits(options.limits)
 
     def measure(
         self, spec: TrialSpec, *, folder: RunFolder, observe: Callable[[Event], None]
@@ -207,8 +205,8 @@ def _identity(spec: TrialSpec, *, attempt: Attempt, environment: Environment) ->
         packages={package.name: package.version for package in environment.packages},
         limits=spec.limits,
         usage=attempt.usage,
-        noise=attempt.noise,
         throttling=attempt.throttling,
+        noise=attempt.noise,
         audit_errors=[attempt.audit_error] if attempt.audit_error else [],
         calls_per_worker={str(worker.pid): worker.answered for worker in attempt.workers},
     )
