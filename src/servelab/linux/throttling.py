@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from servelab.linux import cpus
 
-
 CGROUPS_FILE = Path("/proc/self/cgroup")
 MOUNTS_FILE = Path("/proc/self/mountinfo")
 
