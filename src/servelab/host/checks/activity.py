@@ -27,10 +27,10 @@ class Look(Struct, frozen=True, kw_only=True):
 def look(*, duration_s: float = SHORTEST_S + _MARGIN_S) -> Look:
     """Watch the machine while doing next to nothing."""
     watch = Watch()
-    delays_s = []
+    delays_s: list[float] = []
     with watch, watch.loading():
         end_s = time.monotonic() + duration_s
-        while (began_s := time.monotonic()) < end_s:
+        while (began_s := time.monotonic()) < end_s or not delays_s:
             time.sleep(_NAP_S)
             delays_s.append(time.monotonic() - began_s - _NAP_S)
     noise = watch.noise()
