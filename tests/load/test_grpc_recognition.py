@@ -20,6 +20,16 @@ from .test_http1 import mutated
 LESSONS = 3
 CALLS = 8
 NOW_NS = 1_000_000_000
+OTHERS = (
+    b"",
+    http2.window_update(1000),
+    http2.frame(http2.PING, payload=bytes(8)),
+    http2.frame(http2.GOAWAY, payload=bytes(8)),
+    http2.frame(http2.HEADERS, flags=http2.END_HEADERS, stream=1, payload=b""),
+    http2.frame(http2.DATA, stream=99, payload=b"x"),
+    b"\0\0\1",
+)
+"""What may follow answers."""
 
 
 class Wire(Loop):
@@ -172,6 +182,7 @@ def test_2_000_mutated_answers_end_as_the_parser_has_them_end() -> None:
     draw = random.Random(30)  # noqa: S311 - nothing here is a secret
     for _ in range(2_000):
         answers = mutated(right_answers(), draw) if draw.random() < 0.9 else right_answers()
+        answers += draw.choice(OTHERS)
         cuts = sorted(draw.randrange(len(answers) + 1) for _ in range(draw.randrange(3)))
         ends = [*cuts, len(answers)]
         pieces = [answers[begin:end] for begin, end in zip([0, *cuts], ends, strict=True)]

@@ -593,11 +593,13 @@ class GrpcConnection:
     def _take(self, received: bytes) -> None:
         shape = self._shape
         if shape is not None and self._block is None:
-            answers = shape.whole_answers(received)
+            answers = shape.leading_answers(received)
             if answers:
                 self._rest = b""
                 self._take_answers(received, answers, shape)
-                return
+                received = received[len(answers) * shape.length :]
+                if not received:
+                    return
         self._take_frames(received)
 
     def _take_answers(

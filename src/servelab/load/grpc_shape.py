@@ -26,17 +26,18 @@ class AnswerShape:
     """Of the whole answer in bytes."""
     content_length: int
     """Of the payload of DATA, the head of the message included."""
-    find: Callable[[bytes], list[tuple[bytes, bytes]]]
-    """List stream number (4 bytes) and message of each answer that bytes contain."""
+    find: Callable[[bytes, int, int], list[tuple[bytes, bytes]]]
+    """List stream number (4 bytes) and message of each answer between two places in bytes."""
 
-    def whole_answers(self, received: bytes) -> list[tuple[bytes, bytes]]:
-        """Return the answers that the bytes consist of, nothing between or around them, or none.
+    def leading_answers(self, received: bytes) -> list[tuple[bytes, bytes]]:
+        """Return as many answers as the bytes have room for, if they begin with as many; or none.
 
-        Matches do not overlap and have one length: if they are as long together as the bytes,
-        there is nothing else.
+        What is left is less than an answer, such as a WINDOW_UPDATE. Matches do not overlap and
+        have one length: if they fill the room, there is nothing before or between them.
         """
-        answers = self.find(received)
-        return answers if len(answers) * self.length == len(received) else []
+        room = len(received) // self.length
+        answers = self.find(received, 0, room * self.length)
+        return answers if len(answers) == room else []
 
 
 class AnswerShapes:
@@ -78,5 +79,5 @@ def new_shape(head: bytes, content_length: int, trailers: bytes) -> AnswerShape:
         + re.escape(trailers)
     )
     length = 3 * http2.FRAME_HEAD_LENGTH + len(head) + content_length + len(trailers)
-    find: Callable[[bytes], list[tuple[bytes, bytes]]] = re.compile(pattern, re.DOTALL).findall
+    find = re.compile(pattern, re.DOTALL).findall
     return AnswerShape(length=length, content_length=content_length, find=find)
