@@ -173,6 +173,65 @@ def test_each_wrong_behaviour_has_its_class(
     assert result.samples
 
 
+def two_streams(raw: Connection, nonce: bytes) -> bool:
+    """Mix the streams of one answer up: its trailers are another's, never opened."""
+    connection = as_http2(raw)
+    connection.send_head(*HEAD)
+    connection.send_message(nonce)
+    connection.stream += 2
+    connection.send_trailers()
+    return True
+
+
+def answered_again(raw: Connection, nonce: bytes) -> bool:
+    """Answer the call before this one once more: its stream has ended."""
+    as_http2(raw).stream -= 2
+    return right(raw, nonce)
+
+
+class InOnePiece(Http2Connection):
+    """Sends each answer at once, so that it can be recognised as a whole."""
+
+    unsent = b""
+
+    def send(self, *pieces: bytes) -> None:
+        self.unsent += b"".join(pieces)
+
+    def flush(self) -> None:
+        super().send(self.unsent)
+        self.unsent = b""
+
+    def read_exactly(self, length: int) -> bytes:
+        self.flush()
+        return super().read_exactly(length)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "label"),
+    [*BAD.values(), (two_streams, "protocol error"), (answered_again, "timeout")],
+    ids=[*BAD.keys(), "two streams", "answered again"],
+)
+def test_each_wrong_behaviour_has_its_class_after_right_answers_were_learnt(
+    behaviour: Behaviour, label: str, tmp_path: Path
+) -> None:
+    answered: list[bytes] = []
+
+    def behave(raw: Connection, nonce: bytes) -> bool:
+        answered.append(nonce)
+        goes_on = (right if len(answered) < 6 else behaviour)(raw, nonce)
+        if not goes_on and behaviour is not reset:
+            assert isinstance(raw, InOnePiece)
+            raw.flush()
+        return goes_on
+
+    with serving(behave, InOnePiece) as server:
+        plan = calls(server, timeout_s=0.3 if label == "timeout" else 30.0)
+        result, records = run(plan, tmp_path)
+
+    assert result.outcomes == {"ok": 5, label: 1}
+    assert sorted(records.body_bytes[:5]) == [21] * 5
+
+
 def test_a_server_that_speaks_http1_is_a_protocol_error(tmp_path: Path) -> None:
     class Http1Only(Connection):
         def read_request(self) -> bytes | None:

@@ -54,6 +54,17 @@ class ClosedDispatch:
         if planned_ns is not None:
             self._think(lane, planned_ns)
 
+    def renew(self, lane: Lane, number: int, finished_ns: int) -> int:
+        """Take back the callers of several requests; return how many start again at once."""
+        if self._schedule.think_ns:
+            for _ in range(number):
+                self.free(lane, finished_ns)
+            return 0
+        again = self._schedule.take(number, finished_ns)
+        for _ in range(number - again):
+            self._ledger.leave(finished_ns)
+        return again
+
     def pause(self, lane: Lane, finished_ns: int) -> None:
         """Free the caller after a pause: a refused caller would spin otherwise."""
         self._ledger.leave(finished_ns)
@@ -177,6 +188,12 @@ class OpenDispatch:
             lane.start(planned_ns, taken_up_ns, self._clock())
         else:
             self._pool.give(lane)
+
+    def renew(self, lane: Lane, number: int, finished_ns: int) -> int:
+        """Take a lane back for each of several requests; none starts again by itself."""
+        for _ in range(number):
+            self.free(lane, finished_ns)
+        return 0
 
     def pause(self, lane: Lane, finished_ns: int) -> None:
         """Take the lane back only after the events at hand, so that failures do not nest."""

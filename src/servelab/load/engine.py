@@ -27,6 +27,7 @@ from servelab.load.dispatch import ClosedDispatch, GrowingPool, OpenDispatch, Sh
 from servelab.load.lane import Dispatch, Lane, Reuse
 from servelab.load.ledger import Ledger
 from servelab.load.loop import Loop, SpinningLoop
+from servelab.load.punctual_loop import PunctualLoop
 from servelab.load.record import Recorder
 from servelab.load.wire import Wire, new_gear, new_lane
 
@@ -71,8 +72,8 @@ class Run:
         self._timeout_ns = round(plan["timeout_s"] * _SECOND_NS)
         check = load_check(plan["check"], json.loads(plan["check_parameters"]))
         tick_ns = self._timeout_ns // _TICKS_PER_TIMEOUT
-        loop_type = SpinningLoop if plan["pacing"] == "spin" else Loop
-        self._loop = loop_type(tick_ns=min(max(tick_ns, _SHORTEST_TICK_NS), _LONGEST_TICK_NS))
+        tick_ns = min(max(tick_ns, _SHORTEST_TICK_NS), _LONGEST_TICK_NS)
+        self._loop = _loop_type(plan)(tick_ns=tick_ns)
         self._recorder = Recorder(order.records)
         self._ledger = Ledger(
             self._recorder,
@@ -236,6 +237,13 @@ class Run:
         now_ns = self._loop.clock()
         for lane in self._lanes:
             lane.abandon(now_ns)
+
+
+def _loop_type(plan: dict[str, Any]) -> type[Loop]:
+    """Choose how to wait; only planned moments are worth waking early for."""
+    if plan["pacing"] == "spin":
+        return SpinningLoop
+    return PunctualLoop if plan["load"]["type"] == "open" else Loop
 
 
 def _busy_share(loop: Loop) -> float | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from servelab.load import http2
+from servelab.load.grpc_shape import AnswerShape, AnswerShapes
 from servelab.load.http1 import BODY_LIMIT, HEAD_LIMIT, BadAnswer, class_of_status
 from servelab.load.lane import (
     READ_BYTES,
@@ -28,6 +29,7 @@ _NEWS = READABLE | WRITABLE | select.EPOLLET
 """The kernel tells news once; so whoever may have left bytes, or room, goes on by itself."""
 _LAST_STREAM = 2**31 - 1
 _MANY_STREAMS = 2**31
+_WHOLE_CONNECTION = http2.NUMBER.pack(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +47,53 @@ class GrpcGear:
     """What stands before the nonce at the end of that block; empty where the message carries it."""
     message: Template | Fixed
     memo: http2.GrpcHeadMemo
+    shapes: AnswerShapes
 
 
-class Call:
-    """One call in flight, or waiting for its connection."""
+class Departure:
+    """The moments that calls have in common which go out together."""
 
-    __slots__ = (
-        "content", "first_ns", "head", "nonce", "planned_ns", "ready_ns", "sent_ns", "sequence",
-        "taken_up_ns", "unacknowledged", "unsent", "window",
-    )  # fmt: skip
+    __slots__ = ("is_held", "planned_ns", "ready_ns", "sent_ns", "taken_up_ns")
 
-    def __init__(self, planned_ns: int, taken_up_ns: int, *, sequence: int, nonce: bytes) -> None:
+    def __init__(self, planned_ns: int, taken_up_ns: int, ready_ns: int = NEVER) -> None:
         self.planned_ns = planned_ns
         self.taken_up_ns = taken_up_ns
-        self.sequence = sequence
-        self.nonce = nonce
-        self.ready_ns = self.sent_ns = self.first_ns = NEVER
+        self.ready_ns = ready_ns
+        self.sent_ns = NEVER
+        self.is_held = False
+        """Whether the server's window holds back a part of the message."""
+
+
+Call = tuple[Departure, int, bytes]
+"""One call in flight, or waiting for its connection: departure, number and nonce.
+
+A tuple, because making an object takes longer than all else that starting a call takes.
+"""
+
+
+class Progress:
+    """How far a call has come whose answer is not taken in one piece."""
+
+    __slots__ = (
+        "block", "content", "first_ns", "head", "pieces", "unacknowledged", "unsent", "window",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.first_ns = NEVER
         self.head: http2.GrpcHead | None = None
+        self.block = b""
+        """The bytes of ``head``."""
         self.content: bytes | bytearray = b""
+        self.pieces = 0
+        """How many DATA frames brought the content."""
         self.unsent = b""
         self.window = 0
         """Bytes which the server allows this stream beyond its initial window."""
         self.unacknowledged = 0
+
+
+_NOTHING_YET = Progress()
+"""Of calls that have not come any further; never changed."""
 
 
 class GrpcLane:
@@ -78,11 +105,16 @@ class GrpcLane:
         self._current: GrpcConnection | None = None
         self._connections: set[GrpcConnection] = set()
 
-    def start(self, planned_ns: int, taken_up_ns: int, _now_ns: int) -> None:
+    def start(self, planned_ns: int, taken_up_ns: int, now_ns: int) -> None:
         """Send a call over the connection at hand, or over a new one, once it is ready."""
-        sequence = self.gear.ledger.next_sequence()
-        nonce = self.gear.nonce_of(sequence)
-        self._place(Call(planned_ns, taken_up_ns, sequence=sequence, nonce=nonce))
+        self._start_many(1, Departure(planned_ns, taken_up_ns, now_ns))
+
+    def renew(self, number: int, finished_ns: int) -> None:
+        """Let the callers of so many calls go on, which ended well at one moment."""
+        again = self.dispatch.renew(self, number, finished_ns)
+        if again:
+            now_ns = self.gear.ledger.clock()
+            self._start_many(again, Departure(finished_ns, now_ns, now_ns))
 
     def expire(self, now_ns: int) -> int:
         """Settle as timeouts the calls past their deadline; return when to look again."""
@@ -116,6 +148,7 @@ class GrpcLane:
         call: Call,
         outcome: Outcome,
         *,
+        progress: Progress = _NOTHING_YET,
         reason: str = "",
         finished_ns: int,
         connection: int,
@@ -123,28 +156,38 @@ class GrpcLane:
         worker_pid: int = 0,
     ) -> None:
         """Record the end of a call and let its caller go on."""
-        if call.sent_ns == NEVER and call.first_ns != NEVER:
-            # Answered before all of it was sent.
-            call.sent_ns = call.first_ns
+        departure, sequence, _ = call
+        # The first byte's moment where it was answered before all of it was sent.
+        sent_ns = progress.first_ns if departure.sent_ns == NEVER else departure.sent_ns
         self.gear.ledger.settle(
             outcome,
             reason=reason,
-            sequence=call.sequence,
-            planned_ns=call.planned_ns,
-            taken_up_ns=call.taken_up_ns,
-            connection_ready_ns=call.ready_ns,
-            sent_ns=call.sent_ns,
-            first_byte_ns=call.first_ns,
+            sequence=sequence,
+            planned_ns=departure.planned_ns,
+            taken_up_ns=departure.taken_up_ns,
+            connection_ready_ns=departure.ready_ns,
+            sent_ns=sent_ns,
+            first_byte_ns=progress.first_ns,
             finished_ns=finished_ns,
             connection=connection,
-            body_bytes=len(call.content),
+            body_bytes=len(progress.content),
             worker_pid=worker_pid,
             status=status,
         )
-        if call.sent_ns == NEVER:
+        if sent_ns == NEVER:
             self.dispatch.pause(self, finished_ns)
         else:
             self.dispatch.free(self, finished_ns)
+
+    def _start_many(self, number: int, departure: Departure) -> None:
+        """Send calls together where that can be; else each by itself."""
+        if self._current is not None and self._current.start_many(number, departure):
+            return
+        ledger, nonce_of = self.gear.ledger, self.gear.nonce_of
+        for _ in range(number):
+            sequence = ledger.next_sequence()
+            own = Departure(departure.planned_ns, departure.taken_up_ns)
+            self._place((own, sequence, nonce_of(sequence)))
 
     def _place(self, call: Call) -> None:
         if self._current is None:
@@ -164,6 +207,7 @@ class GrpcConnection:
         self._gear = gear
         self._ledger = gear.ledger
         self._clock = gear.ledger.clock
+        self._nonce_of = gear.nonce_of
         self._number = gear.ledger.next_connection()
         self._socket: Connection | None = None
         self._is_made = False
@@ -171,14 +215,19 @@ class GrpcConnection:
         self._is_draining = False
         self._in_batch = False
         self._now_ns = 0
-        self._calls: dict[int, Call] = {}
+        self._calls: dict[bytes, Call] = {}
+        self._progress: dict[bytes, Progress] = {}
+        self._ended = 0
+        """How many calls have ended well whose callers were not told yet."""
+        self._shape: AnswerShape | None = None
+        self._last_shape: tuple[bytes, int, bytes] | None = None
         self._waiting: deque[Call] = deque()
-        self._bodies: deque[int] = deque()
-        self._unstamped: list[Call] = []
+        self._bodies: deque[bytes] = deque()
+        self._unstamped: list[Departure] = []
         self._out: list[bytes] = [http2.PREFACE]
         self._out_blocked = False
         self._rest = b""
-        self._block: tuple[int, int, bytes] | None = None
+        self._block: tuple[int, bytes, bytes] | None = None
         self._next_stream = 1
         self._stream_limit = _MANY_STREAMS
         self._send_window = http2.DEFAULT_WINDOW
@@ -186,9 +235,10 @@ class GrpcConnection:
         self._frame_limit = http2.FRAME_LIMIT
         self._unacknowledged = 0
         self._message_length = len(gear.message.fill(gear.nonce_of(0)))
-        self._nonce_field = gear.nonce_field
+        self._nonce_is_in_head = bool(gear.nonce_field)
         self._formats = self._preformat()
-        self._on_frame: dict[int, Callable[[int, int, bytes], None]] = {
+        self._request = self._joined()
+        self._on_frame: dict[int, Callable[[int, bytes, bytes], None]] = {
             http2.DATA: self._on_data,
             http2.HEADERS: self._on_headers,
             http2.CONTINUATION: self._on_continuation,
@@ -202,11 +252,22 @@ class GrpcConnection:
 
     def _preformat(self) -> tuple[bytes, bytes, bytes]:
         """Return what stands before and after HEADERS' stream number, and before DATA's."""
-        block = self._gear.headers + self._nonce_field
-        length = len(block) + (NONCE_WIDTH if self._nonce_field else 0)
+        block = self._gear.headers + self._gear.nonce_field
+        length = len(block) + (NONCE_WIDTH if self._nonce_is_in_head else 0)
         headers = http2.FRAME_HEAD.pack(length << 8 | http2.HEADERS, http2.END_HEADERS, 0)
         data = http2.FRAME_HEAD.pack(self._message_length << 8 | http2.DATA, http2.END_STREAM, 0)
-        return headers[:5], block, data[:5]
+        return headers[: -http2.NUMBER_LENGTH], block, data[: -http2.NUMBER_LENGTH]
+
+    def _joined(self) -> bytes:
+        """Return the format of a whole call: stream, nonce, stream; or stream, stream, nonce."""
+        before, block, data = (part.replace(b"%", b"%%") for part in self._formats)
+        message = self._gear.message
+        if isinstance(message, Template):
+            before_nonce, after_nonce = (
+                part.replace(b"%", b"%%") for part in (message.before, message.after)
+            )
+            return before + b"%b" + block + data + b"%b" + before_nonce + b"%b" + after_nonce
+        return before + b"%b" + block + b"%b" + data + b"%b" + message.content.replace(b"%", b"%%")
 
     # ---- life
 
@@ -221,6 +282,46 @@ class GrpcConnection:
         self._gear.loop.add(self._socket.fileno(), self._on_event, mask=_NEWS)
         self._out_blocked = True
 
+    def start_many(self, number: int, departure: Departure) -> bool:
+        """Send calls together; False, and nothing done, where not all of them can go at once."""
+        length = self._message_length
+        first = self._next_stream
+        last = first + 2 * number
+        if (
+            not self._is_ready
+            or self._waiting
+            or self._bodies
+            or len(self._calls) + number > self._stream_limit
+            or length * number > self._send_window
+            or length > self._initial_window
+            or length > self._frame_limit
+            or last > _LAST_STREAM
+            or self._gear.reuse is Reuse.CLOSE
+        ):
+            return False
+        self._next_stream = last
+        self._send_window -= length * number
+        self._unstamped.append(departure)
+        calls, request, send_later = self._calls, self._request, self._out.append
+        next_sequence, nonce_of, pack = (
+            self._ledger.next_sequence,
+            self._nonce_of,
+            http2.NUMBER.pack,
+        )
+        nonce_is_in_head = self._nonce_is_in_head
+        for number_of_stream in range(first, last, 2):
+            stream = pack(number_of_stream)
+            sequence = next_sequence()
+            nonce = nonce_of(sequence)
+            calls[stream] = (departure, sequence, nonce)
+            if nonce_is_in_head:
+                send_later(request % (stream, nonce, stream))
+            else:
+                send_later(request % (stream, stream, nonce))
+        if not self._in_batch:
+            self._flush()
+        return True
+
     def start(self, call: Call) -> None:
         """Send a call, or let it wait for the connection or for a stream."""
         if not self._is_ready or self._waiting or len(self._calls) >= self._stream_limit:
@@ -232,18 +333,18 @@ class GrpcConnection:
 
     def oldest_planned_ns(self, now_ns: int) -> int:
         """Return the earliest planned start among the calls at hand; now where there is none."""
-        planned_ns = (call.planned_ns for call in (*self._calls.values(), *self._waiting))
+        planned_ns = (call[0].planned_ns for call in (*self._calls.values(), *self._waiting))
         return min(planned_ns, default=now_ns)
 
     def expire(self, now_ns: int) -> None:
         """Settle as timeouts the calls past their deadline; cancel those that were sent."""
         oldest_ns = now_ns - self._ledger.timeout_ns
         self._now_ns = now_ns
-        late = [stream for stream, call in self._calls.items() if call.planned_ns < oldest_ns]
-        waiting = [call for call in self._waiting if call.planned_ns < oldest_ns]
+        late = [stream for stream, call in self._calls.items() if call[0].planned_ns < oldest_ns]
+        waiting = [call for call in self._waiting if call[0].planned_ns < oldest_ns]
         self._in_batch = True
         for stream in late:
-            self._out.append(http2.reset_stream(stream))
+            self._out.append(_reset(stream))
             self._end(stream, Outcome.TIMEOUT, reason="no whole answer before the deadline")
         for call in waiting:
             self._waiting.remove(call)
@@ -262,33 +363,38 @@ class GrpcConnection:
     def abandon(self, now_ns: int) -> None:
         """Settle as abandoned all calls, and close."""
         self._now_ns = now_ns
-        calls = [*self._calls.values(), *self._waiting]
+        calls = [*self._calls_with_progress(), *((call, _NOTHING_YET) for call in self._waiting)]
         self._calls.clear()
         self._waiting.clear()
         self._close()
-        for call in calls:
-            age_s = (now_ns - call.planned_ns) / 1e9
+        for call, progress in calls:
+            age_s = (now_ns - call[0].planned_ns) / 1e9
             reason = f"in flight for {age_s:.3f} s when the run ended"
-            self._settle(call, Outcome.ABANDONED, reason=reason)
+            self._settle(call, Outcome.ABANDONED, progress=progress, reason=reason)
 
     def _fail(self, outcome: Outcome, reason: str) -> None:
         """End the connection, and in the given class what depended on it."""
         self._now_ns = self._clock()
-        in_flight, waiting = list(self._calls.values()), list(self._waiting)
+        in_flight, waiting = self._calls_with_progress(), list(self._waiting)
         self._calls.clear()
         self._waiting.clear()
         was_ready = self._is_ready
         self._close()
-        for call in in_flight:
+        for call, progress in in_flight:
             ended = outcome
-            if outcome is Outcome.CLOSED_EARLY and call.first_ns != NEVER:
+            if outcome is Outcome.CLOSED_EARLY and progress.first_ns != NEVER:
                 ended = Outcome.TRUNCATED
-            self._settle(call, ended, reason=reason)
+            self._settle(call, ended, progress=progress, reason=reason)
         if was_ready:
             self._lane.replace(waiting)
         else:
             for call in waiting:
                 self._settle(call, outcome, reason=reason)
+
+    def _calls_with_progress(self) -> list[tuple[Call, Progress]]:
+        return [
+            (call, self._progress.get(stream, _NOTHING_YET)) for stream, call in self._calls.items()
+        ]
 
     def _close(self) -> None:
         self._lane.forget(self)
@@ -315,16 +421,16 @@ class GrpcConnection:
     # ---- sending
 
     def _open_stream(self, call: Call) -> None:
-        stream = self._next_stream
-        self._next_stream = stream + 2
+        departure, _, nonce = call
+        stream = http2.NUMBER.pack(self._next_stream)
+        self._next_stream += 2
         self._calls[stream] = call
-        call.ready_ns = self._clock()
-        self._unstamped.append(call)
-        number = stream.to_bytes(4, "big")
+        departure.ready_ns = self._clock()
+        self._unstamped.append(departure)
         before, block, data = self._formats
-        if self._nonce_field:
-            block += call.nonce
-        message = self._gear.message.fill(call.nonce)
+        if self._nonce_is_in_head:
+            block += nonce
+        message = self._gear.message.fill(nonce)
         length = self._message_length
         if (
             length <= self._send_window
@@ -333,14 +439,21 @@ class GrpcConnection:
             and not self._bodies
         ):
             self._send_window -= length
-            self._out.append(before + number + block + data + number + message)
+            self._out.append(before + stream + block + data + stream + message)
         else:
-            self._out.append(before + number + block)
-            call.unsent = message
+            self._out.append(before + stream + block)
+            self._progress_of(stream).unsent = message
+            departure.is_held = True
             self._bodies.append(stream)
             self._send_bodies()
         if self._next_stream > _LAST_STREAM or self._gear.reuse is Reuse.CLOSE:
             self._drain()
+
+    def _progress_of(self, stream: bytes) -> Progress:
+        progress = self._progress.get(stream)
+        if progress is None:
+            progress = self._progress[stream] = Progress()
+        return progress
 
     def _send_bodies(self) -> None:
         """Send what the windows allow of the bodies that did not fit at once."""
@@ -349,19 +462,23 @@ class GrpcConnection:
             call = self._calls.get(stream)
             if call is None:
                 continue
-            while call.unsent:
+            progress = self._progress[stream]
+            while progress.unsent:
                 allowed = min(
-                    self._send_window, self._initial_window + call.window, self._frame_limit
+                    self._send_window, self._initial_window + progress.window, self._frame_limit
                 )
                 if allowed <= 0:
                     break
-                piece, call.unsent = call.unsent[:allowed], call.unsent[allowed:]
+                piece, progress.unsent = progress.unsent[:allowed], progress.unsent[allowed:]
                 self._send_window -= len(piece)
-                call.window -= len(piece)
-                flags = 0 if call.unsent else http2.END_STREAM
-                self._out.append(http2.frame(http2.DATA, flags=flags, stream=stream, payload=piece))
-            if call.unsent:
+                progress.window -= len(piece)
+                flags = 0 if progress.unsent else http2.END_STREAM
+                number = int.from_bytes(stream, "big")
+                self._out.append(http2.frame(http2.DATA, flags=flags, stream=number, payload=piece))
+            if progress.unsent:
                 self._bodies.append(stream)
+            else:
+                call[0].is_held = False
 
     def _open_waiting(self) -> None:
         while (
@@ -395,14 +512,14 @@ class GrpcConnection:
             return
         now_ns = self._clock()
         if self._bodies:
-            still = [call for call in self._unstamped if call.unsent]
-            for call in self._unstamped:
-                if not call.unsent:
-                    call.sent_ns = now_ns
+            still = [departure for departure in self._unstamped if departure.is_held]
+            for departure in self._unstamped:
+                if not departure.is_held:
+                    departure.sent_ns = now_ns
             self._unstamped = still
             return
-        for call in self._unstamped:
-            call.sent_ns = now_ns
+        for departure in self._unstamped:
+            departure.sent_ns = now_ns
         self._unstamped.clear()
 
     # ---- receiving
@@ -447,13 +564,16 @@ class GrpcConnection:
             return 0
         self._in_batch = True
         try:
-            self._take_frames(self._rest + received if self._rest else received)
+            self._take(self._rest + received if self._rest else received)
         except BadAnswer as bad:
-            self._fail(bad.outcome, bad.reason)
-            return 0
-        finally:
             self._in_batch = False
-        self._open_waiting()
+            self._fail(bad.outcome, bad.reason)
+            self._renew_callers()
+            return 0
+        if self._waiting:
+            self._open_waiting()
+        self._renew_callers()
+        self._in_batch = False
         self._flush()
         if self._is_draining and not self._calls and self._socket is not None:
             self._part()
@@ -463,6 +583,73 @@ class GrpcConnection:
         if not self._calls and self._is_ready:
             self._ledger.idle_closes += 1
         self._fail(Outcome.CLOSED_EARLY, "the connection was closed with the call open")
+
+    def _renew_callers(self) -> None:
+        """Tell the callers whose calls ended well, all at once."""
+        if self._ended:
+            ended, self._ended = self._ended, 0
+            self._lane.renew(ended, self._now_ns)
+
+    def _take(self, received: bytes) -> None:
+        shape = self._shape
+        if shape is not None and self._block is None:
+            answers = shape.leading_answers(received)
+            if answers:
+                self._rest = b""
+                self._take_answers(received, answers, shape)
+                received = received[len(answers) * shape.length :]
+                if not received:
+                    return
+        self._take_frames(received)
+
+    def _take_answers(
+        self, received: bytes, answers: list[tuple[bytes, bytes]], shape: AnswerShape
+    ) -> None:
+        """End the calls of recognised answers; an odd one takes the way of all frames."""
+        calls, progress, ledger = self._calls, self._progress, self._ledger
+        check, keep, pack = ledger.check, ledger.keep, ledger.pack
+        now_ns, number, content_length = self._now_ns, self._number, shape.content_length
+        oldest_ns = now_ns - ledger.timeout_ns
+        well = 0
+        for index, (stream, message) in enumerate(answers):
+            call = calls.get(stream)
+            if call is not None and stream not in progress:
+                departure, sequence, nonce = call
+                if departure.sent_ns != NEVER and departure.planned_ns >= oldest_ns:
+                    outcome, worker_pid, _ = check(0, message, nonce)
+                    if not outcome:
+                        del calls[stream]
+                        keep(
+                            pack(
+                                departure.planned_ns,
+                                departure.taken_up_ns,
+                                departure.ready_ns,
+                                departure.sent_ns,
+                                now_ns,
+                                now_ns,
+                                sequence,
+                                number,
+                                content_length,
+                                worker_pid,
+                                0,
+                                0,
+                            )
+                        )
+                        well += 1
+                        continue
+            self._ended += well
+            self._unacknowledged += well * content_length
+            well = 0
+            self._take_frames(received[index * shape.length : (index + 1) * shape.length])
+        self._ended += well
+        self._unacknowledged += well * content_length
+        self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        """Let the server send more before it must wait."""
+        if self._unacknowledged > http2.CONNECTION_WINDOW // 2:
+            self._out.append(http2.window_update(self._unacknowledged))
+            self._unacknowledged = 0
 
     def _take_frames(self, received: bytes) -> None:
         position, end = 0, len(received)
@@ -483,49 +670,52 @@ class GrpcConnection:
                 raise BadAnswer(Outcome.PROTOCOL_ERROR, "a header block was interrupted")
             handle = self._on_frame.get(kind)
             if handle is not None:
-                handle(flags, stream & _LAST_STREAM, received[start:position])
+                handle(flags, http2.NUMBER.pack(stream & _LAST_STREAM), received[start:position])
         self._rest = received[position:]
 
-    def _call(self, stream: int) -> Call | None:
+    def _call(self, stream: bytes) -> Call | None:
         """Return a stream's call, None where it has ended; BadAnswer where there never was one."""
         call = self._calls.get(stream)
-        if call is None and (not stream & 1 or stream >= self._next_stream):
-            raise BadAnswer(Outcome.PROTOCOL_ERROR, f"a frame on stream {stream}, never opened")
+        if call is None:
+            number = int.from_bytes(stream, "big")
+            if not number & 1 or number >= self._next_stream:
+                raise BadAnswer(Outcome.PROTOCOL_ERROR, f"a frame on stream {number}, never opened")
         return call
 
-    def _on_data(self, flags: int, stream: int, payload: bytes) -> None:
+    def _on_data(self, flags: int, stream: bytes, payload: bytes) -> None:
         length = len(payload)
         self._unacknowledged += length
-        if self._unacknowledged > http2.CONNECTION_WINDOW // 2:
-            self._out.append(http2.window_update(self._unacknowledged))
-            self._unacknowledged = 0
+        self._acknowledge()
         call = self._calls.get(stream) or self._call(stream)
         if call is None:
             return
-        if call.head is None:
+        progress = self._progress_of(stream)
+        if progress.head is None:
             self._reject(stream, Outcome.PROTOCOL_ERROR, "a message before its headers")
             return
         content = http2.strip_padding(flags, payload) if flags & http2.PADDED else payload
-        if call.content:
-            self._add_content(call, content)
+        progress.pieces += 1
+        if progress.content:
+            self._add_content(progress, content)
         else:
-            call.content = content
-        if len(call.content) > BODY_LIMIT:
+            progress.content = content
+        if len(progress.content) > BODY_LIMIT:
             self._reject(stream, Outcome.TOO_BIG, "a message beyond the limit")
             return
-        call.unacknowledged += length
-        if call.unacknowledged > http2.STREAM_WINDOW // 2:
-            self._out.append(http2.window_update(call.unacknowledged, stream=stream))
-            call.unacknowledged = 0
+        progress.unacknowledged += length
+        if progress.unacknowledged > http2.STREAM_WINDOW // 2:
+            number = int.from_bytes(stream, "big")
+            self._out.append(http2.window_update(progress.unacknowledged, stream=number))
+            progress.unacknowledged = 0
         if flags & http2.END_STREAM:
-            self._judge(stream, call, call.head)
+            self._judge(stream, call, progress.head)
 
-    def _add_content(self, call: Call, content: bytes) -> None:
-        if isinstance(call.content, bytes):
-            call.content = bytearray(call.content)
-        call.content += content
+    def _add_content(self, progress: Progress, content: bytes) -> None:
+        if isinstance(progress.content, bytes):
+            progress.content = bytearray(progress.content)
+        progress.content += content
 
-    def _on_headers(self, flags: int, stream: int, payload: bytes) -> None:
+    def _on_headers(self, flags: int, stream: bytes, payload: bytes) -> None:
         if flags & (http2.PADDED | http2.HAS_PRIORITY):
             payload = http2.strip_priority(flags, http2.strip_padding(flags, payload))
         if flags & http2.END_HEADERS:
@@ -533,7 +723,7 @@ class GrpcConnection:
         else:
             self._block = (flags, stream, payload)
 
-    def _on_continuation(self, flags: int, stream: int, payload: bytes) -> None:
+    def _on_continuation(self, flags: int, stream: bytes, payload: bytes) -> None:
         if self._block is None or self._block[1] != stream:
             raise BadAnswer(Outcome.PROTOCOL_ERROR, "a CONTINUATION of nothing")
         first_flags, _, begun = self._block
@@ -546,23 +736,28 @@ class GrpcConnection:
         else:
             self._block = (first_flags, stream, block)
 
-    def _on_block(self, flags: int, stream: int, block: bytes) -> None:
+    def _on_block(self, flags: int, stream: bytes, block: bytes) -> None:
         call = self._calls.get(stream) or self._call(stream)
         if call is None:
             return
         head = self._gear.memo.parse(block)
-        if call.first_ns == NEVER:
-            call.first_ns = self._now_ns
+        progress = self._progress_of(stream)
+        if progress.first_ns == NEVER:
+            progress.first_ns = self._now_ns
         if flags & http2.END_STREAM:
-            self._judge(stream, call, head)
-        elif call.head is not None:
+            self._judge(stream, call, head, block=block)
+        elif progress.head is not None:
             self._reject(stream, Outcome.PROTOCOL_ERROR, "trailers that do not end the stream")
         elif not head.is_interim:
-            call.head = head
+            progress.head, progress.block = head, block
 
-    def _judge(self, stream: int, call: Call, last: http2.GrpcHead) -> None:
+    def _judge(
+        self, stream: bytes, call: Call, last: http2.GrpcHead, *, block: bytes = b""
+    ) -> None:
         """End a call whose stream has ended, by its last header block (perhaps its only one)."""
-        http_status = (call.head or last).http_status
+        departure, _, nonce = call
+        progress = self._progress_of(stream)
+        http_status = (progress.head or last).http_status
         if http_status != HTTPStatus.OK:
             self._end_with_http_status(stream, http_status)
             return
@@ -574,42 +769,52 @@ class GrpcConnection:
             self._end(stream, Outcome.GRPC_STATUS, reason=reason, status=last.grpc_status)
             return
         try:
-            message = http2.single_message(call.content)
+            message = http2.single_message(progress.content)
         except BadAnswer as bad:
             self._end(stream, bad.outcome, reason=bad.reason)
             return
-        outcome, worker_pid, reason = self._ledger.check(0, message, call.nonce)
-        if outcome or call.sent_ns == NEVER or self._is_late(call):
+        outcome, worker_pid, reason = self._ledger.check(0, message, nonce)
+        if outcome or departure.sent_ns == NEVER or self._is_late(departure):
             self._end(stream, outcome, reason=reason, worker_pid=worker_pid)
-        else:
-            self._end_well(stream, call, worker_pid=worker_pid)
+            return
+        if progress.pieces == 1 and block:
+            self._learn(progress.block, len(progress.content), block)
+        self._end_well(stream, worker_pid=worker_pid)
 
-    def _is_late(self, call: Call) -> bool:
-        return self._now_ns - call.planned_ns > self._ledger.timeout_ns
+    def _is_late(self, departure: Departure) -> bool:
+        return self._now_ns - departure.planned_ns > self._ledger.timeout_ns
 
-    def _end_well(self, stream: int, call: Call, *, worker_pid: int) -> None:
+    def _learn(self, head: bytes, content_length: int, trailers: bytes) -> None:
+        """Expect the shape of an answer that came twice in a row."""
+        seen = (head, content_length, trailers)
+        if seen == self._last_shape:
+            self._shape = self._gear.shapes.shape(*seen)
+        self._last_shape = seen
+
+    def _end_well(self, stream: bytes, *, worker_pid: int) -> None:
         """Record the common end, without what only the others need."""
-        del self._calls[stream]
+        departure, sequence, _ = self._calls.pop(stream)
+        progress = self._progress.pop(stream)
         ledger = self._ledger
         ledger.keep(
             ledger.pack(
-                call.planned_ns,
-                call.taken_up_ns,
-                call.ready_ns,
-                call.sent_ns,
-                call.first_ns,
+                departure.planned_ns,
+                departure.taken_up_ns,
+                departure.ready_ns,
+                departure.sent_ns,
+                progress.first_ns,
                 self._now_ns,
-                call.sequence,
+                sequence,
                 self._number,
-                len(call.content),
+                len(progress.content),
                 worker_pid,
                 0,
                 0,
             )
         )
-        self._lane.dispatch.free(self._lane, self._now_ns)
+        self._ended += 1
 
-    def _end_with_http_status(self, stream: int, status: int | None) -> None:
+    def _end_with_http_status(self, stream: bytes, status: int | None) -> None:
         if status is None:
             self._end(stream, Outcome.PROTOCOL_ERROR, reason="an answer without a status")
             return
@@ -618,26 +823,38 @@ class GrpcConnection:
             outcome = Outcome.PROTOCOL_ERROR
         self._end(stream, outcome, reason=f"HTTP status {status}", status=status)
 
-    def _reject(self, stream: int, outcome: Outcome, reason: str) -> None:
-        self._out.append(http2.reset_stream(stream))
+    def _reject(self, stream: bytes, outcome: Outcome, reason: str) -> None:
+        self._out.append(_reset(stream))
         self._end(stream, outcome, reason=reason)
 
     def _end(
-        self, stream: int, outcome: Outcome, *, reason: str, status: int = 0, worker_pid: int = 0
+        self, stream: bytes, outcome: Outcome, *, reason: str, status: int = 0, worker_pid: int = 0
     ) -> None:
         call = self._calls.pop(stream)
-        if call.unsent:
+        progress = self._progress.pop(stream, _NOTHING_YET)
+        if progress.unsent:
             # The server answered without the whole message: it must not wait for the rest.
-            call.unsent = b""
-            self._out.append(http2.reset_stream(stream))
-        self._settle(call, outcome, reason=reason, status=status, worker_pid=worker_pid)
+            progress.unsent = b""
+            call[0].is_held = False
+            self._out.append(_reset(stream))
+        self._settle(
+            call, outcome, progress=progress, reason=reason, status=status, worker_pid=worker_pid
+        )
 
     def _settle(
-        self, call: Call, outcome: Outcome, *, reason: str, status: int = 0, worker_pid: int = 0
+        self,
+        call: Call,
+        outcome: Outcome,
+        *,
+        reason: str,
+        progress: Progress = _NOTHING_YET,
+        status: int = 0,
+        worker_pid: int = 0,
     ) -> None:
         self._lane.settle(
             call,
             outcome,
+            progress=progress,
             reason=reason,
             finished_ns=self._now_ns,
             connection=self._number,
@@ -645,12 +862,12 @@ class GrpcConnection:
             worker_pid=worker_pid,
         )
 
-    def _on_reset(self, _flags: int, stream: int, payload: bytes) -> None:
+    def _on_reset(self, _flags: int, stream: bytes, payload: bytes) -> None:
         if self._call(stream) is not None:
             code = int.from_bytes(payload[:4], "big")
             self._end(stream, Outcome.STREAM_RESET, reason=f"RST_STREAM with code {code}")
 
-    def _on_settings(self, flags: int, _stream: int, payload: bytes) -> None:
+    def _on_settings(self, flags: int, _stream: bytes, payload: bytes) -> None:
         if flags & http2.ACK:
             return
         values = http2.parse_settings(payload)
@@ -663,28 +880,29 @@ class GrpcConnection:
         self._is_ready = True
         self._send_bodies()
 
-    def _on_ping(self, flags: int, _stream: int, payload: bytes) -> None:
+    def _on_ping(self, flags: int, _stream: bytes, payload: bytes) -> None:
         if not flags & http2.ACK:
             self._out.append(http2.frame(http2.PING, flags=http2.ACK, payload=payload))
 
-    def _on_window_update(self, _flags: int, stream: int, payload: bytes) -> None:
+    def _on_window_update(self, _flags: int, stream: bytes, payload: bytes) -> None:
         increment = int.from_bytes(payload, "big") & _LAST_STREAM
-        if stream == 0:
+        if stream == _WHOLE_CONNECTION:
             self._send_window += increment
             if self._send_window > http2.LARGEST_WINDOW:
                 raise BadAnswer(Outcome.PROTOCOL_ERROR, "a window beyond the limit")
         else:
-            call = self._call(stream)
-            if call is not None:
-                call.window += increment
+            # Who has sent everything has no use for more room.
+            progress = self._progress.get(stream) if self._call(stream) is not None else None
+            if progress is not None and progress.unsent:
+                progress.window += increment
         if self._bodies:
             self._send_bodies()
 
-    def _on_push(self, _flags: int, _stream: int, _payload: bytes) -> None:
+    def _on_push(self, _flags: int, _stream: bytes, _payload: bytes) -> None:
         raise BadAnswer(Outcome.PROTOCOL_ERROR, "a PUSH_PROMISE that was forbidden")
 
-    def _on_goaway(self, _flags: int, _stream: int, payload: bytes) -> None:
-        last = int.from_bytes(payload[:4], "big") & _LAST_STREAM
+    def _on_goaway(self, _flags: int, _stream: bytes, payload: bytes) -> None:
+        last = http2.NUMBER.pack(int.from_bytes(payload[:4], "big") & _LAST_STREAM)
         code = int.from_bytes(payload[4:8], "big")
         self._drain()
         for stream in [stream for stream in self._calls if stream > last]:
@@ -693,3 +911,7 @@ class GrpcConnection:
     def _drain(self) -> None:
         self._is_draining = True
         self._lane.retire(self)
+
+
+def _reset(stream: bytes) -> bytes:
+    return http2.reset_stream(int.from_bytes(stream, "big"))

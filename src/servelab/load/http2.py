@@ -28,6 +28,11 @@ HEADER_TABLE_SIZE, ENABLE_PUSH, MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE, MAX
 FRAME_HEAD = Struct(">IBI")
 """Length and kind in one number (length * 256 + kind), flags, stream."""
 FRAME_HEAD_LENGTH = FRAME_HEAD.size
+NUMBER = Struct(">I")
+"""A stream's number as it stands in a frame's head."""
+NUMBER_LENGTH = NUMBER.size
+MESSAGE_HEAD_LENGTH = 5
+"""Of a gRPC message: whether it is compressed, and its length."""
 FRAME_LIMIT = 16384
 """The largest payload that we take, and send before the server's settings allow more."""
 DEFAULT_WINDOW = 65535
@@ -36,7 +41,6 @@ CANCEL = 8
 _LENGTH_LIMIT = 127
 _PRIORITY_LENGTH = 5
 _MEMO_SIZE = 256
-_MESSAGE_HEAD_LENGTH = 5
 
 
 def frame(kind: int, *, flags: int = 0, stream: int = 0, payload: bytes = b"") -> bytes:
@@ -190,14 +194,14 @@ def single_message(content: bytes | bytearray) -> bytes:
     """Return the one message of a unary gRPC answer; BadAnswer where it is not exactly one."""
     if not content:
         raise BadAnswer(Outcome.WRONG_ANSWER, "grpc-status 0 without a message")
-    length = len(content) - _MESSAGE_HEAD_LENGTH
+    length = len(content) - MESSAGE_HEAD_LENGTH
     if length < 0:
         raise BadAnswer(Outcome.TRUNCATED, "the stream ended inside a message's head")
     if content[0]:
         raise BadAnswer(Outcome.PROTOCOL_ERROR, "a compressed message that nobody asked for")
-    announced = int.from_bytes(content[1:_MESSAGE_HEAD_LENGTH], "big")
+    announced = int.from_bytes(content[1:MESSAGE_HEAD_LENGTH], "big")
     if length < announced:
         raise BadAnswer(Outcome.TRUNCATED, "the stream ended inside the message")
     if length > announced:
         raise BadAnswer(Outcome.WRONG_ANSWER, "bytes after the one message of a unary call")
-    return bytes(content[_MESSAGE_HEAD_LENGTH:])
+    return bytes(content[MESSAGE_HEAD_LENGTH:])

@@ -38,6 +38,13 @@ class Dispatch(Protocol):
     def free(self, lane: Lane, finished_ns: int) -> None:
         """Take back a lane whose request came to its end."""
 
+    def renew(self, lane: Lane, number: int, finished_ns: int) -> int:
+        """Take back a lane of several requests that ended together.
+
+        Return how many new ones the lane is to start, planned for that very moment; those that
+        start later or elsewhere are the dispatch's own business.
+        """
+
     def pause(self, lane: Lane, finished_ns: int) -> None:
         """Take back a lane whose request never reached the server; do not start one at once."""
 

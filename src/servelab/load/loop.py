@@ -16,10 +16,10 @@ Handler = Callable[[int], None]
 READABLE = select.EPOLLIN | select.EPOLLRDHUP
 WRITABLE = select.EPOLLOUT
 PEER_CLOSED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
-_EVENTS = 512
+EVENTS = 512
 _LINGER_NS = 1_000_000_000
 _MOST_LINGERING = 1000
-_RINGING = -1
+RINGING = -1
 """Before every moment: while callbacks run, none of them sets the timer."""
 
 
@@ -75,7 +75,7 @@ class Loop:
         poll, handlers = self._epoll.poll, self.handlers
         self._keep_ticking(tick, self.clock())
         while not is_over():
-            for fd, mask in poll(-1, _EVENTS):
+            for fd, mask in poll(-1, EVENTS):
                 handler = handlers.get(fd)
                 if handler is not None:
                     handler(mask)
@@ -99,7 +99,7 @@ class Loop:
         self.call_at(now_ns, ring)
 
     def _ring(self, _mask: int) -> None:
-        self._rings_ns = _RINGING
+        self._rings_ns = RINGING
         self._call_due()
         self._rings_ns = None
         if self._due:
@@ -119,7 +119,11 @@ class Loop:
     def _arm(self) -> None:
         if self._due and (self._rings_ns is None or self._due[0][0] < self._rings_ns):
             self._rings_ns = self._due[0][0]
-            self._timer.set(self._rings_ns)
+            self._set_timer(self._rings_ns)
+
+    def _set_timer(self, when_ns: int) -> None:
+        """Sleep until then, unless something else happens."""
+        self._timer.set(when_ns)
 
     def _let_go(self, connection: Watched, _mask: int = 0) -> None:
         del self._lingering[connection]
@@ -153,7 +157,7 @@ class SpinningLoop(Loop):
         self._keep_ticking(tick, began_ns)
         while not is_over():
             found_work = bool(due) and due[0][0] <= round_ns and self._call_due()
-            for fd, mask in poll(0, _EVENTS):
+            for fd, mask in poll(0, EVENTS):
                 found_work = True
                 handler = handlers.get(fd)
                 if handler is not None:

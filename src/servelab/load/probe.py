@@ -62,6 +62,11 @@ class _OneRequest:
         self._ledger.leave(finished_ns)
         self.is_over = True
 
+    def renew(self, lane: Lane, _number: int, finished_ns: int) -> int:
+        """End the run."""
+        self.free(lane, finished_ns)
+        return 0
+
     def pause(self, lane: Lane, finished_ns: int) -> None:
         """End the run."""
         self.free(lane, finished_ns)

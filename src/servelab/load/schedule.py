@@ -10,18 +10,18 @@ SECOND_NS = 1_000_000_000
 class ClosedSchedule:
     """Give each caller its next planned start, up to a number of requests or until a time."""
 
-    __slots__ = ("_end_ns", "_left", "_think_ns")
+    __slots__ = ("_end_ns", "_left", "think_ns")
 
     def __init__(
         self, *, requests: int | None = None, end_ns: int | None = None, think_ns: int = 0
     ) -> None:
         self._left = requests
         self._end_ns = end_ns
-        self._think_ns = think_ns
+        self.think_ns = think_ns
 
     def next_start(self, free_ns: int) -> int | None:
         """Return when a caller who is free at ``free_ns`` starts again; None: never."""
-        planned_ns = free_ns + self._think_ns
+        planned_ns = free_ns + self.think_ns
         if self._end_ns is not None and planned_ns >= self._end_ns:
             return None
         if self._left is not None:
@@ -29,6 +29,15 @@ class ClosedSchedule:
                 return None
             self._left -= 1
         return planned_ns
+
+    def take(self, number: int, free_ns: int) -> int:
+        """Plan the next starts of callers who do not think; return how many of them start."""
+        if self._end_ns is not None and free_ns >= self._end_ns:
+            return 0
+        if self._left is not None:
+            number = min(number, self._left)
+            self._left -= number
+        return number
 
     def stop(self) -> int:
         """Plan nothing more; return how many requests remain unplanned."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from servelab.load.grpc_lane import GrpcGear, GrpcLane
+from servelab.load.grpc_shape import AnswerShapes
 from servelab.load.http1 import HeadMemo
 from servelab.load.http1_lane import Http1Gear, Http1Lane
 from servelab.load.http2 import GrpcHeadMemo, encode_headers, field_before
@@ -127,6 +128,7 @@ def new_gear(
             nonce_field=field_before(NONCE_HEADER, width=NONCE_WIDTH) if in_header else b"",
             message=grpc_fixed_message(call.body) if in_header else grpc_message(call.body),
             memo=GrpcHeadMemo(),
+            shapes=AnswerShapes(),
         )
     return Http1Gear(
         loop=loop,
