@@ -65,8 +65,8 @@ def test_the_generators_run_as_they_were_asked_and_say_so(count: int, tmp_path: 
 
     with serving(right) as server:
         for asked, expected in (
-            (Scheduling.FIFO, {os.SCHED_FIFO | os.SCHED_RESET_ON_FORK}),
-            (Scheduling.NORMAL, {os.SCHED_OTHER}),
+            (Scheduling.FIFO, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK),
+            (Scheduling.NORMAL, os.SCHED_OTHER),
         ):
             seen.clear()
             plan = plan_for(
@@ -79,4 +79,6 @@ def test_the_generators_run_as_they_were_asked_and_say_so(count: int, tmp_path: 
             plan = msgspec.structs.replace(plan, scheduling=asked)
             result = generate(plan, records=tmp_path / "records.parquet", on_progress=look)
             assert result.scheduling is asked
-            assert seen == expected
+            # One that has ended its load is ordinary again, while the other goes on.
+            assert expected in seen
+            assert seen <= {expected, os.SCHED_OTHER}
