@@ -209,3 +209,29 @@ def test_bad_input_is_one_sentence(run: Run, arguments: list[str], fault: str) -
     assert status == 2
     assert fault in notes
     assert notes.count("\n") == 1
+
+
+def test_a_comparison_is_placed_and_limited_and_a_resumed_one_as_before(
+    run: Run, tmp_path: Path
+) -> None:
+    options = ("--server-cpus", "0", "--load-cpus", "1", "--cpus", "0.5", "--warm-up", "0")
+    first = world(interrupt_after=4)
+    run(first, "compare", SLOW, QUICK, "cpu", "--rounds", "2", *options, "--out", "here")
+    second = world()
+    run(second, "compare", "--resume", "here")
+    for each in (first, second):
+        assert set(each.server_cpus) == {frozenset({0})}
+        assert set(each.load_cpus) == {((1,),)}
+        assert {limits and limits.cpus for limits in each.limits} == {0.5}
+    placements = {trial.placement for trial in stored.read(tmp_path / "here").trials}
+    assert [found.note for found in placements if found] == ["server on CPU 0, generator on CPU 1"]
+
+
+@pytest.mark.parametrize("command", ["run", "compare"])
+def test_a_run_that_cannot_be_placed_makes_no_folder(
+    command: str, run: Run, tmp_path: Path
+) -> None:
+    status, _, complaint = run(world(), command, SLOW, QUICK, "cpu", "--server-cpus", "9")
+    assert status == 2
+    assert "there is no CPU 9" in complaint
+    assert not list(tmp_path.iterdir())
