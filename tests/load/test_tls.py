@@ -18,6 +18,9 @@ from .loads import plan_for, run
 
 pytestmark = pytest.mark.live
 
+SHORTEST_HANDSHAKE_S = 100e-6
+"""The keys alone take longer to reckon with."""
+
 CERTIFICATE = Path(load.__file__).with_name("null_server.pem")
 """For localhost and 127.0.0.1, vouching for itself."""
 TRUSTED = Tls(server_name="localhost", authorities=str(CERTIFICATE))
@@ -74,9 +77,8 @@ def test_a_trusted_server_is_loaded_as_any_other(
     assert result.connections_opened == (4 if connections is Connections.KEPT else 60)
     assert len(server.received) == server.answered == 60
     first_ones = records.connection_wait_s[records.sequence < 4]
-    # Shaking hands is waiting for a connection, not lateness of the generator.
-    assert (first_ones > 0).all()
-    assert (first_ones > records.generator_delay_s[records.sequence < 4] / 10).all()
+    # Shaking hands is waiting for a connection: two turns between two processes at least.
+    assert (first_ones > SHORTEST_HANDSHAKE_S).all()
 
 
 def test_the_address_is_the_name_where_no_other_is_given(

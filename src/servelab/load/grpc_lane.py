@@ -534,18 +534,20 @@ class GrpcConnection:
                 return
             self._is_made = True
             self._ledger.connections_opened += 1
-        self._go_on(mask)
+        if self._out_blocked:
+            self._go_on(mask)
         if mask & ~WRITABLE:
             while self._socket is not None:
                 length = self._receive(self._socket)
                 if not length or (length < READ_BYTES and not mask & PEER_CLOSED):
                     break
-            # A handshake may have come to its end meanwhile.
-            self._go_on(mask)
+            if self._out_blocked:
+                # A handshake may have come to its end meanwhile.
+                self._go_on(mask)
 
     def _go_on(self, mask: int) -> None:
         """Send on where there is room again."""
-        if self._out_blocked and mask & WRITABLE:
+        if mask & WRITABLE:
             self._out_blocked = False
             self._flush()
 
@@ -597,9 +599,10 @@ class GrpcConnection:
             if answers:
                 self._rest = b""
                 self._take_answers(received, answers, shape)
-                received = received[len(answers) * shape.length :]
-                if not received:
+                taken = len(answers) * shape.length
+                if taken == len(received):
                     return
+                received = received[taken:]
         self._take_frames(received)
 
     def _take_answers(
