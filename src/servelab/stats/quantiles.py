@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def corrected_quantile(
     whole, first, second = (quantile(np.sort(part), probability=probability) for part in parts)
     if whole is None or first is None or second is None or min(whole, first, second) <= 0:
         return None
-    return whole**2 / (first * second) ** 0.5
+    return whole**2 / sqrt(first * second)
 
 
 def nearest_rank(count: int, *, probability: float) -> int:
