@@ -11,25 +11,39 @@ from msgspec import Struct
 
 from servelab.explain import disturbance
 from servelab.model.figure import Figure
-from servelab.model.trial import Role, Times, Trial, TrialStatus
+from servelab.model.trial import Role, Trial, TrialStatus
+from servelab.model.verdict import RoundsInterval
+from servelab.stats.intervals import over_rounds, quantile_over_rounds
 
 LEAST_SHARE = 0.5
 """Of its rounds in which a deployment must have been rankable to be ranked."""
 
 
-def _times(trial: Trial, pick: Callable[[Times], float | None]) -> float | None:
-    return None if trial.response_time_s is None else pick(trial.response_time_s)
+def _quantile(name: str) -> Callable[[Trial], float | None]:
+    """Return what reads a quantile: the corrected one where a trial is long enough for it."""
+
+    def read(trial: Trial) -> float | None:
+        for times in (trial.corrected_response_time_s, trial.response_time_s):
+            found: float | None = getattr(times, name, None)
+            if found is not None:
+                return found
+        return None
+
+    return read
 
 
 _READERS: dict[Figure, Callable[[Trial], float | None]] = {
     Figure.THROUGHPUT: lambda trial: trial.throughput_per_s,
-    Figure.P50: lambda trial: _times(trial, lambda times: times.p50),
-    Figure.P90: lambda trial: _times(trial, lambda times: times.p90),
-    Figure.P99: lambda trial: _times(trial, lambda times: times.p99),
+    Figure.P50: _quantile("p50"),
+    Figure.P90: _quantile("p90"),
+    Figure.P99: _quantile("p99"),
     Figure.CPU: lambda trial: trial.cpu_s_per_call,
     Figure.MEMORY: lambda trial: trial.peak_memory_bytes,
     Figure.EFFICIENCY: lambda trial: trial.efficiency,
 }
+
+
+_QUANTILES = {Figure.P50: "p50", Figure.P90: "p90", Figure.P99: "p99"}
 
 
 def read(figure: Figure, trial: Trial) -> float | None:
@@ -105,13 +119,25 @@ class Rounds(Struct, frozen=True, kw_only=True):
 
     def values_of(self, contestant: Contestant, *, figure: Figure) -> tuple[float | None, ...]:
         """Return a figure of one in each round; None where it is not believed."""
-        void = {each.number for each in self.voided}
-        found = {
-            trial.round: read(figure, trial)
-            for trial in contestant.trials
-            if trial.is_rankable and trial.round not in void
-        }
+        found = {trial.round: read(figure, trial) for trial in self._believed(contestant)}
         return tuple(found.get(number) for number in self.numbers)
+
+    def interval_of(self, contestant: Contestant, *, figure: Figure) -> RoundsInterval | None:
+        """Return a figure of one over the rounds that are believed; None without any value."""
+        trials = self._believed(contestant)
+        name = _QUANTILES.get(figure)
+        if name is None:
+            return over_rounds([read(figure, trial) for trial in trials])
+        return quantile_over_rounds(
+            [getattr(trial.response_time_s, name, None) for trial in trials],
+            corrected=[getattr(trial.corrected_response_time_s, name, None) for trial in trials],
+        )
+
+    def _believed(self, contestant: Contestant) -> tuple[Trial, ...]:
+        void = {each.number for each in self.voided}
+        return tuple(
+            trial for trial in contestant.trials if trial.is_rankable and trial.round not in void
+        )
 
 
 def arrange(trials: Sequence[Trial]) -> Rounds:

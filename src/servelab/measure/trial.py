@@ -252,6 +252,7 @@ def _measured(trial: Trial, *, attempt: Attempt, load: LoadResult, spec: TrialSp
         ledger=audit.ledger_of(attempt.records, unstarted=load.scheduled - recorded),
         window_s=window.seconds,
         throughput_per_s=window.rate_per_s(attempt.warm_up, attempt.records),
+        corrected_response_time_s=figures.corrected_response_times(attempt.records),
         steadiness=steadiness(
             figures.completions_s(attempt.warm_up, attempt.records, since=load),
             start_s=spec.warm_up_s,

@@ -111,6 +111,18 @@ class Times(Struct, frozen=True, kw_only=True):
     max: float
 
 
+class CorrectedQuantiles(Struct, frozen=True, kw_only=True):
+    """Quantiles of one trial's response times in seconds, made to be averaged over rounds.
+
+    They lack the bias that few, dependent requests give a quantile; none of them is a time that
+    happened. None where the trial is too short for the correction.
+    """
+
+    p50: float | None
+    p90: float | None
+    p99: float | None
+
+
 class Histogram(Struct, frozen=True, kw_only=True):
     """How many of one trial's requests took how long."""
 
@@ -217,6 +229,8 @@ class Trial(Struct, frozen=True, kw_only=True):
     throughput_per_s: float | None = None
     response_time_s: Times | None = None
     """From the planned start to the end; failures count as no less than they took."""
+    corrected_response_time_s: CorrectedQuantiles | None = None
+    """Of the window after a warm-up."""
     generator_delay_s: Times | None = None
     connection_wait_s: Times | None = None
     round_trip_time_s: Times | None = None

@@ -24,7 +24,6 @@ from servelab.model.verdict import (
 from servelab.report import quantities
 from servelab.report.view import Column, Row, Table, why_in_short
 from servelab.stats.comparison import judge
-from servelab.stats.intervals import over_rounds
 from servelab.store.folder import StoredRun
 
 _MOST_SENTENCES = 5
@@ -114,7 +113,7 @@ def table(trials: Sequence[Trial], *, plan: Plan | None, workload: str) -> Table
 
 def _mean(rounds: Rounds, contestant: Contestant, *, figure: Figure) -> float:
     """Return the mean of a figure, negative where less is better: more is always better."""
-    interval = over_rounds(rounds.values_of(contestant, figure=figure))
+    interval = rounds.interval_of(contestant, figure=figure)
     if interval is None:
         return -inf
     return interval.estimate if figure.direction is Direction.HIGHER else -interval.estimate
@@ -147,7 +146,7 @@ def _sentences(
 
 def _highest(rounds: Rounds, *, workload: str) -> str:
     best = max(rounds.candidates, key=lambda each: _mean(rounds, each, figure=Figure.THROUGHPUT))
-    interval = over_rounds(rounds.values_of(best, figure=Figure.THROUGHPUT))
+    interval = rounds.interval_of(best, figure=Figure.THROUGHPUT)
     limits = [] if interval is None else list(_limits(interval, text=quantities.rate))
     rate = quantities.rate(interval.estimate if interval else None)
     count = quantities.counted(len(rounds.numbers), "round", "rounds")
@@ -249,9 +248,7 @@ def _row(
     contestant: Contestant, *, rounds: Rounds, found: Verdicts | None, ranked: set[str]
 ) -> Row:
     first = contestant.trials[0]
-    intervals = [
-        over_rounds(rounds.values_of(contestant, figure=shown.figure)) for shown in _FIGURES
-    ]
+    intervals = [rounds.interval_of(contestant, figure=shown.figure) for shown in _FIGURES]
     cells = [
         _cell(interval, text=shown.text)
         for shown, interval in zip(_FIGURES, intervals, strict=True)
