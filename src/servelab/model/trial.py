@@ -8,6 +8,7 @@ from servelab.model.deployment import Deployment
 from servelab.model.environment import Interpreter
 from servelab.model.launch import StopReport
 from servelab.model.load import Connections, Load, Pacing
+from servelab.model.step import Step
 from servelab.model.usage import ProcessUsage
 
 FORMAT_VERSION = 1
@@ -47,6 +48,8 @@ class TrialSpec(Struct, frozen=True, kw_only=True):
     interpreter: Interpreter
     with_requirements: tuple[str, ...] = ()
     round: int = 1
+    step: Step | None = None
+    """The step of a search for capacity that it belongs to."""
 
 
 class Warning(Struct, frozen=True, kw_only=True):  # noqa: A001 - the word of the reports
@@ -124,6 +127,18 @@ class GeneratorUsage(Struct, frozen=True, kw_only=True):
         return self.cpu_share if self.busy_share is None else self.busy_share
 
 
+class Backlog(Struct, frozen=True, kw_only=True):
+    """Whether a server kept up with an open loop, from a tenth of the schedule on to its end."""
+
+    completed_share: float
+    """Requests that ended in that time / requests that were planned in it."""
+    growth_per_s: float
+    """Slope of the number in flight over time."""
+    growth_low_per_s: float
+    growth_high_per_s: float
+    """Its 95 % interval."""
+
+
 class Trial(Struct, frozen=True, kw_only=True):
     """One measured trial; every line of ``trials.jsonl`` is one.
 
@@ -140,6 +155,8 @@ class Trial(Struct, frozen=True, kw_only=True):
     workload: str
     parameters: dict[str, str] = {}
     round: int = 1
+    step: Step | None = None
+    """The step of a search for capacity that it belongs to."""
     status: TrialStatus
     reason: str | None = None
     """Why it failed or is invalid."""
@@ -164,6 +181,8 @@ class Trial(Struct, frozen=True, kw_only=True):
     round_trip_time_s: Times | None = None
     """Of the requests that were sent whole."""
     response_time_histogram: Histogram | None = None
+    backlog: Backlog | None = None
+    """Open loop only."""
     ceiling_per_s: float | None = None
     ceiling: Ceiling | None = None
     efficiency: float | None = None
