@@ -49,3 +49,39 @@ ResultsFolder = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Where results go, a new folder.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+TimeoutSeconds = Annotated[
+    float | None,
+    typer.Option(
+        min=0.001,
+        max=3600,
+        help="Seconds a request may take. [default: 60; more where callers queue by design]",
+    ),
+]
+ConnectionsName = Annotated[
+    str | None,
+    typer.Option(
+        metavar="fresh|kept",
+        help="A new connection for each request, or kept ones. [default: fresh; gRPC: kept]",
+    ),
+]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="A parameter of the workload, such as num=10."),
+]
+Port = Annotated[
+    int | None,
+    typer.Option(min=1, max=65535, help="Where servers listen. [default: 3000, or next free]"),
+]
+PythonVersion = Annotated[
+    str | None,
+    typer.Option(
+        metavar="VERSION|PATH", help="Interpreter of the servers. [default: servelab's own]"
+    ),
+]
+Requirements = Annotated[
+    list[str] | None,
+    typer.Option("--with", metavar="REQUIREMENT", help="Use it instead: gunicorn==23.0.0."),
+]
+Verbose = Annotated[
+    bool, typer.Option("-v", "--verbose", help="Tell each step on standard error, too.")
+]

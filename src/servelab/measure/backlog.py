@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 SKIPPED_SHARE = 0.1
 """Of the schedule: a server that begins empty fills up first."""
 SLICES = 20
-_STUDENT_T = 2.101
-"""The 97.5 % point of Student's distribution with SLICES - 2 degrees of freedom."""
+CHANCE_DEVIATIONS = 3
+_STUDENT_T = 2.878
+"""The 99.5 % point of Student's distribution with SLICES - 2 degrees of freedom."""
 
 
 def of_records(records: Records, *, load: Load) -> Backlog | None:
@@ -44,9 +45,13 @@ def backlog(planned_s: NDArray[np.float64], finished_s: NDArray[np.float64]) -> 
         return None
     completed = int(np.count_nonzero((finished_s > start_s) & (finished_s <= end_s)))
     edges_s = np.linspace(start_s, end_s, SLICES + 1)
-    slope, margin = _slope(edges_s, _in_flight(planned_s, finished_s, edges_s=edges_s))
+    in_flight = _in_flight(planned_s, finished_s, edges_s=edges_s)
+    slope, margin = _slope(edges_s, in_flight)
+    # Of random arrivals the number in flight varies by its own mean, at both ends of the time.
+    chance = CHANCE_DEVIATIONS * sqrt(2 * float(in_flight.mean()))
     return Backlog(
         completed_share=completed / offered,
+        completed_share_high=(completed + chance) / offered,
         growth_per_s=slope,
         growth_low_per_s=slope - margin,
         growth_high_per_s=slope + margin,
@@ -72,7 +77,7 @@ def _in_flight(
 
 
 def _slope(edges_s: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the least-squares slope over time, and the half width of its 95 % interval.
+    """Return the least-squares slope over time, and the half width of its 99 % interval.
 
     Queues remember: the interval is widened by the residuals' correlation r from one slice to the
     next, as if there were n (1 - r) / (1 + r) independent ones (G. V. Bayley and J. M. Hammersley,

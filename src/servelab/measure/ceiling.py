@@ -162,7 +162,9 @@ class Ceilings:
 
 
 def _work(spec: TrialSpec) -> tuple[object, ...]:
-    return (spec.workload, spec.parameters, spec.interpreter, spec.load)
+    # What an open loop asks changes nothing in what the hardware could give.
+    callers = spec.load if isinstance(spec.load, ClosedLoop) else None
+    return (spec.workload, spec.parameters, spec.interpreter, callers)
 
 
 def process_counts(cores: int) -> tuple[int, ...]:

@@ -6,9 +6,9 @@ from msgspec import Struct
 
 from servelab.model.load import Load, LoadResult, OpenLoop
 from servelab.model.outcome import Outcome
+from servelab.model.slo import FAILURE_LIMIT
 from servelab.model.trial import CEILING_NOISE, GeneratorUsage, TrialStatus, Warning  # noqa: A004
 
-FAILURE_LIMIT = 0.001
 GENERATOR_CPU_SHARE_LIMIT = 0.7
 NULL_RATE_LIMIT = 0.7
 LATENESS_LIMIT_S = 0.001

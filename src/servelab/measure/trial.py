@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from servelab import catalogue
 from servelab.errors import CannotRunHere, ServerFailed, TrialInvalid
-from servelab.measure import audit, figures, gates
+from servelab.measure import audit, backlog, figures, gates
 from servelab.measure.attempt import Attempt, Attempting, load_plan, log_name, trial_id
 from servelab.measure.calibration import Calibrations
 from servelab.measure.ceiling import Ceilings
@@ -141,6 +141,7 @@ def _identity(spec: TrialSpec, *, attempt: Attempt, environment: Environment) ->
         workload=spec.workload,
         parameters=dict(spec.parameters),
         round=spec.round,
+        step=spec.step,
         status=attempt.status,
         reason=attempt.reason,
         command=str(attempt.command),
@@ -179,6 +180,7 @@ def _with_figures(
         response_time_s=figures.response_times(records),
         **figures.parts_of_response_times(records),
         response_time_histogram=figures.response_time_histogram(records),
+        backlog=backlog.of_records(records, load=trial.load),
         efficiency=figures.efficiency(rate_per_s, ceiling_per_s=yardstick.ceiling_per_s),
         work_share=bare_s / cpu_s_per_call if bare_s and cpu_s_per_call else None,
         cpu_s_per_call=cpu_s_per_call,

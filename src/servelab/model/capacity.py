@@ -103,3 +103,12 @@ class Answer(Struct, frozen=True, kw_only=True):
     """Where the line through the ladder meets the target."""
     curve: tuple[CurvePoint, ...] = ()
     """By rate."""
+
+
+class CapacityResult(Struct, frozen=True, kw_only=True):
+    """A search as programs read it: what was asked, each trial's verdict, the answer."""
+
+    order: CapacityOrder
+    objective: str
+    observations: tuple[Observation, ...]
+    answer: Answer

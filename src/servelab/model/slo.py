@@ -4,6 +4,8 @@ from msgspec import Struct
 
 from servelab.model.trial import Times
 
+FAILURE_LIMIT = 0.001
+"""The share of requests that may fail where nothing else is said."""
 SAMPLES_BEYOND = 10
 """A quantile is believed where that many samples lie beyond it."""
 _THOUSANDTHS = 1000
@@ -16,7 +18,7 @@ class Slo(Struct, frozen=True, kw_only=True):
     """A quantile of `Times` as people write it: ``p99`` or ``p99.9``."""
     target_s: float
     """The quantile must lie below it."""
-    failure_limit: float = 0.001
+    failure_limit: float = FAILURE_LIMIT
     """The largest share of requests that may fail."""
 
     @property
@@ -40,9 +42,13 @@ class Slo(Struct, frozen=True, kw_only=True):
         return _THOUSANDTHS - round(float(self.quantile[1:]) * _THOUSANDTHS / 100)
 
     def __str__(self) -> str:
-        target = f"{self.target_s:g}s" if self.target_s >= 1 else f"{self.target_s * 1e3:g}ms"
-        limit = f", failures<={self.failure_limit:.6%}".rstrip("%").rstrip("0").rstrip(".") + "%"
-        return f"{self.quantile}<{target}" + ("" if self.failure_limit == 0.001 else limit)  # noqa: PLR2004
+        target = f"{self.target_s:.10g}s" if self.target_s >= 1 else f"{self.target_s * 1e3:.10g}ms"
+        limit = "" if self.failure_limit == FAILURE_LIMIT else f",failures<{self._failures}"
+        return f"{self.quantile}<{target}{limit}"
+
+    @property
+    def _failures(self) -> str:
+        return f"{self.failure_limit * 100:.10g}%"
 
 
 QUANTILES = tuple(

@@ -132,11 +132,13 @@ class Backlog(Struct, frozen=True, kw_only=True):
 
     completed_share: float
     """Requests that ended in that time / requests that were planned in it."""
+    completed_share_high: float
+    """What it may be but for chance: three standard deviations more."""
     growth_per_s: float
     """Slope of the number in flight over time."""
     growth_low_per_s: float
     growth_high_per_s: float
-    """Its 95 % interval."""
+    """Its 99 % interval."""
 
 
 class Trial(Struct, frozen=True, kw_only=True):

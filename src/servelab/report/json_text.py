@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from servelab.model.capacity import CapacityResult
 from servelab.model.trial import Trial
+from servelab.report import capacity_view
 from servelab.store.folder import RunFacts, StoredRun
 
 
@@ -15,6 +17,7 @@ class _Document(msgspec.Struct, frozen=True, kw_only=True):
     interrupted: bool
     skipped: dict[str, str]
     trials: Sequence[Trial]
+    capacity: CapacityResult | None
 
 
 def render(run: StoredRun) -> str:
@@ -25,5 +28,6 @@ def render(run: StoredRun) -> str:
         interrupted=run.end.interrupted,
         skipped=run.end.skipped,
         trials=run.trials,
+        capacity=capacity_view.result(run),
     )
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()

@@ -7,9 +7,9 @@ from typing import Protocol
 
 from rich.console import Console
 
-from servelab.model.progress import Event, Progress, Skipped
+from servelab.model.progress import Event, ProbeJudged, Progress, Skipped
 from servelab.model.trial import Trial
-from servelab.report import json_text, load_view, terminal, view
+from servelab.report import capacity_view, json_text, load_view, terminal, view
 from servelab.report.progress import LiveProgress
 from servelab.store.folder import StoredRun
 
@@ -28,6 +28,9 @@ class Printer(Protocol):
     def skipped(self, skipped: Skipped) -> None:
         """Tell of a deployment that cannot run here."""
 
+    def expectation(self, text: str) -> None:
+        """Tell how long it is going to take."""
+
     def finish(self, run: StoredRun) -> None:
         """Tell of the whole run."""
 
@@ -41,6 +44,8 @@ def choose(*, as_json: bool, quiet: bool, verbose: bool) -> Printer:
 
 
 class _Printer:
+    _tells_probes = False
+
     def __init__(self, notes: Console, *, verbose: bool) -> None:
         self._notes = notes
         self._verbose = verbose
@@ -54,6 +59,12 @@ class _Printer:
                 bars.show(event)
                 if self._verbose and isinstance(event, Progress) and event.done is None:
                     self._note(f"{event.title}: {event.stage.value} {event.detail}".rstrip())
+                if (self._verbose or self._tells_probes) and isinstance(event, ProbeJudged):
+                    self._note(
+                        capacity_view.probe_line(
+                            event.probe, event.observation, quantile=event.quantile
+                        )
+                    )
 
             yield observe
 
@@ -64,6 +75,10 @@ class _Printer:
         """Tell of a deployment that cannot run here."""
         self._note(f"skipped {skipped.deployment}: {skipped.reason}")
 
+    def expectation(self, text: str) -> None:
+        """Tell how long it is going to take, on standard error."""
+        self._note(text)
+
 
 class TextPrinter(_Printer):
     """Tells a person: each block as soon as it is measured, then verdict and table."""
@@ -71,26 +86,30 @@ class TextPrinter(_Printer):
     def __init__(self, console: Console, notes: Console, *, blocks: bool, verbose: bool) -> None:
         super().__init__(notes, verbose=verbose)
         self._console = console
-        self._blocks = blocks
+        self._blocks = self._tells_probes = blocks
 
     def trial(self, trial: Trial) -> None:
         """Print the block of a trial."""
         if trial.is_load_alone:
             tell = terminal.print_load if self._blocks else terminal.print_verdict
             tell(self._console, load_view.page(trial))
-        elif self._blocks:
+        elif self._blocks and trial.step is None:
             terminal.print_block(self._console, view.block(trial))
 
     def finish(self, run: StoredRun) -> None:
         """Print a table for each workload with several trials, and where the results are."""
-        deployed = [trial for trial in run.trials if not trial.is_load_alone]
+        found = capacity_view.result(run)
+        if found is not None:
+            page = capacity_view.page(run, found)
+            terminal.print_capacity(self._console, page, whole=self._blocks)
+        deployed = [trial for trial in run.trials if not trial.is_load_alone and not trial.step]
         for workload in view.workloads(deployed):
             trials = [trial for trial in deployed if trial.workload == workload]
             if len(trials) > 1 or not self._blocks:
                 terminal.print_table(self._console, view.table(trials, workload=workload))
         for broken in run.broken:
             self._note(f"! {broken}")
-        if run.end.interrupted:
+        if run.end.interrupted and found is None:
             self._note(f"Interrupted: {len(run.trials)} of {run.end.planned} trials are measured.")
         self._note(f"\nResults: {_short(run.folder)}")
 

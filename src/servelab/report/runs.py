@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from servelab.measure import figures, gates
+from servelab.model.load import ClosedLoop
 from servelab.model.trial import GeneratorUsage, Trial, Warning  # noqa: A004
 from servelab.store import folder as stored
 from servelab.store.folder import StoredRun
@@ -37,7 +38,9 @@ def judged(trials: Sequence[Trial], *, cores: float) -> tuple[Trial, ...]:
 
 
 def _work(trial: Trial) -> tuple[object, ...]:
-    return (trial.workload, tuple(trial.parameters.items()), trial.interpreter, trial.load)
+    # What an open loop asks changes nothing in what the hardware could give.
+    callers = trial.load if isinstance(trial.load, ClosedLoop) else None
+    return (trial.workload, tuple(trial.parameters.items()), trial.interpreter, callers)
 
 
 def _judged(trial: Trial, *, ceiling_per_s: float | None, cores: float) -> Trial:

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from servelab.errors import StoreError
+from servelab.model.capacity import CapacityOrder
 from servelab.model.host import HostFacts
 from servelab.model.trial import FORMAT_VERSION, Trial
 from servelab.store import lines
@@ -15,6 +16,7 @@ from servelab.store import lines
 TRIALS_FILE = "trials.jsonl"
 RUN_FILE = "run.json"
 END_FILE = "end.json"
+CAPACITY_FILE = "capacity.json"
 RESULTS_ROOT = Path("servelab-results")
 
 
@@ -48,6 +50,8 @@ class StoredRun(Struct, frozen=True, kw_only=True):
     trials: tuple[Trial, ...]
     broken: tuple[lines.BrokenLine, ...]
     end: RunEnd
+    capacity: CapacityOrder | None = None
+    """What was searched for, where the trials are those of a search for capacity."""
 
 
 class RunFolder:
@@ -72,6 +76,10 @@ class RunFolder:
     def append(self, trial: Trial) -> None:
         """Store a finished trial; on return it is on the disk."""
         lines.append(self.trials_file, trial)
+
+    def keep_order(self, order: CapacityOrder) -> None:
+        """Store what a search for capacity is to find; raise StoreError."""
+        _write(self.path / CAPACITY_FILE, order)
 
     def close(self, end: RunEnd) -> None:
         """Store how the run ended; raise StoreError."""
@@ -151,6 +159,7 @@ def read(folder: Path) -> StoredRun:
         facts=facts,
         trials=trials,
         end=_read_end(folder / END_FILE, measured=len(trials)),
+        capacity=_read_order(folder / CAPACITY_FILE),
         broken=tuple(item for item in found if isinstance(item, lines.BrokenLine)),
     )
 
@@ -174,3 +183,15 @@ def _read_end(path: Path, *, measured: int) -> RunEnd:
         return msgspec.json.decode(path.read_bytes(), type=RunEnd)
     except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return RunEnd(planned=measured, interrupted=True)
+
+
+def _read_order(path: Path) -> CapacityOrder | None:
+    """Read what a search was to find; None of a run that is no search; raise StoreError."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=CapacityOrder)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror})") from None
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise StoreError(f"{path} cannot be understood: {error}") from None
