@@ -5,11 +5,17 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from servelab.explain.rounds import arrange
+from servelab.model.figure import Figure
+from servelab.model.load import ClosedLoop, Connections
+from servelab.model.noise import Noise
+from servelab.model.trial import Trial, TrialStatus
 from servelab.store import folder as stored
 from tests.conftest import Run
-from tests.fake_world import Script, World
+from tests.fake_world import QUIET, Script, World
 
 SLOW, QUICK = "sync-devserver:threading=without", "async-fastapi:processes=2"
 
@@ -187,6 +193,50 @@ def test_a_deployment_that_fails_is_not_ranked_and_the_comparison_ends(run: Run)
     assert status == 1
     assert "Nothing is left to compare on cpu" in printed
     assert "* async-fastapi" in printed
+
+
+STOLEN = msgspec.structs.replace(QUIET, steal_share=0.2)
+
+
+def test_where_most_rounds_are_voided_nothing_is_ranked(run: Run) -> None:
+    status, printed, _ = run(world(noise=STOLEN), "compare", SLOW, QUICK, "cpu", "--rounds", "8")
+    assert status == 3
+    assert printed.startswith(
+        "\nThis machine cannot tell these deployments apart today: 8 of 8 rounds were voided"
+    )
+    assert "Round 1 is voided: the hypervisor took 20.0% of the CPU time" in printed
+    assert "beats" not in printed
+
+
+def test_failures_of_a_voided_round_are_not_held_against_a_deployment() -> None:
+    def trial(number: int, *, noise: Noise, status: TrialStatus) -> Trial:
+        return Trial(
+            id=str(number),
+            deployment="a",
+            stack="a",
+            heading="",
+            workload="cpu",
+            round=number,
+            status=status,
+            command="",
+            started_at="",
+            load=ClosedLoop(callers=1),
+            connections=Connections.FRESH,
+            timeout_s=60.0,
+            ledger={},
+            throughput_per_s=10.0,
+            interpreter="3.11.0",
+            noise=noise,
+        )
+
+    rounds = arrange(
+        [
+            trial(1, noise=QUIET, status=TrialStatus.OK),
+            trial(2, noise=STOLEN, status=TrialStatus.FAILED),
+        ]
+    )
+    assert [voided.number for voided in rounds.voided] == [2]
+    assert rounds.values(Figure.THROUGHPUT) == {"a": (10.0, None)}
 
 
 @pytest.mark.parametrize(
