@@ -145,9 +145,36 @@ def test_a_spent_budget_ends_the_search_without_an_answer(run: Run) -> None:
     assert "it stops after 0.5 s, answer or not" in notes
 
 
-def test_a_folder_with_an_order_that_cannot_be_read_is_a_sentence(run: Run) -> None:
-    run(world_of(), *SHORT, "--out", "here")
-    Path("here/capacity.json").write_text("{}")
+def test_a_line_that_cannot_be_believed_leaves_the_answer_of_the_others(run: Run) -> None:
+    _, printed, _ = run(world_of(), *SHORT, "--out", "here", "--json")
+    file = Path("here/trials.jsonl")
+    lines = file.read_bytes().splitlines(keepends=True)
+    kept = [line for line in lines if b'"step":"confirmation"' in line]
+    file.write_bytes(b"{}\n" * (len(lines) - len(kept)) + b"".join(kept))
+    status, again, notes = run(world_of(), "show", "here", "--json")
+    assert status == 0
+    assert "its checksum does not fit" in notes
+    before, after = (document(text)["capacity"]["answer"] for text in (printed, again))
+    assert after["confirmed_per_s"] == before["confirmed_per_s"]
+    assert (after["solved_per_s"], after["failed_per_s"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("typed", "broken"),
+    [
+        (b'"quantile": "p99"', b'"quantile": "p98"'),
+        (b'"target_s": 0.05', b'"target_s": 0'),
+        (b'"first_rate_per_s": 60.0', b'"first_rate_per_s": -1'),
+        (b'"goal"', b'"gaol"'),
+    ],
+)
+def test_a_folder_with_an_order_that_cannot_be_read_is_a_sentence(
+    run: Run, typed: bytes, broken: bytes
+) -> None:
+    run(world_of(), *SHORT, "--out", "here", "--budget", "1s")
+    order = Path("here/capacity.json")
+    assert typed in order.read_bytes()
+    order.write_bytes(order.read_bytes().replace(typed, broken))
     status, _, notes = run(world_of(), "show", "here")
     assert status == 2
     assert "capacity.json cannot be understood" in notes

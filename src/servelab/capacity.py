@@ -215,6 +215,13 @@ def solved_per_s(past: Past, *, slo: Slo) -> float:
     )
 
 
+def _solved(past: Past, *, goal: CapacityGoal) -> float | None:
+    """Return the solution of a ladder that is complete; None before."""
+    steps = {each.step for each in past}
+    is_complete = {Step.LADDER, Step.CONFIRMATION} <= steps
+    return solved_per_s(past, slo=goal.slo) if is_complete else None
+
+
 def _valid(past: Past) -> list[Observation]:
     return [each for each in past if each.verdict is not Verdict.NOTHING]
 
@@ -248,7 +255,7 @@ def answer(past: Past, *, goal: CapacityGoal) -> Answer:
             default=None,
         ),
         passed_per_s=passed,
-        solved_per_s=solved_per_s(valid, slo=goal.slo) if attempts else None,
+        solved_per_s=_solved(past, goal=goal),
         curve=tuple(_point(rate, seen) for rate, seen in sorted(by_rate.items())),
     )
 

@@ -1,10 +1,11 @@
 """Objectives as they are typed."""
 
+import msgspec
 import pytest
 
 from servelab.cli import amounts, slo_text
 from servelab.errors import UsageError
-from servelab.model.slo import Slo
+from servelab.model.slo import QUANTILES, Slo
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,12 @@ def test_anything_else_is_a_sentence_with_an_example(text: str, words: str) -> N
 )
 def test_an_objective_is_printed_as_it_is_typed(text: str) -> None:
     assert str(slo_text.parse(text)) == text
+
+
+@pytest.mark.parametrize("quantile", QUANTILES)
+def test_every_quantile_of_a_trial_can_be_asked_for_and_stored(quantile: str) -> None:
+    slo = slo_text.parse(f"{quantile}<1s")
+    assert msgspec.json.decode(msgspec.json.encode(slo), type=Slo) == slo
 
 
 def test_it_reads_its_own_quantile_from_a_trials_times() -> None:

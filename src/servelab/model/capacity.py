@@ -1,21 +1,24 @@
 """A search for the highest rate that meets an objective: what is asked, step by step."""
 
 from enum import Enum
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from servelab.model.slo import Slo
 from servelab.model.step import Step
+
+Positive = Annotated[float, Meta(gt=0)]
 
 
 class CapacityGoal(Struct, frozen=True, kw_only=True):
     """What a search is to find, and where it begins."""
 
     slo: Slo
-    first_rate_per_s: float
-    lowest_rate_per_s: float
+    first_rate_per_s: Positive
+    lowest_rate_per_s: Positive
     """Where even this rate fails, the search ends."""
-    confirmation_s: float = 60.0
+    confirmation_s: Positive = 60.0
     """Least length of a trial that confirms; those before are a third and a sixth of it."""
     seed: int = 0
 
@@ -25,7 +28,7 @@ class CapacityOrder(Struct, frozen=True, kw_only=True):
 
     format: int = 1
     goal: CapacityGoal
-    budget_s: float | None = None
+    budget_s: Positive | None = None
 
 
 class Probe(Struct, frozen=True, kw_only=True):

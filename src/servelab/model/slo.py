@@ -1,6 +1,8 @@
 """A service level objective: how many requests may take how long, and how many may fail."""
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 from servelab.model.trial import Times
 
@@ -14,11 +16,11 @@ _THOUSANDTHS = 1000
 class Slo(Struct, frozen=True, kw_only=True):
     """A target for one quantile of the response times, and a limit for failures."""
 
-    quantile: str
+    quantile: Annotated[str, Meta(pattern=r"^p(50|60|70|75|80|90|95|99|99\.9)$")]
     """A quantile of `Times` as people write it: ``p99`` or ``p99.9``."""
-    target_s: float
+    target_s: Annotated[float, Meta(gt=0)]
     """The quantile must lie below it."""
-    failure_limit: float = FAILURE_LIMIT
+    failure_limit: Annotated[float, Meta(ge=0, lt=1)] = FAILURE_LIMIT
     """The largest share of requests that may fail."""
 
     @property

@@ -50,11 +50,7 @@ def result(run: StoredRun) -> CapacityResult | None:
     if run.capacity is None:
         return None
     goal = run.capacity.goal
-    seen = tuple(
-        capacity.observation(trial, slo=goal.slo)
-        for trial in run.trials
-        if trial.step is not None and isinstance(trial.load, OpenLoop)
-    )
+    seen = tuple(capacity.observation(trial, slo=goal.slo) for trial in _probes(run.trials))
     return CapacityResult(
         order=run.capacity,
         objective=str(goal.slo),
@@ -87,7 +83,11 @@ def page(run: StoredRun, found: CapacityResult) -> CapacityPage:
 
 
 def _probes(trials: Sequence[Trial]) -> list[Trial]:
-    return [each for each in trials if each.step is not None and isinstance(each.load, OpenLoop)]
+    return [
+        each
+        for each in trials
+        if each.step is not None and isinstance(each.load, OpenLoop) and each.load.rate_per_s > 0
+    ]
 
 
 def _verdict(name: str, *, found: CapacityResult, was_interrupted: bool) -> str:
