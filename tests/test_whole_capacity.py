@@ -54,7 +54,7 @@ def test_each_probe_is_an_open_loop_of_its_own_seed_and_the_ceiling_is_measured_
     loads = [plan.load for plan in world.plans]
     assert all(isinstance(load, OpenLoop) and load.arrivals == "poisson" for load in loads)
     seeds = [load.seed for load in loads if isinstance(load, OpenLoop)]
-    assert seeds == list(range(6, 6 + len(seeds)))
+    assert seeds == list(range(5, 5 + len(seeds)))
     assert {plan.connections for plan in world.plans} == {Connections.KEPT}
     trials = document(printed)["trials"]
     assert len(trials) == len(loads) == len(world.started)
