@@ -11,7 +11,18 @@ from typing import Annotated, NoReturn
 import typer
 
 from servelab import __version__
-from servelab.cli import cache, compare, doctor, listing, load, report, run, show, status
+from servelab.cli import (
+    cache,
+    compare,
+    doctor,
+    leftovers,
+    listing,
+    load,
+    report,
+    run,
+    show,
+    status,
+)
 from servelab.errors import ServelabError
 
 # Typer carries its own copy of click; that copy's base class is reached through what is public.
@@ -31,6 +42,7 @@ app.command(name="show")(show.show)
 app.command(name="report")(report.report)
 app.command(name="doctor")(doctor.doctor)
 app.command(name="cache")(cache.cache)
+app.command(name="leftovers")(leftovers.leftovers)
 
 
 def _print_version(asked: bool) -> None:

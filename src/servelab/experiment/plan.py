@@ -128,6 +128,7 @@ class Planner:
             port=options.port,
             interpreter=options.interpreter,
             with_requirements=options.with_requirements,
+            stops_under_load=options.stops_under_load and round_number != PILOT_ROUND,
             round=round_number,
         )
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from servelab.model.host import HostFacts
 from servelab.model.trial import Trial
-from servelab.report import bars, load_view, rounds_view, tables, view
+from servelab.report import bars, load_view, rounds_view, stopping_table, tables, view
 from servelab.report.load_view import LoadPage
 from servelab.report.published import Comparison, comparisons
 from servelab.store.folder import RunFacts, StoredRun
@@ -66,6 +66,9 @@ def _workload(table: view.Table, *, run: StoredRun) -> Iterable[str]:
     yield from _conditions(trials, run.facts)
     yield ""
     yield from _table(table)
+    stopping = stopping_table.table(trials, workload=table.workload)
+    if stopping is not None:
+        yield from _table(stopping)
     if rounds_view.are_rounds(run):
         return
     compared = comparisons(trials, workload=table.workload)
