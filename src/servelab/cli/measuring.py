@@ -104,11 +104,14 @@ def _measure(
 ) -> "StoredRun":
     from servelab.experiment import runner
     from servelab.experiment.plan import Planner
+    from servelab.launch import leftovers
     from servelab.model.trial import Trial
-    from servelab.report import runs
+    from servelab.report import leftovers_view, runs
     from servelab.store.folder import RunEnd
 
     planner = Planner(plan, deployments=deployments)
+    if left := leftovers_view.note(leftovers.find()):
+        printer.note(left)
     skipped: dict[str, str] = {}
     interrupted, error = False, None
     with printer.live() as observe:
