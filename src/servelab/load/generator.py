@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from servelab.errors import AuditFailed, UsageError
+from servelab.errors import AuditFailed, StoreError, UsageError
 from servelab.load.conversion import Counts, WarmUpFile, convert
 from servelab.load.crew import engines, follow
 from servelab.load.ledger import SAMPLES
@@ -16,6 +16,10 @@ from servelab.load.record import COLUMNS, NEVER
 from servelab.load.shares import split
 from servelab.model.load import LoadPlan, LoadProgress, LoadResult, Scheduling, Tls
 from servelab.model.outcome import Outcome
+
+MOST_RECORDS = 200_000_000
+"""Of one load; more would not fit into memory, and a small file can say that it holds them."""
+_COLUMN_TYPES = {name: kind for name, kind in COLUMNS if name != "reserved"}
 
 if TYPE_CHECKING:
     import numpy as np
@@ -286,15 +290,34 @@ class Records(Struct, frozen=True, kw_only=True):
 
 
 def read_records(path: Path) -> Records:
-    """Read the records that ``generate`` wrote."""
+    """Read the records that ``generate`` wrote; StoreError for what cannot be theirs."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    # One column after another: of millions of records, twice the table would not fit everywhere.
-    with pq.ParquetFile(path) as file:
-        return Records(
-            **{
-                name: file.read(columns=[name]).column(0).to_numpy()
-                for name, _ in COLUMNS
-                if name != "reserved"
-            }
-        )
+    try:
+        # One column after another: of millions of records, twice the table would not fit
+        # everywhere.
+        with pq.ParquetFile(path) as file:
+            _check_form(file, path=path)
+            return Records(**{name: _column(file, name) for name in _COLUMN_TYPES})
+    except (OSError, ValueError, OverflowError, pa.ArrowException) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise StoreError(f"{path} holds no records of a load that can be read: {reason}") from error
+
+
+def _check_form(file: Any, *, path: Path) -> None:
+    """Raise StoreError where the columns are others, or more rows than a load can have."""
+    import numpy as np
+
+    found = {field.name: field.type for field in file.schema_arrow}
+    if any(found.get(name) != np.dtype(kind).name for name, kind in _COLUMN_TYPES.items()):
+        raise StoreError(f"{path} holds no records of a load: its columns are others")
+    meta = file.metadata
+    rows = [meta.num_rows, sum(meta.row_group(n).num_rows for n in range(meta.num_row_groups))]
+    if max(rows) > MOST_RECORDS or rows[0] != rows[1] or min(rows) < 0:
+        raise StoreError(f"{path} cannot be believed: it says that it holds {max(rows)} records")
+
+
+def _column(file: Any, name: str) -> "Integers":
+    values: Integers = file.read(columns=[name]).column(0).to_numpy()
+    return values
