@@ -2,23 +2,19 @@
 
 from collections.abc import Sequence
 
-import pytest
-
 from servelab.cli import requested_load
 from servelab.cli.requested_load import Typed
-from servelab.load import caps, target
+from servelab.load import caps
 from servelab.model.load import ClosedLoop
 
 
-def test_point_4_the_caps_hold_for_every_host_but_this_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_point_4_the_caps_hold_for_every_host_but_this_one() -> None:
     def resolve(_host: str, _port: int) -> Sequence[str]:
         return ("203.0.113.9",)
 
-    monkeypatch.setattr(target, "resolve", resolve)
     order = requested_load.parse(
-        Typed(url="http://app.example/", authorised_host="app.example", requests=10)
+        Typed(url="http://app.example/", authorised_host="app.example", requests=10),
+        resolve=resolve,
     )
     assert order.plan.duration_s == caps.DURATION_S
     assert isinstance(order.plan.load, ClosedLoop)
