@@ -245,6 +245,6 @@ def test_point_6_records_of_another_form_or_beyond_all_measure_are_an_error(
     pq.write_table(pa.table({"planned_ns": ["text"]}), other)
     with pytest.raises(StoreError, match="no records of a load"):
         read_records(other)
-    monkeypatch.setattr("servelab.load.generator.MOST_RECORDS", 99)
+    monkeypatch.setattr("servelab.load.records.MOST_RECORDS", 99)
     with pytest.raises(StoreError, match="100 records"):
         read_records(parquet)

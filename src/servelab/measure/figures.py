@@ -9,9 +9,9 @@ from msgspec import Struct
 from servelab.measure.gates import Punctuality, lateness_limit_s
 from servelab.model.load import Load, OpenLoop
 from servelab.model.outcome import Outcome
-from servelab.model.trial import GeneratorUsage, Histogram, Times
+from servelab.model.trial import CorrectedQuantiles, GeneratorUsage, Histogram, Times
 from servelab.stats.histogram import histogram
-from servelab.stats.quantiles import nearest_rank, quantile, summarise
+from servelab.stats.quantiles import corrected_quantile, nearest_rank, quantile, summarise
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,6 +84,19 @@ def response_times(records: Records) -> Times | None:
     return summarise(_times_of_all(records))
 
 
+def corrected_response_times(records: Records) -> CorrectedQuantiles:
+    """Return quantiles of the same times which may be averaged over rounds."""
+    import numpy as np
+
+    in_order_s = _times_of_all(records)[np.argsort(records.planned_ns, kind="stable")]
+    return CorrectedQuantiles(
+        **{
+            name: corrected_quantile(in_order_s, probability=probability)
+            for name, probability in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
+        }
+    )
+
+
 def response_time_histogram(records: Records) -> Histogram | None:
     """Return the histogram of the same times as `response_times`."""
     return histogram(_times_of_all(records))
@@ -103,11 +116,14 @@ def parts_of_response_times(records: Records) -> dict[str, Times | None]:
     """Return what response times are made of, by the names of a trial's fields."""
     import numpy as np
 
-    round_trips_s = records.round_trip_time_s
+    def came(times_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        return times_s[~np.isnan(times_s)]
+
+    # One after the other: each takes as much memory as a column of the records.
     return {
         "generator_delay_s": summarise(records.generator_delay_s),
         "connection_wait_s": summarise(records.connection_wait_s),
-        "round_trip_time_s": summarise(round_trips_s[~np.isnan(round_trips_s)]),
+        "round_trip_time_s": summarise(came(records.round_trip_time_s)),
     }
 
 

@@ -9,7 +9,7 @@ EIGHTHS = "▏▎▍▌▋▊▉█"
 WHOLE = "#"
 """For terminals that know no block elements."""
 MOST_ROWS = 24
-_LONGEST = 40
+WIDTH = 40
 _SHORTEST = 5
 
 
@@ -26,11 +26,11 @@ def rows(
     edge_width = max(map(len, edges))
     most = max(counts)
     digits = len(str(most))
-    room = _LONGEST if width is None else width - len(f"{'':>{2 * edge_width}} -   {most}  ")
-    cells = max(_SHORTEST, min(_LONGEST, room))
+    room = WIDTH if width is None else width - len(f"{'':>{2 * edge_width}} -   {most}  ")
+    cells = max(_SHORTEST, min(WIDTH, room))
     return tuple(
         f"{low:>{edge_width}} - {high:>{edge_width}}  {count:>{digits}}  "
-        f"{_bar(count / most, blocks=blocks, cells=cells)}".rstrip()
+        f"{bar(count / most, blocks=blocks, cells=cells)}".rstrip()
         for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)
     )
 
@@ -47,7 +47,7 @@ def _sums(counts: Sequence[int], together: int) -> Iterator[int]:
         yield sum(counts[start : start + together])
 
 
-def _bar(share: float, *, blocks: str, cells: int) -> str:
+def bar(share: float, *, blocks: str = EIGHTHS, cells: int = WIDTH) -> str:
     """Return a bar of so many cells at most; whatever was counted leaves a trace."""
     steps = len(blocks)
     full, rest = divmod(round(share * cells * steps), steps)

@@ -12,7 +12,8 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from servelab.model.trial import TrialStatus
-from servelab.report import bars, layout
+from servelab.report import bars, capacity_view, layout
+from servelab.report.capacity_view import CapacityPage
 from servelab.report.layout import Layout
 from servelab.report.load_view import LoadPage
 from servelab.report.plain_text import name, plain
@@ -98,6 +99,31 @@ def _print_remarks(console: Console, *, samples: Sequence[str], warnings: Sequen
         _say(console, f"  e.g. {sample}", style="dim", indent=4)
     for warning in warnings:
         _say(console, f"! {warning}", style="yellow", indent=2)
+
+
+def print_capacity(console: Console, page: CapacityPage, *, whole: bool) -> None:
+    """Print the answer of a search; where all is asked for, its trials and the curve, too."""
+    console.print()
+    _say(console, page.verdict, style="bold" if page.is_confirmed else "red")
+    if whole and page.rows:
+        console.print(_probes(page))
+    if whole and page.curve:
+        _print(console, f"{page.quantile} over the rate; | is the target of {page.objective}")
+        blocks = bars.EIGHTHS if console.encoding.startswith("utf") else bars.WHOLE
+        for row in capacity_view.curve_rows(page, blocks=blocks):
+            _print(console, f"  {row}")
+    for note in page.notes:
+        _print(console, note)
+
+
+def _probes(page: CapacityPage) -> RichTable:
+    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in page.columns:
+        is_text = heading in {"step", "verdict"}
+        grid.add_column(heading, justify="left" if is_text else "right", overflow="fold")
+    for row in page.rows:
+        grid.add_row(*(Text(plain(cell)) for cell in row))
+    return grid
 
 
 def print_verdict(console: Console, page: LoadPage) -> None:
