@@ -327,7 +327,7 @@ def _read_end(path: Path, *, measured: int) -> RunEnd:
 def _read_order(path: Path) -> CapacityOrder | None:
     """Read what a search was to find; None of a run that is no search; raise StoreError."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=CapacityOrder)
+        return msgspec.json.decode(_document(path), type=CapacityOrder)
     except FileNotFoundError:
         return None
     except OSError as error:
