@@ -288,6 +288,10 @@ class FakeServer:
         """Share the port with nobody."""
         return ()
 
+    def wide_listeners(self) -> tuple[object, ...]:
+        """Listen on loopback only."""
+        return ()
+
     def group_figures(self) -> GroupFigures:
         """Have been stopped in three of four periods since the last look."""
         self.looks += 1

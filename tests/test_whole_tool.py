@@ -321,10 +321,10 @@ def test_a_full_disk_ends_the_run_with_the_report_of_what_is_kept(
 ) -> None:
     kept = RunFolder.append
 
-    def append(folder: RunFolder, trial: Trial) -> None:
+    def append(folder: RunFolder, trial: Trial) -> Trial:
         if trial.stack != "sync-devserver":
             raise StoreError("the result could not be written (No space left on device)")
-        kept(folder, trial)
+        return kept(folder, trial)
 
     monkeypatch.setattr(RunFolder, "append", append)
     world = World({"flask": Script()})

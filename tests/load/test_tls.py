@@ -4,6 +4,7 @@ import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from servelab import load
@@ -76,9 +77,12 @@ def test_a_trusted_server_is_loaded_as_any_other(
     assert result.outcomes == {"ok": 60}
     assert result.connections_opened == (4 if connections is Connections.KEPT else 60)
     assert len(server.received) == server.answered == 60
-    first_ones = records.connection_wait_s[records.sequence < 4]
-    # Shaking hands is waiting for a connection: two turns between two processes at least.
-    assert (first_ones > SHORTEST_HANDSHAKE_S).all()
+    waits_s = records.connection_wait_s[
+        slice(None) if connections is Connections.FRESH else records.sequence < 4
+    ]
+    # Shaking hands is waiting for a connection: two turns between two processes. (A process that
+    # the kernel stops in the middle of one may find it done when it goes on.)
+    assert np.median(waits_s) > SHORTEST_HANDSHAKE_S
 
 
 def test_the_address_is_the_name_where_no_other_is_given(

@@ -1,7 +1,7 @@
 """What a server wrote cannot steer a terminal or a page."""
 
 from servelab.report.markdown import escape
-from servelab.report.terminal import plain
+from servelab.report.plain_text import plain
 
 
 def test_control_codes_do_not_reach_a_terminal() -> None:

@@ -68,3 +68,40 @@ def test_a_sealed_line_of_another_form_is_reported_with_its_number(tmp_path: Pat
 def test_a_folder_in_the_way_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="could not be written"):
         lines.append(tmp_path, Thing("x"))
+
+
+def test_a_line_beyond_all_measure_is_one_broken_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "LONGEST_LINE_BYTES", 100)
+    path = tmp_path / "things.jsonl"
+    lines.append(path, Thing("first"))
+    with path.open("ab") as file:
+        file.write(b"x" * 1050 + b"\n")
+    lines.append(path, Thing("last"))
+    first, broken, last = lines.read(path, kind=Thing)
+    assert (first, last) == (Thing("first"), Thing("last"))
+    assert isinstance(broken, lines.BrokenLine)
+    assert broken.number == 2
+
+
+def test_zeros_that_a_power_cut_left_at_the_end_spoil_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "things.jsonl"
+    lines.append(path, Thing("first"))
+    with path.open("ab") as file:
+        file.write(bytes(4096))
+    assert intact(path) == [Thing("first")]
+    lines.append(path, Thing("second"))
+    assert intact(path) == [Thing("first"), Thing("second")]
+
+
+def test_a_file_of_nothing_but_broken_lines_is_another_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "MOST_BROKEN_LINES", 10)
+    path = tmp_path / "things.jsonl"
+    path.write_bytes(b"\n" * 10)
+    assert intact(path) == []
+    path.write_bytes(b"\n" * 11)
+    with pytest.raises(StoreError, match="see that it is a file of results"):
+        intact(path)

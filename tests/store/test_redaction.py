@@ -1,7 +1,12 @@
 """What is stored tells no credentials."""
 
-import pytest
+import time
 
+import pytest
+from tests.store.examples import trial
+
+from servelab.model.launch import LaunchCommand
+from servelab.model.trial import Warning  # noqa: A004 - the word of the reports
 from servelab.store import redaction
 
 
@@ -22,9 +27,83 @@ from servelab.store import redaction
         ("x-api-key:1", "x-api-key: ***"),
         ("X-Auth-Token: a\nb", "X-Auth-Token: ***"),
         ("Accept: text/html", "Accept: text/html"),
+        ("X-Custom: Bearer abcdef", "X-Custom: ***"),
+        ("--expect-header=Set-Cookie: a=b", "--expect-header=Set-Cookie: ***"),
+        ("http://h/#access_token=abc", "http://h/#access_token=***"),
+        ("user=me&password=abc&n=1", "user=me&password=***&n=1"),
+        ("token=abc", "token=***"),
+        ("--api-key=abc", "--api-key=***"),
+        ("--expect-json=token=abc", "--expect-json=token=***"),
+        (
+            '{"user": "me", "password": "a\\"b", "n": 1}',
+            '{"user": "me", "password": "***", "n": 1}',
+        ),
+        ("tokenizers==0.2", "tokenizers==0.2"),
+        ("\udcff", "\\udcff"),
         ("--requests", "--requests"),
         ("sync-uwsgi:processes=2,threads=50", "sync-uwsgi:processes=2,threads=50"),
     ],
 )
 def test_credentials_are_hidden_and_nothing_else(typed: str, stored: str) -> None:
     assert redaction.argument(typed) == stored
+
+
+def test_the_word_after_an_option_for_secrets_is_hidden() -> None:
+    typed = ["serve", "--token", "abc", "--authorised-host", "app.example", "--token=x", "y"]
+    assert redaction.arguments(typed) == [
+        *("serve", "--token", "***", "--authorised-host", "app.example", "--token=***", "y"),
+    ]
+
+
+def test_a_command_keeps_all_but_its_secrets() -> None:
+    command = LaunchCommand(
+        argv=("serve", "auth:app", "--ssl-keyfile-password", "abc", "--keyfile", "server.key"),
+        variables=(("FLASK_APP", "auth:app"), ("API_TOKEN", "abc"), ("DB", "pg://me:abc@h/x")),
+    )
+    assert str(redaction.command(command)) == (
+        "FLASK_APP=auth:app API_TOKEN='***' DB='pg://***@h/x' "
+        "serve auth:app --ssl-keyfile-password '***' --keyfile server.key"
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "stored"),
+    [
+        ("KeyError: 'a'", "KeyError: 'a'"),
+        ("no token: try again", "no token: try again"),
+        ("what? the key is = 5", "what? the key is = 5"),
+        ("Authorization: Bearer abcdef\nnext", "Authorization: ***\nnext"),
+        ("sent 'Bearer abcdefgh'", "sent 'Bearer ***'"),
+        ("cannot reach postgres://me:abc@db/x?a=1", "cannot reach postgres://***@db/x?a=1"),
+        ("DB_PASSWORD=abc was refused", "DB_PASSWORD=*** was refused"),
+    ],
+)
+def test_of_a_servers_words_only_credentials_are_hidden(written: str, stored: str) -> None:
+    assert redaction.words(written) == stored
+
+
+def test_all_words_of_a_trial_are_looked_through() -> None:
+    secret = "https://me:hunter2@h/"  # noqa: S105 - an example
+    seen = redaction.trial(
+        trial(
+            "one",
+            command=f"serve {secret}",
+            reason=secret,
+            samples=[secret],
+            departures=[secret],
+            warnings=[Warning(kind="x", text=secret)],
+        )
+    )
+    assert "hunter2" not in repr(seen)
+    assert repr(seen).count("https://***@h/") == 5
+
+
+@pytest.mark.parametrize(
+    "piece", ["?token", "token=", "://", "://@", '"token":"', "Bearer ", "a.", "?", "cookie:", "\\"]
+)
+def test_hostile_text_takes_no_more_time_than_its_length(piece: str) -> None:
+    text = piece * (200_000 // len(piece))
+    began = time.process_time()
+    redaction.words(text)
+    redaction.argument(text)
+    assert time.process_time() - began < 5

@@ -96,7 +96,7 @@ def compare(
     measuring.refuse_both(targets, resumed=resume)
     printer = printers.choose(as_json=as_json, quiet=quiet, verbose=verbose)
     if resume is not None:
-        return _status(measuring.resume(resume, printer=printer))
+        return _status(measuring.resume(resume, with_requirements=with_, printer=printer))
     if not targets:
         raise UsageError("nothing to compare; name two deployments and a workload")
     where = loads.placement_of(server_cpus=server_cpus, load_cpus=load_cpus)

@@ -251,7 +251,7 @@ def _measure(
             observe=observe,
             should_stop=interrupt,
         )
-        folder.append(trial)
+        trial = folder.append(trial)
     was_interrupted = interrupt() is not None
     printer.trial(trial)
     folder.close(RunEnd(planned=1, interrupted=was_interrupted))

@@ -101,7 +101,7 @@ def _unforeseen(error: Exception) -> int:
         _complain("no space left where this should be written; what was measured is kept")
         return status.USAGE
     _complain("a bug in servelab; please report what follows:")
-    traceback.print_exception(error)
+    _complain_whole("".join(traceback.format_exception(error)))
     return status.BUG
 
 
@@ -117,4 +117,11 @@ def _command(arguments: list[str]) -> str:
 
 
 def _complain(text: str) -> None:
-    typer.echo(f"servelab: {text}", err=True)
+    _complain_whole(f"servelab: {text}")
+
+
+def _complain_whole(text: str) -> None:
+    """Print what may repeat the words of a server, or of a file that somebody else wrote."""
+    from servelab.report.plain_text import plain
+
+    typer.echo(plain(text), err=True)

@@ -39,8 +39,13 @@ def begin(
     )
 
 
-def resume(path: Path, *, printer: "Printer") -> "StoredRun":
-    """Measure what is missing of a plan that was interrupted; return what is stored then."""
+def resume(
+    path: Path, *, with_requirements: Sequence[str] | None, printer: "Printer"
+) -> "StoredRun":
+    """Measure what is missing of a plan that was interrupted; return what is stored then.
+
+    Requirements are given again where they hold credentials, which are not stored.
+    """
     from servelab import catalogue
     from servelab.experiment.plan import past_of
     from servelab.store import folder as stored
@@ -48,14 +53,35 @@ def resume(path: Path, *, printer: "Printer") -> "StoredRun":
     folder = stored.reopen(path)
     run = stored.read(path)
     assert run.plan is not None  # noqa: S101 - reopen has read it
+    plan = _with_credentials(run.plan, given=with_requirements or (), path=path)
     return _measure(
-        run.plan,
-        deployments=catalogue.deployments_named(run.plan.deployments),
+        plan,
+        deployments=catalogue.deployments_named(plan.deployments),
         measurer=new_measurer(),
         folder=folder,
         past=past_of(run.trials),
         printer=printer,
     )
+
+
+def _with_credentials(plan: "Plan", *, given: Sequence[str], path: Path) -> "Plan":
+    """Return a stored plan with the requirements as they were typed; UsageError."""
+    import msgspec
+
+    from servelab.store import redaction
+
+    stored = plan.options.with_requirements
+    if given and tuple(map(redaction.requirement, given)) != stored:
+        raise UsageError(f"--resume goes on with the requirements in {path}; leave --with out")
+    if not given and any(redaction.HIDDEN in text for text in stored):
+        raise UsageError(
+            f"{path} does not hold the credentials of its requirements; give them again, with "
+            + " ".join(f"--with {text!r}" for text in stored)
+        )
+    if not given:
+        return plan
+    options = msgspec.structs.replace(plan.options, with_requirements=tuple(given))
+    return msgspec.structs.replace(plan, options=options)
 
 
 def tell(plan: "Plan", *, deployments: Sequence["Deployment"]) -> None:

@@ -75,7 +75,9 @@ def run(
         return status.OK
     printer = printers.choose(as_json=as_json, quiet=quiet, verbose=verbose)
     if resume is not None:
-        return measuring.status_of(measuring.resume(resume, printer=printer))
+        return measuring.status_of(
+            measuring.resume(resume, with_requirements=with_, printer=printer)
+        )
     where = loads.placement_of(server_cpus=server_cpus, load_cpus=load_cpus)
     deployments, options = requested.parse(
         targets or [],

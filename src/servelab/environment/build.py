@@ -16,13 +16,13 @@ from servelab.environment.cache import MARKER, cache_directory, try_lock, wait_f
 from servelab.environment.uv import install_arguments, uv_program, uv_variables
 from servelab.errors import EnvironmentNotBuilt
 from servelab.model.environment import Environment, EnvironmentSpec, Interpreter, Package
+from servelab.store import redaction
 from servelab.store.typed_json import decode, encode
 
 _LAYOUT = 1
 """Part of every key: raise it when environments are built another way."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 _SHOWN_LINES = 8
 
 _ADVICE = (
@@ -139,10 +139,16 @@ def _install(spec: EnvironmentSpec, directory: Path) -> None:
     python = str(directory / "bin" / "python")
     # Compiled now, or the first trial would compile while it is measured.
     command = ["pip", "install", "--python", python, "--compile-bytecode", *how]
-    _run([*command, *install_arguments(os.environ)], spec, directory)
+    try:
+        _run([*command, *install_arguments(os.environ)], spec, directory)
+    finally:
+        if spec.lock is None:  # its addresses may hold credentials, which are needed no more
+            shown = map(redaction.requirement, spec.requirements)
+            _write(directory / "requirements.txt", "\n".join(shown) + "\n")
 
 
 def _write(file: Path, text: str) -> str:
+    file.touch(mode=0o600)
     file.write_text(text, encoding="utf-8")
     return str(file)
 
@@ -163,7 +169,7 @@ def _run(arguments: list[str], spec: EnvironmentSpec, directory: Path) -> None:
 
 def not_built(spec: EnvironmentSpec, *, output: str) -> EnvironmentNotBuilt:
     """Make the error from what uv wrote: the requirement, its last words, what to do."""
-    text = _CREDENTIALS.sub("***@", output)
+    text = redaction.words(output)
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
     lowered = text.lower()
     advice = next(
@@ -171,7 +177,7 @@ def not_built(spec: EnvironmentSpec, *, output: str) -> EnvironmentNotBuilt:
         "see what uv wrote",
     )
     failing = failing_requirement(spec, output=text)
-    at = f" at {failing!r}" if failing else ""
+    at = f" at {redaction.requirement(failing)!r}" if failing else ""
     shown = "\n".join(f"  {line}" for line in lines[:_SHOWN_LINES])
     return EnvironmentNotBuilt(
         f"The environment of {spec.name} could not be built{at}; {advice}:\n{shown}"

@@ -51,8 +51,7 @@ def search(
         spec = trial_spec(probe, deployment=deployment, options=options, goal=order.goal)
         title = f"{deployment.title}, {probe.step.value}: {probe.rate_per_s:g}/s"
         observe(TrialStarted(title=title, index=probe.number, count=1))
-        trial = measurer.measure(spec, folder=folder, observe=observe)
-        folder.append(trial)
+        trial = folder.append(measurer.measure(spec, folder=folder, observe=observe))
         observe(TrialEnded(trial=trial))
         seen = capacity.observation(trial, slo=order.goal.slo)
         past.append(seen)

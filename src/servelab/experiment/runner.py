@@ -66,9 +66,9 @@ def _make(
         skipped = Skipped(deployment=spec.deployment.name, reason=str(error))
         observe(skipped)
         return skipped
-    folder.append(trial)
-    observe(TrialEnded(trial=trial))
-    return trial
+    stored = folder.append(trial)
+    observe(TrialEnded(trial=stored))
+    return stored
 
 
 def _with(past: Past, item: Trial | Skipped, *, elapsed_s: float) -> Past:

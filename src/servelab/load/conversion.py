@@ -12,6 +12,7 @@ from msgspec import Struct
 from servelab.errors import AuditFailed
 from servelab.load.record import COLUMNS, ROW
 from servelab.model.outcome import Outcome
+from servelab.store import files
 
 if TYPE_CHECKING:
     import numpy as np
@@ -115,7 +116,8 @@ def _parquet(path: Path, *, row_type: np.dtype[Any]) -> Iterator[Callable[[Rows]
                 writer.write_table(pa.table(columns, schema=schema))
 
             yield write
-        part.replace(path)
+        files.sync(part)
+        files.put_in_place(part, path)
     finally:
         part.unlink(missing_ok=True)
 

@@ -10,12 +10,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from msgspec import Struct
 
 from servelab.errors import CannotRunHere, UnknownName, UsageError
+from servelab.store import scratch
 
 _PROTOC_TIMEOUT_S = 60.0
 
@@ -95,8 +95,8 @@ def _compile(proto: Path, *, folders: Sequence[Path]) -> tuple[Any, list[Any]]:
 def _run_protoc(proto: Path, *, folders: Sequence[Path]) -> bytes:
     source = proto.absolute()
     places = [source.parent, *(folder.absolute() for folder in folders)]
-    with TemporaryDirectory(prefix="servelab-") as scratch:
-        out = Path(scratch) / "descriptors"
+    with scratch.folder() as place:
+        out = place / "descriptors"
         command = [
             *(sys.executable, "-P", "-m", "grpc_tools.protoc", "--include_imports"),
             *(f"--proto_path={place}" for place in places),

@@ -5,10 +5,12 @@ planned start: held as what they are beyond it they take half of that, and stay 
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from servelab.errors import StoreError
 from servelab.load.record import COLUMNS, NEVER
 from servelab.model.outcome import Outcome
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     Column = NDArray[np.integer[Any]]
     Seconds = NDArray[np.float64]
 
+MOST_RECORDS = 200_000_000
+"""Of one load; more would not fit into memory, and a small file can say that it holds them."""
+_COLUMN_TYPES = {name: kind for name, kind in COLUMNS if name != "reserved"}
 _HELD_FROM_THE_START = ("taken_up_ns", "connection_ready_ns", "sent_ns", "finished_ns")
 """The moments that every trial's figures need."""
 _NEVER_BEYOND = 2**32 - 1
@@ -116,10 +121,11 @@ class Records:
 
 
 def read_records(path: Path) -> Records:
-    """Read the records that ``generate`` wrote; what no figure needs is read when asked for."""
-    import pyarrow.parquet as pq
+    """Read the records that ``generate`` wrote; what no figure needs is read when asked for.
 
-    with pq.ParquetFile(path) as file:
+    Raise StoreError for a file that cannot be theirs.
+    """
+    with _opened(path) as file:
         planned_ns = _whole(file, "planned_ns")
         held: dict[str, Column | Callable[[], Column]] = {
             name: _beyond(file, name, planned_ns=planned_ns) for name in _HELD_FROM_THE_START
@@ -132,10 +138,36 @@ def read_records(path: Path) -> Records:
 
 
 def _read(path: Path, name: str) -> "Column":
+    with _opened(path) as file:
+        return _whole(file, name)
+
+
+@contextmanager
+def _opened(path: Path) -> "Iterator[pq.ParquetFile]":
+    """Open a file of records; whatever is wrong with it, now or when it is read: StoreError."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
-        return _whole(file, name)
+    try:
+        with pq.ParquetFile(path) as file:
+            _check_form(file, path=path)
+            yield file
+    except (OSError, ValueError, OverflowError, pa.ArrowException) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise StoreError(f"{path} holds no records of a load that can be read: {reason}") from error
+
+
+def _check_form(file: "pq.ParquetFile", *, path: Path) -> None:
+    """Raise StoreError where the columns are others, or more rows than a load can have."""
+    import numpy as np
+
+    found = {field.name: field.type for field in file.schema_arrow}
+    if any(found.get(name) != np.dtype(kind).name for name, kind in _COLUMN_TYPES.items()):
+        raise StoreError(f"{path} holds no records of a load: its columns are others")
+    meta = file.metadata
+    rows = [meta.num_rows, sum(meta.row_group(n).num_rows for n in range(meta.num_row_groups))]
+    if max(rows) > MOST_RECORDS or rows[0] != rows[1] or min(rows) < 0:
+        raise StoreError(f"{path} cannot be believed: it says that it holds {max(rows)} records")
 
 
 def _whole(file: "pq.ParquetFile", name: str) -> "Column":

@@ -239,6 +239,11 @@ class Attempting:
                 f"{foreign[0]} took a part of the requests on {self._seen.address}; stop it, or "
                 "choose another port with --port"
             )
+        if wide := server.wide_listeners():
+            raise ServerFailed(
+                f"the server came to listen on {wide[0]}, which other machines can reach; bind it "
+                f"to {LOOPBACK}"
+            )
 
     def _ask(self) -> str | None:
         """Ask for one answer, as readiness does: the smallest work that proves the server."""

@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import msgspec
 from msgspec import Struct
@@ -24,6 +23,7 @@ from servelab.model.load import ClosedLoop, LoadPlan, Protocol, Request, Tls
 from servelab.model.outcome import Outcome
 from servelab.model.placement import Placement, cpu_list
 from servelab.model.trial import GeneratorUsage
+from servelab.store import scratch
 
 WORTH_ASKING_SHARE = 0.3
 """A generator that is busy for less of its time is far from its limit: no need to measure it."""
@@ -85,7 +85,7 @@ class Calibrations:
         address = Address(LOOPBACK, self._machinery.free_port(_FIRST_PORT))
         plan = msgspec.structs.replace(bare, target=address)
         secret = () if plan.tls is None else ("--certificate", str(_CERTIFICATE))
-        with TemporaryDirectory(prefix="servelab-") as scratch:
+        with scratch.folder() as place:
             command = LaunchCommand(
                 argv=(
                     *(sys.executable, "-I", str(_PROGRAM), "--protocol", plan.protocol.value),
@@ -96,7 +96,7 @@ class Calibrations:
                 command,
                 programs=None,
                 directory=_PROGRAM.parent,
-                log=Path(scratch) / "null_server.log",
+                log=place / "null_server.log",
                 address=address,
                 cpus=frozenset(placement.server_cpus),
                 limits=limits,
@@ -104,7 +104,7 @@ class Calibrations:
                 server.wait_ready(lambda: self._ask(plan), timeout_s=_READY_TIMEOUT_S)
                 result = self._machinery.generate(
                     plan,
-                    records=Path(scratch) / "records.parquet",
+                    records=place / "records.parquet",
                     cpus=placement.generator_cpus,
                     on_progress=lambda _: None,
                     should_stop=lambda: None if server.is_alive() else "the null server ended",

@@ -5,7 +5,6 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import msgspec
 from msgspec import Struct
@@ -24,6 +23,7 @@ from servelab.model.load import ClosedLoop
 from servelab.model.placement import Placement
 from servelab.model.trial import Ceiling, TrialSpec
 from servelab.stats.rates import median_rate_per_s
+from servelab.store import scratch
 
 BARE_SECONDS = 5.0
 SHORT_WORK_S = 0.001
@@ -178,8 +178,8 @@ class Ceilings:
     def _bare_rate(
         self, spec: TrialSpec, *, placement: Placement, environment: Environment, processes: int
     ) -> _BareRate:
-        with TemporaryDirectory(prefix="servelab-") as scratch:
-            out = Path(scratch) / "bare.json"
+        with scratch.folder() as place:
+            out = place / "bare.json"
             command = LaunchCommand(
                 argv=(
                     *("python", str(catalogue.served_path() / "bare.py"), spec.workload),
@@ -193,7 +193,7 @@ class Ceilings:
                 placement=placement,
                 limits=of_cpu_time(spec.limits),
                 environment=environment,
-                scratch=Path(scratch),
+                place=place,
             )
             reports = msgspec.json.decode(out.read_bytes(), type=list[_BareProcess])
         try:
@@ -211,14 +211,14 @@ class Ceilings:
         placement: Placement,
         limits: Limits | None,
         environment: Environment,
-        scratch: Path,
+        place: Path,
     ) -> None:
         with self._machinery.launch(
             command,
             programs=environment.programs,
             directory=catalogue.served_path(),
             python_path=(catalogue.served_path(),),
-            log=scratch / "log",
+            log=place / "log",
             address=None,
             cpus=frozenset(placement.server_cpus),
             limits=limits,

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from servelab import catalogue
 from servelab.measure.machinery import Machinery
@@ -13,6 +12,7 @@ from servelab.model.launch import LaunchCommand
 from servelab.model.load import ClosedLoop, Connections, LoadPlan, Protocol, Request
 from servelab.model.outcome import Outcome
 from servelab.model.placement import Placement
+from servelab.store import scratch
 
 FIRST_PORT = 3100
 READY_TIMEOUT_S = 20.0
@@ -52,13 +52,12 @@ def measure_rate_per_s(machinery: Machinery, *, placement: Placement) -> float:
 
     The generator's own limit is in it: what the two carry together.
     """
-    with TemporaryDirectory(prefix="servelab-") as scratch:
-        folder = Path(scratch)
-        log = folder / "slow_api.log"
+    with scratch.folder() as place:
+        log = place / "slow_api.log"
         with running(machinery, placement=placement, log=log) as address:
             result = machinery.generate(
                 _plan(address, path="/?delay=0"),
-                records=folder / "records.parquet",
+                records=place / "records.parquet",
                 cpus=placement.generator_cpus,
                 on_progress=lambda _: None,
                 should_stop=lambda: None,

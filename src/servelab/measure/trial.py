@@ -31,6 +31,7 @@ from servelab.model.trial import (
 )
 from servelab.model.warm_up import WarmUp
 from servelab.stats.warm_up import find_warm_up, steadiness
+from servelab.store import redaction
 from servelab.store.folder import RunFolder
 
 
@@ -191,7 +192,7 @@ def _identity(spec: TrialSpec, *, attempt: Attempt, environment: Environment) ->
         step=spec.step,
         status=attempt.status,
         reason=attempt.reason,
-        command=str(attempt.command),
+        command=str(redaction.command(attempt.command)),
         departures=list(attempt.command.departures),
         started_at=attempt.started_at,
         load=spec.load,

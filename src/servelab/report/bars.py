@@ -10,22 +10,27 @@ WHOLE = "#"
 """For terminals that know no block elements."""
 MOST_ROWS = 24
 WIDTH = 40
+_SHORTEST = 5
 
 
-def rows(histogram: Histogram, *, blocks: str = EIGHTHS) -> tuple[str, ...]:
+def rows(
+    histogram: Histogram, *, blocks: str = EIGHTHS, width: int | None = None
+) -> tuple[str, ...]:
     """Return a row for each bin: its edges in milliseconds, a bar, the count.
 
     Neighbouring bins are joined until they fit into 24 rows. ``blocks`` are the signs of a bar's
-    last cell, from the narrowest to the full one.
+    last cell, from the narrowest to the full one; bars are as long as rows of ``width`` allow.
     """
     edges_s, counts = _joined(histogram)
     edges = [quantities.fine_milliseconds(edge_s) for edge_s in edges_s]
-    width = max(map(len, edges))
+    edge_width = max(map(len, edges))
     most = max(counts)
     digits = len(str(most))
+    room = WIDTH if width is None else width - len(f"{'':>{2 * edge_width}} -   {most}  ")
+    cells = max(_SHORTEST, min(WIDTH, room))
     return tuple(
-        f"{low:>{width}} - {high:>{width}}  {count:>{digits}}  "
-        f"{bar(count / most, blocks=blocks)}".rstrip()
+        f"{low:>{edge_width}} - {high:>{edge_width}}  {count:>{digits}}  "
+        f"{bar(count / most, blocks=blocks, cells=cells)}".rstrip()
         for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)
     )
 
@@ -42,10 +47,10 @@ def _sums(counts: Sequence[int], together: int) -> Iterator[int]:
         yield sum(counts[start : start + together])
 
 
-def bar(share: float, *, blocks: str = EIGHTHS) -> str:
-    """Return a bar of up to 40 cells; whatever was counted leaves a trace."""
+def bar(share: float, *, blocks: str = EIGHTHS, cells: int = WIDTH) -> str:
+    """Return a bar of so many cells at most; whatever was counted leaves a trace."""
     steps = len(blocks)
-    cells, rest = divmod(round(share * WIDTH * steps), steps)
-    if share and not cells and not rest:
+    full, rest = divmod(round(share * cells * steps), steps)
+    if share and not full and not rest:
         rest = 1
-    return blocks[-1] * cells + (blocks[rest - 1] if rest else "")
+    return blocks[-1] * full + (blocks[rest - 1] if rest else "")

@@ -2,11 +2,14 @@
 
 import msgspec
 from rich import box
+from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from servelab.model.finding import Finding, Verdict, is_fit
 from servelab.report import quantities, terminal
+from servelab.report.plain_text import plain
 
 _STYLES = {Verdict.GOOD: "", Verdict.NOTE: "yellow", Verdict.BAD: "red"}
 
@@ -36,6 +39,23 @@ def print_findings(findings: tuple[Finding, ...]) -> None:
     console = terminal.console()
     console.print()
     console.print(Text(verdict(findings), style="bold"))
+    if console.is_terminal and console.width < terminal.NARROW:
+        for finding in findings:
+            _print_paragraph(console, finding)
+    else:
+        console.print(_table(findings))
+
+
+def _print_paragraph(console: Console, finding: Finding) -> None:
+    console.print()
+    heading = f"{finding.verdict.value}: {finding.subject}"
+    console.print(Text(heading, style=_STYLES[finding.verdict]))
+    for text in (finding.fact, finding.advice or ""):
+        if text:
+            console.print(Padding(Text(plain(text)), (0, 0, 0, 2)))
+
+
+def _table(findings: tuple[Finding, ...]) -> Table:
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     grid.add_column("")
     grid.add_column("what", no_wrap=True)
@@ -45,11 +65,11 @@ def print_findings(findings: tuple[Finding, ...]) -> None:
         grid.add_row(
             finding.verdict.value,
             finding.subject,
-            Text(terminal.plain(finding.fact)),
-            Text(terminal.plain(finding.advice or "")),
+            Text(plain(finding.fact)),
+            Text(plain(finding.advice or "")),
             style=_STYLES[finding.verdict],
         )
-    console.print(grid)
+    return grid
 
 
 def print_json(findings: tuple[Finding, ...]) -> None:

@@ -1,5 +1,6 @@
 """A run as one JSON object."""
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -9,8 +10,11 @@ from servelab.model.plan import Plan
 from servelab.model.trial import Trial
 from servelab.model.verdict import Verdicts
 from servelab.report import capacity_view, rounds_view
+from servelab.report.plain_text import STEERING
 from servelab.store import typed_json
 from servelab.store.folder import RunFacts, StoredRun
+
+_STEERING = re.compile(f"[{STEERING}]")
 
 
 class _Document(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +34,7 @@ def render(run: StoredRun) -> str:
     """Return the object which docs/result-format.md describes."""
     document = _Document(
         run=run.facts,
-        folder=str(run.folder),
+        folder=str(run.folder).encode(errors="backslashreplace").decode(),
         interrupted=run.end.interrupted,
         skipped=run.end.skipped,
         plan=run.plan,
@@ -38,4 +42,7 @@ def render(run: StoredRun) -> str:
         trials=run.trials,
         capacity=capacity_view.result(run),
     )
-    return msgspec.json.format(typed_json.encode(document), indent=2).decode()
+    text = msgspec.json.format(typed_json.encode(document), indent=2).decode()
+    # JSON need not escape all of them, but it may: what reads it finds the same, and a terminal
+    # that shows it is not steered.
+    return _STEERING.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text)

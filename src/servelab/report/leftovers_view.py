@@ -8,6 +8,7 @@ import msgspec
 from servelab.model.finding import Finding, Verdict
 from servelab.model.leftover import Leftover, LeftProcess, Removal
 from servelab.report import quantities, terminal
+from servelab.report.plain_text import plain
 
 _REMEDY = "servelab leftovers"
 _ASKED = "remove them with: servelab leftovers --remove"
@@ -81,7 +82,7 @@ def json_text(leftovers: Sequence[Leftover], *, removals: Sequence[Removal] = ()
 
 def print_lines(texts: Iterable[str]) -> None:
     """Print lines on standard output."""
-    terminal.write("".join(f"{terminal.plain(text)}\n" for text in texts))
+    terminal.write("".join(f"{plain(text)}\n" for text in texts))
 
 
 def _fact(leftovers: Sequence[Leftover]) -> str:

@@ -16,12 +16,15 @@ from servelab.report import (
 )
 from servelab.report.capacity_view import CapacityPage
 from servelab.report.load_view import LoadPage
+from servelab.report.plain_text import LONGEST_NAME, LONGEST_TEXT, STEERING, cut
 from servelab.report.published import Comparison, comparisons
 from servelab.store.folder import RunFacts, StoredRun
 
 _LABEL_WIDTH = 21
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|&])")
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|&~$])")
+_UNPRINTABLE = re.compile(rf"[{STEERING}\t\n]")
+_BEGINS_BLOCK = re.compile(r"^\s*([-+=:]|\d+[.)])?\s*")
+"""What makes a list, a heading, a definition or, by its spaces, code of a line that begins so."""
 
 
 def render(run: StoredRun) -> str:
@@ -35,13 +38,40 @@ def render(run: StoredRun) -> str:
         lines += _capacity(capacity_view.page(run, found), facts=run.facts)
     for table in tables.tables(run):
         lines += _workload(table, run=run)
-    lines += [escape(str(broken)) for broken in run.broken]
+    lines += [_paragraph(str(broken)) for broken in run.broken]
     return "\n".join(lines) + "\n"
 
 
 def escape(text: str) -> str:
     """Return text that Markdown shows as it is; control codes and line breaks become spaces."""
-    return _SPECIAL.sub(r"\\\1", _UNPRINTABLE.sub(" ", text))
+    return _SPECIAL.sub(r"\\\1", _printable(text))
+
+
+def _printable(text: str) -> str:
+    return _UNPRINTABLE.sub(" ", cut(text, most=LONGEST_TEXT))
+
+
+def _name(text: str) -> str:
+    return escape(cut(text, most=LONGEST_NAME))
+
+
+def _paragraph(text: str) -> str:
+    """Return text that begins a line and is nothing but text there, too."""
+    shown = _printable(text)
+    begins = _BEGINS_BLOCK.match(shown)
+    mark = begins[1] if begins else None
+    rest = shown[begins.end() :] if begins else shown
+    if not mark:
+        return escape(rest)
+    return f"{mark[:-1]}\\{mark[-1]} {escape(rest)}"
+
+
+def _code(text: str) -> str:
+    """Return text as code within a line."""
+    shown = _printable(text)
+    ticks = "`" * (1 + max((len(run) for run in re.findall("`+", shown)), default=0))
+    space = " " if "`" in shown else ""
+    return f"{ticks}{space}{shown}{space}{ticks}"
 
 
 def _load_alone(page: LoadPage, *, facts: RunFacts) -> Iterable[str]:
@@ -49,8 +79,8 @@ def _load_alone(page: LoadPage, *, facts: RunFacts) -> Iterable[str]:
     yield ""
     yield _origin(facts)
     yield ""
-    yield escape(page.load)
-    for note in (*page.departures, f"**{escape(page.verdict)}**"):
+    yield _paragraph(page.load)
+    for note in (*map(_paragraph, page.departures), f"**{escape(page.verdict)}**"):
         yield ""
         yield note
     yield ""
@@ -93,7 +123,7 @@ def _capacity(page: CapacityPage, *, facts: RunFacts) -> Iterable[str]:
 
 def _workload(table: view.Table, *, run: StoredRun) -> Iterable[str]:
     trials = tables.deployed(run, workload=table.workload)
-    yield f"# Results: {escape(table.workload)}"
+    yield f"# Results: {_name(table.workload)}"
     yield ""
     yield from _conditions(trials, run.facts)
     yield ""
@@ -113,13 +143,14 @@ def _workload(table: view.Table, *, run: StoredRun) -> Iterable[str]:
 def _conditions(trials: Sequence[Trial], facts: RunFacts) -> Iterable[str]:
     first = trials[0]
     yield _origin(facts).removesuffix(".") + (
-        f", CPython {first.interpreter}. Load of each deployment:"
+        f", CPython {_name(first.interpreter)}. Load of each deployment:"
     )
     yield ""
     for load in dict.fromkeys(view.load_in_words(trial) for trial in trials):
         stacks = dict.fromkeys(t.stack for t in trials if view.load_in_words(t) == load)
-        share = "" if len(stacks) == len({t.stack for t in trials}) else f" ({', '.join(stacks)})"
-        yield f"- {escape(load)}{escape(share)}"
+        names = ", ".join(map(_name, stacks))
+        share = "" if len(stacks) == len({t.stack for t in trials}) else f" ({names})"
+        yield f"- {escape(load)}{share}"
     yield ""
     yield f"{_amount(trials)}, time-out {first.timeout_s:g} s."
 
@@ -133,9 +164,9 @@ def _amount(trials: Sequence[Trial]) -> str:
 
 def _origin(facts: RunFacts) -> str:
     return (
-        f"Measured by servelab {facts.servelab} with "
-        f"`servelab {' '.join(facts.arguments)}`, started {facts.started_at}, on "
-        f"{escape(_host(facts.host))}."
+        f"Measured by servelab {_name(facts.servelab)} with "
+        f"{_code(' '.join(['servelab', *facts.arguments]))}, started {_name(facts.started_at)}, "
+        f"on {escape(_host(facts.host))}."
     )
 
 
@@ -152,10 +183,10 @@ def _table(table: view.Table) -> Iterable[str]:
     yield "|---|" + "".join("---|" if each.is_text else "--:|" for each in table.columns)
     for row in table.rows:
         mark = "" if row.is_ranked else "\\* "
-        yield f"| {mark}{escape(row.title)} | " + " | ".join(map(escape, row.cells)) + " |"
+        yield f"| {mark}{_name(row.title)} | " + " | ".join(map(escape, row.cells)) + " |"
     for note in table.notes:
         yield ""
-        yield escape(note)
+        yield _paragraph(note)
     yield ""
 
 
@@ -173,17 +204,17 @@ def _published(compared: Sequence[Comparison], *, cpus: float) -> Iterable[str]:
     yield "|---|--:|--:|--:|--:|"
     for row in compared:
         yield (
-            f"| {escape(row.title)} | {row.published_ratio:.2f} | {row.measured_ratio:.2f} "
+            f"| {_name(row.title)} | {row.published_ratio:.2f} | {row.measured_ratio:.2f} "
             f"| {row.published_failures} | {row.measured_failures} |"
         )
     yield ""
 
 
 def _block(block: view.Block) -> Iterable[str]:
-    yield f"## {escape(block.stack)}" + (f": {escape(block.heading)}" if block.heading else "")
+    yield f"## {_name(block.stack)}" + (f": {_name(block.heading)}" if block.heading else "")
     yield ""
     if block.summary:
-        yield escape(block.summary)
+        yield _paragraph(block.summary)
         yield ""
     yield from _fenced([block.command])
     for departure in block.departures:
@@ -206,7 +237,7 @@ def _block(block: view.Block) -> Iterable[str]:
 
 
 def _fenced(lines: Iterable[str]) -> Iterable[str]:
-    texts = [_UNPRINTABLE.sub(" ", line) for line in lines]
+    texts = [_printable(line) for line in lines]
     longest = max((len(run) for text in texts for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     yield fence

@@ -10,6 +10,7 @@ from rich.console import Console
 from servelab.model.progress import Event, ProbeJudged, Progress, Skipped
 from servelab.model.trial import Trial
 from servelab.report import capacity_view, json_text, load_view, tables, terminal, view
+from servelab.report.plain_text import plain
 from servelab.report.progress import LiveProgress
 from servelab.store.folder import StoredRun
 
@@ -73,7 +74,7 @@ class _Printer:
 
     def note(self, text: str) -> None:
         """Print a line on standard error."""
-        self._notes.print(terminal.plain(text), markup=False, soft_wrap=True)
+        self._notes.print(plain(text), markup=False, soft_wrap=True)
 
     def step(self, trial: Trial) -> None:
         """Tell in a line of a trial that is one of many of its deployment."""

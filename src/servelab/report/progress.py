@@ -17,7 +17,7 @@ from rich.progress import Progress as RichProgress
 
 from servelab.model.progress import Event, Progress, Skipped, Stage, TrialEnded, TrialStarted
 from servelab.model.trial import PILOT_ROUND
-from servelab.report.terminal import plain
+from servelab.report.plain_text import name
 
 
 class LiveProgress:
@@ -25,10 +25,10 @@ class LiveProgress:
 
     def __init__(self, console: Console) -> None:
         self._bars = RichProgress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             TimeElapsedColumn(),
             TimeRemainingColumn(elapsed_when_finished=False),
             console=console,
@@ -71,7 +71,7 @@ class LiveProgress:
             self._bars.reset(self._trials, total=event.count, description=word)
         if self._requests is not None:
             self._bars.remove_task(self._requests)
-        self._requests = self._bars.add_task(plain(event.title), total=None, note="")
+        self._requests = self._bars.add_task(name(event.title), total=None, note="")
 
     def _advance(self, event: Progress) -> None:
         if self._requests is None:
@@ -81,8 +81,8 @@ class LiveProgress:
             note = f"{event.failed} failed"
         self._bars.update(
             self._requests,
-            description=plain(event.title),
+            description=name(event.title),
             total=event.total,
             completed=event.done or 0,
-            note=plain(f"{note} {event.detail}".strip()),
+            note=name(f"{note} {event.detail}".strip()),
         )

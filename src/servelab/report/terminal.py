@@ -1,30 +1,29 @@
 """The view model on a terminal."""
 
 import os
-import re
 import sys
+from collections.abc import Sequence
 from typing import IO
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from servelab.model.trial import TrialStatus
-from servelab.report import bars, capacity_view
+from servelab.report import bars, capacity_view, layout
 from servelab.report.capacity_view import CapacityPage
+from servelab.report.layout import Layout
 from servelab.report.load_view import LoadPage
-from servelab.report.view import Block, Line, Row, Table
+from servelab.report.plain_text import name, plain
+from servelab.report.view import Block, Line, Table
 
 _LABEL_WIDTH = 21
 WIDE = 176
 """Columns of a terminal from which on the table is shown whole."""
-_CONTROL_CODES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-
-
-def plain(text: str) -> str:
-    """Return text without control codes: what a server wrote must not steer the terminal."""
-    return _CONTROL_CODES.sub("�", text)
+NARROW = 60
+"""Columns below which labels and values do not stand side by side."""
 
 
 class Patient(Console):
@@ -56,55 +55,56 @@ def console() -> Console:
 
 def print_block(console: Console, block: Block) -> None:
     """Print all that is said of one trial."""
-    heading = f"{block.stack}: {block.heading}" if block.heading else block.stack
+    heading = f": {name(block.heading)}" if block.heading else ""
     console.print()
-    console.print(Text(plain(heading), style="bold"))
+    console.print(Text(f"{name(block.stack)}{heading}", style="bold"))
     if block.summary:
-        _print(console, block.summary, style="dim")
+        _say(console, block.summary, style="dim")
     _print(console, f"$ {block.command}")
     for departure in block.departures:
-        _print(console, f"  {departure}", style="dim")
+        _say(console, f"  {departure}", style="dim", indent=4)
     console.print()
     if block.status is not TrialStatus.OK:
-        _print(console, f"{block.status.value.upper()}: {block.reason}", style="red")
+        _say(console, f"{block.status.value.upper()}: {block.reason}", style="red")
     _print_lines(console, block.seed_lines)
     if block.seed_lines:
         console.print()
     _print_lines(console, block.lines)
-    for sample in block.samples:
-        _print(console, f"  e.g. {sample}", style="dim")
-    for warning in block.warnings:
-        _print(console, f"! {warning}", style="yellow")
+    _print_remarks(console, samples=block.samples, warnings=block.warnings)
 
 
 def print_load(console: Console, page: LoadPage) -> None:
     """Print all that is said of load alone."""
     console.print()
     console.print(Text(plain(page.url), style="bold"))
-    _print(console, page.load)
+    _say(console, page.load)
     for departure in page.departures:
-        _print(console, f"  {departure}", style="dim")
+        _say(console, f"  {departure}", style="dim", indent=4)
     console.print()
     print_verdict(console, page)
     console.print()
     _print_lines(console, page.lines)
     if page.rows:
-        console.print(_times(page))
+        _print_times(console, page)
     if page.histogram is not None:
         _print(console, "response time, ms")
         blocks = bars.EIGHTHS if console.encoding.startswith("utf") else bars.WHOLE
-        for row in bars.rows(page.histogram, blocks=blocks):
+        for row in bars.rows(page.histogram, blocks=blocks, width=console.width - 2):
             _print(console, f"  {row}")
-    for sample in page.samples:
-        _print(console, f"  e.g. {sample}", style="dim")
-    for warning in page.warnings:
-        _print(console, f"! {warning}", style="yellow")
+    _print_remarks(console, samples=page.samples, warnings=page.warnings)
+
+
+def _print_remarks(console: Console, *, samples: Sequence[str], warnings: Sequence[str]) -> None:
+    for sample in samples:
+        _say(console, f"  e.g. {sample}", style="dim", indent=4)
+    for warning in warnings:
+        _say(console, f"! {warning}", style="yellow", indent=2)
 
 
 def print_capacity(console: Console, page: CapacityPage, *, whole: bool) -> None:
     """Print the answer of a search; where all is asked for, its trials and the curve, too."""
     console.print()
-    _print(console, page.verdict, style="bold" if page.is_confirmed else "red")
+    _say(console, page.verdict, style="bold" if page.is_confirmed else "red")
     if whole and page.rows:
         console.print(_probes(page))
     if whole and page.curve:
@@ -128,15 +128,36 @@ def _probes(page: CapacityPage) -> RichTable:
 
 def print_verdict(console: Console, page: LoadPage) -> None:
     """Print only how a load ended."""
-    _print(console, page.verdict, style="bold" if page.is_good else "red")
+    _say(console, page.verdict, style="bold" if page.is_good else "red")
 
 
-def _times(page: LoadPage) -> RichTable:
+def _print_times(console: Console, page: LoadPage) -> None:
+    """Print the times: a kind a row, where that is too wide a kind a column, or a line each."""
+    headings, rows = ("ms", *page.columns), page.rows
+    for columns, cells in ((headings, rows), _turned(headings, rows)):
+        grid = _figures(columns, cells)
+        wished = Measurement.get(console, console.options.update(max_width=WIDE), grid)
+        if wished.maximum <= console.width:
+            console.print(grid)
+            return
+    for kind, *times in rows:
+        pairs = zip(page.columns, times, strict=True)
+        figures = ", ".join(f"{heading} {time}" for heading, time in pairs)
+        _say(console, f"{kind}, ms: {figures}", indent=2)
+
+
+def _turned(
+    headings: Sequence[str], rows: Sequence[Sequence[str]]
+) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+    first, *others = zip(headings, *rows, strict=True)
+    return first, others
+
+
+def _figures(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> RichTable:
     grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
-    grid.add_column("ms")
-    for heading in page.columns:
-        grid.add_column(heading, justify="right")
-    for row in page.rows:
+    for number, heading in enumerate(headings):
+        grid.add_column(heading, justify="right" if number else "left", no_wrap=True)
+    for row in rows:
         grid.add_row(*row)
     return grid
 
@@ -144,45 +165,40 @@ def _times(page: LoadPage) -> RichTable:
 def _print_lines(console: Console, lines: tuple[Line, ...]) -> None:
     for line in lines:
         width = _LABEL_WIDTH if line.label.endswith(":") else 5
-        _print(console, f"{line.label:<{width}} {line.value}")
+        if console.is_terminal and console.width < NARROW:
+            _say(console, f"{line.label} {line.value}", indent=2)
+        else:
+            _say(console, f"{line.label:<{width}} {line.value}", indent=width + 1)
 
 
 def print_table(console: Console, table: Table) -> None:
     """Print the verdict in words, then the table, then what to know about it.
 
-    A narrow terminal gets the essential columns, and each deployment's settings on a second line.
+    A narrow terminal gets the essential columns, a very narrow one a paragraph for each row.
     """
     is_wide = not console.is_terminal or console.width >= WIDE
-    shown = [n for n, column in enumerate(table.columns) if is_wide or column.is_essential]
-    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
-    grid.add_column("deployment", no_wrap=True)
-    for number in shown:
-        column = table.columns[number]
-        grid.add_column(
-            column.heading,
-            justify="left" if column.is_text else "right",
-            no_wrap=not column.is_text,
-            min_width=len(column.heading),
-            overflow="fold",
-        )
-    for row in table.rows:
-        cells = [Text(plain(row.cells[number])) for number in shown]
-        grid.add_row(
-            _title(row, is_wide=is_wide and not table.is_tall),
-            *cells,
-            style=None if row.is_ranked else "dim",
-        )
+    how = Layout.WHOLE if is_wide else layout.choose(table, width=console.width)
     console.print()
-    _print(console, table.verdict, style="bold")
-    console.print(grid)
+    _say(console, table.verdict, style="bold")
+    if how is Layout.PARAGRAPHS:
+        for line in layout.paragraphs(table, width=console.width):
+            _print(console, line)
+        console.print()
+    else:
+        console.print(layout.grid(table, layout=how, is_tall=not is_wide or table.is_tall))
     for note in table.notes:
-        _print(console, note)
+        _say(console, note)
 
 
-def _title(row: Row, *, is_wide: bool) -> Text:
-    mark, gap = ("" if row.is_ranked else "* "), (" " if is_wide else "\n  ")
-    return Text(plain(f"{mark}{row.stack}{gap if row.heading else ''}{row.heading}"))
+def _say(console: Console, text: str, *, style: str = "", indent: int = 0) -> None:
+    """Print sentences: a terminal gets them broken between words, anything else as they are."""
+    if not console.is_terminal:
+        _print(console, text, style=style)
+        return
+    for line in layout.wrapped(plain(text), indent=indent, width=console.width):
+        _print(console, line, style=style)
 
 
 def _print(console: Console, text: str, *, style: str = "") -> None:
+    """Print text that may be copied from the terminal, such as a command: it is not broken."""
     console.print(Text(plain(text), style=style), soft_wrap=True)

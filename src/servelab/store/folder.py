@@ -1,6 +1,10 @@
 """A results folder: one run, its trials, and the files that belong to them."""
 
-from collections.abc import Iterable
+import contextlib
+import fcntl
+import os
+import weakref
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +16,7 @@ from servelab.model.capacity import CapacityOrder
 from servelab.model.host import HostFacts
 from servelab.model.plan import PLAN_FORMAT, Plan
 from servelab.model.trial import FORMAT_VERSION, Trial
-from servelab.store import lines, typed_json
+from servelab.store import files, lines, redaction, typed_json, validity
 
 TRIALS_FILE = "trials.jsonl"
 RUN_FILE = "run.json"
@@ -20,6 +24,11 @@ PLAN_FILE = "plan.json"
 END_FILE = "end.json"
 CAPACITY_FILE = "capacity.json"
 RESULTS_ROOT = Path("servelab-results")
+LARGEST_DOCUMENT_BYTES = 16 << 20
+"""Of ``run.json``, ``plan.json`` and ``end.json``."""
+_PARTS = ("records", "logs")
+_LEFTOVERS = ("*.new", "records/*.part", "records/*.raw*")
+_MOST_NAMES = 10_000
 
 
 class RunFacts(Struct, frozen=True, kw_only=True):
@@ -59,10 +68,11 @@ class StoredRun(Struct, frozen=True, kw_only=True):
 
 
 class RunFolder:
-    """Where a run that goes on writes."""
+    """Where a run that goes on writes, and nobody else as long as it does."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, lock: int | None = None) -> None:
         self.path = path
+        self._release = None if lock is None else weakref.finalize(self, os.close, lock)
 
     @property
     def trials_file(self) -> Path:
@@ -81,55 +91,92 @@ class RunFolder:
         """Return the file for the output of a trial's server."""
         return self.path / "logs" / f"{trial_id}.log"
 
-    def append(self, trial: Trial) -> None:
-        """Store a finished trial; on return it is on the disk."""
-        lines.append(self.trials_file, trial)
+    def append(self, trial: Trial) -> Trial:
+        """Store a finished trial without credentials; on return it is on the disk.
+
+        Return it as it is stored.
+        """
+        stored = redaction.trial(trial)
+        self._take_back_end()
+        lines.append(self.trials_file, stored)
+        return stored
+
+    def _take_back_end(self) -> None:
+        """Remove what an earlier end said: it holds no longer."""
+        with contextlib.suppress(OSError):  # mostly, there is none
+            os.unlink(self.path / END_FILE)  # noqa: PTH108 - as in `files`
+            files.sync_folder(self.path)
 
     def keep_plan(self, plan: Plan) -> None:
-        """Store what is to be measured; raise StoreError."""
-        _write(self.path / PLAN_FILE, plan)
+        """Store what is to be measured, without credentials; raise StoreError."""
+        _write(self.path / PLAN_FILE, redaction.plan(plan))
 
     def keep_order(self, order: CapacityOrder) -> None:
         """Store what a search for capacity is to find; raise StoreError."""
         _write(self.path / CAPACITY_FILE, order)
 
     def close(self, end: RunEnd) -> None:
-        """Store how the run ended; raise StoreError."""
-        _write(self.path / END_FILE, end)
+        """Store how the run ended, and let others write here; raise StoreError."""
+        skipped = {name: redaction.words(why) for name, why in end.skipped.items()}
+        try:
+            _write(self.path / END_FILE, msgspec.structs.replace(end, skipped=skipped))
+        finally:
+            if self._release is not None:
+                self._release()
 
 
 def create(path: Path | None, *, name: str, facts: RunFacts, now: datetime) -> RunFolder:
     """Make a new results folder; raise StoreError where it exists with results or cannot be made.
 
-    Without a path it is ``servelab-results/<UTC time>-<name>``.
+    Without a path it is ``servelab-results/<UTC time>-<name>``, with a number where two begin in
+    one second.
     """
-    folder = path if path is not None else _free_default(name, now=now)
-    if (folder / TRIALS_FILE).exists():
-        raise StoreError(f"{folder} already holds results; give another folder with --out")
     try:
-        for part in ("records", "logs"):
-            (folder / part).mkdir(parents=True, exist_ok=True)
-        _write(folder / RUN_FILE, facts)
+        folder = _make_default(name, now=now) if path is None else _make(path)
+        # Servers run in folders of their own: what they are told must not depend on ours.
+        made = RunFolder(folder.absolute(), lock=_lock(folder))
+        if made.trials_file.exists():
+            raise StoreError(f"{folder} already holds results; give another folder with --out")
+        for part in _PARTS:
+            _make(folder / part)
     except OSError as error:
+        place = path or RESULTS_ROOT
         raise StoreError(
-            f"{folder}: cannot be made ({error.strerror}); choose another folder with --out"
+            f"{place}: cannot be made ({error.strerror}); choose another folder with --out"
         ) from error
-    # Servers run in folders of their own: what they are told must not depend on ours.
-    return RunFolder(folder.absolute())
+    _write(folder / RUN_FILE, facts)
+    return made
 
 
 def reopen(path: Path) -> RunFolder:
-    """Return a folder to go on with; raise StoreError where there is nothing to go on with."""
+    """Return a folder to go on with; raise StoreError where there is nothing to go on with.
+
+    A plan names programs and packages, so that only one's own is gone on with.
+    """
     _read_plan_strictly(path)
-    return RunFolder(path.absolute())
+    try:
+        if (path / PLAN_FILE).stat().st_uid != os.geteuid():
+            raise StoreError(
+                f"{path / PLAN_FILE} belongs to another user, and what it says would be run; "
+                "read it, and go on with a copy of your own"
+            )
+        folder = RunFolder(path.absolute(), lock=_lock(path))
+        for part in _PARTS:
+            _make(path / part)
+        for pattern in _LEFTOVERS:
+            for unfinished in path.glob(pattern):
+                unfinished.unlink()
+    except OSError as error:
+        raise StoreError(
+            f"{path}: cannot be gone on with ({error.strerror}: {error.filename})"
+        ) from error
+    return folder
 
 
 def _write(path: Path, value: Struct) -> None:
     """Write a value as readable JSON, whole or not at all; raise StoreError."""
-    unfinished = path.with_suffix(".new")
     try:
-        unfinished.write_bytes(msgspec.json.format(typed_json.encode(value), indent=2) + b"\n")
-        unfinished.replace(path)
+        files.write_whole(path, msgspec.json.format(typed_json.encode(value), indent=2) + b"\n")
     except OSError as error:
         raise StoreError(
             f"{path}: cannot be written ({error.strerror}); make room or choose another folder "
@@ -137,13 +184,43 @@ def _write(path: Path, value: Struct) -> None:
         ) from error
 
 
-def _free_default(name: str, *, now: datetime) -> Path:
+def _make(folder: Path) -> Path:
+    """Make a folder that may be there."""
+    if not folder.is_dir():
+        files.make_folder(folder)
+    return folder
+
+
+def _make_default(name: str, *, now: datetime) -> Path:
+    """Make the folder of a run that begins now; of several that do, each gets its own."""
     stem = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{name}"
-    candidate, number = RESULTS_ROOT / stem, 1
-    while candidate.exists():
-        number += 1
-        candidate = RESULTS_ROOT / f"{stem}-{number}"
-    return candidate
+    for number in range(1, _MOST_NAMES):
+        candidate = RESULTS_ROOT / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            files.make_folder(candidate)
+        except FileExistsError:
+            continue
+        return candidate
+    raise StoreError(f"{RESULTS_ROOT} is full of folders named {stem}; give another with --out")
+
+
+def _lock(folder: Path) -> int | None:
+    """Return what keeps others from writing here until it is closed; StoreError where one does.
+
+    None where the file system has no locks.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise StoreError(
+            f"another servelab writes to {folder}; wait for it, or give another folder with --out"
+        ) from None
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def latest() -> Path:
@@ -158,19 +235,8 @@ def latest() -> Path:
 
 def read(folder: Path) -> StoredRun:
     """Read a results folder; lines that cannot be believed are returned apart."""
-    try:
-        facts = msgspec.json.decode((folder / RUN_FILE).read_bytes(), type=RunFacts)
-    except OSError as error:
-        raise StoreError(
-            f"{folder} is not a results folder: {RUN_FILE}: {error.strerror}"
-        ) from None
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise StoreError(f"{folder / RUN_FILE} cannot be understood: {error}") from None
-    file = folder / TRIALS_FILE
-    found = [
-        _of_this_version(item, file=file, number=number)
-        for number, item in enumerate(_lines(file), start=1)
-    ]
+    facts = _read_facts(folder)
+    found = list(_once_each(_lines(folder / TRIALS_FILE), file=folder / TRIALS_FILE))
     trials = tuple(item for item in found if isinstance(item, Trial))
     return StoredRun(
         folder=folder,
@@ -183,17 +249,50 @@ def read(folder: Path) -> StoredRun:
     )
 
 
+def _read_facts(folder: Path) -> RunFacts:
+    file = folder / RUN_FILE
+    try:
+        facts = msgspec.json.decode(_document(file), type=RunFacts)
+    except OSError as error:
+        raise StoreError(
+            f"{folder} is not a results folder: {RUN_FILE}: {error.strerror}"
+        ) from None
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise StoreError(f"{file} cannot be understood: {error}") from None
+    if (objection := validity.objection(facts)) is not None:
+        raise StoreError(f"{file} cannot be believed: {objection}")
+    return facts
+
+
+def _document(file: Path) -> bytes:
+    return files.read_whole(file, limit_bytes=LARGEST_DOCUMENT_BYTES)
+
+
 def _lines(file: Path) -> Iterable[Trial | lines.BrokenLine]:
     return lines.read(file, kind=Trial) if file.exists() else ()
 
 
-def _of_this_version(
-    item: Trial | lines.BrokenLine, *, file: Path, number: int
-) -> Trial | lines.BrokenLine:
-    if isinstance(item, lines.BrokenLine) or item.format == FORMAT_VERSION:
-        return item
-    reason = f"it has format {item.format}, and this servelab reads {FORMAT_VERSION}"
-    return lines.BrokenLine(file=file, number=number, reason=reason)
+def _once_each(
+    found: Iterable[Trial | lines.BrokenLine], *, file: Path
+) -> Iterator[Trial | lines.BrokenLine]:
+    """Yield what was read; a trial that cannot be, or that was there before, as a broken line."""
+    seen: set[str] = set()
+    for number, item in enumerate(found, start=1):
+        reason = None if isinstance(item, lines.BrokenLine) else _doubt(item, seen=seen)
+        if reason is not None:
+            yield lines.BrokenLine(file=file, number=number, reason=reason)
+            continue
+        if isinstance(item, Trial):
+            seen.add(item.id)
+        yield item
+
+
+def _doubt(trial: Trial, *, seen: set[str]) -> str | None:
+    if trial.format != FORMAT_VERSION:
+        return f"it has format {trial.format}, and this servelab reads {FORMAT_VERSION}"
+    if trial.id in seen:
+        return "its trial was there before"
+    return validity.objection_to_trial(trial)
 
 
 def _read_plan(folder: Path) -> Plan | None:
@@ -207,7 +306,7 @@ def _read_plan(folder: Path) -> Plan | None:
 def _read_plan_strictly(folder: Path) -> Plan:
     file = folder / PLAN_FILE
     try:
-        plan = typed_json.decode(file.read_bytes(), into=Plan)
+        plan = typed_json.decode(_document(file), into=Plan)
     except OSError as error:
         raise StoreError(
             f"{folder} holds no plan to go on with: {PLAN_FILE}: {error.strerror}"
@@ -216,13 +315,15 @@ def _read_plan_strictly(folder: Path) -> Plan:
         raise StoreError(f"{file} cannot be understood: {error}") from None
     if plan.format != PLAN_FORMAT:
         raise StoreError(f"{file} has format {plan.format}; this servelab reads {PLAN_FORMAT}")
+    if (objection := validity.objection_to_plan(plan)) is not None:
+        raise StoreError(f"{file} cannot be believed: {objection}")
     return plan
 
 
 def _read_end(path: Path, *, measured: int) -> RunEnd:
     """Read how a run ended; one that left no word was cut short."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=RunEnd)
+        return msgspec.json.decode(_document(path), type=RunEnd)
     except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return RunEnd(planned=measured, interrupted=True)
 
@@ -230,7 +331,7 @@ def _read_end(path: Path, *, measured: int) -> RunEnd:
 def _read_order(path: Path) -> CapacityOrder | None:
     """Read what a search was to find; None of a run that is no search; raise StoreError."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=CapacityOrder)
+        return msgspec.json.decode(_document(path), type=CapacityOrder)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -4,18 +4,23 @@ import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from servelab.errors import StoreError
+from servelab.store import files
 
 T = TypeVar("T", bound=Struct)
 
 _SEAL = b',"checksum":"%08x"}'
 _SEAL_LENGTH = len(_SEAL % 0)
-LONGEST_LINE_BYTES = 16 * 1024 * 1024
+LONGEST_LINE_BYTES = 16 << 20
+LARGEST_FILE_BYTES = 1 << 30
+MOST_BROKEN_LINES = 1000
+"""A file with more of them is something else."""
+_WAY_TO_APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class BrokenLine(Struct, frozen=True, kw_only=True):
@@ -41,23 +46,20 @@ def append(path: Path, value: Struct) -> None:
     A line that an earlier crash left unfinished is closed first, so that it spoils only itself.
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(path, _WAY_TO_APPEND, 0o644)
         try:
-            _write_all(descriptor, _missing_newline(descriptor) + seal(value))
+            is_new = os.fstat(descriptor).st_size == 0
+            files.write_all(descriptor, _missing_newline(descriptor) + seal(value))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        if is_new:
+            files.sync_folder(path.parent)
     except OSError as error:
         raise StoreError(
             f"{path}: the result could not be written ({error.strerror}); "
             "make room or choose another folder with --out"
         ) from error
-
-
-def _write_all(descriptor: int, line: bytes) -> None:
-    remaining = memoryview(line)
-    while remaining:
-        remaining = remaining[os.write(descriptor, remaining) :]
 
 
 def _missing_newline(descriptor: int) -> bytes:
@@ -66,15 +68,33 @@ def _missing_newline(descriptor: int) -> bytes:
 
 
 def read(path: Path, *, kind: type[T]) -> Iterator[T | BrokenLine]:
-    """Yield each intact value of a file, and a BrokenLine for each that is not."""
+    """Yield each intact value of a file, and a BrokenLine for each that is not.
+
+    Raise StoreError for what cannot be read, and for what looks like another file altogether.
+    """
+    broken = 0
     try:
-        with path.open("rb") as file:
-            number = 0
-            while line := file.readline(LONGEST_LINE_BYTES):
-                number += 1
-                yield _unseal(line, kind=kind, file=path, number=number)
+        with files.open_regular(path, limit_bytes=LARGEST_FILE_BYTES) as file:
+            for number, line in enumerate(_lines(file), start=1):
+                item = _unseal(line, kind=kind, file=path, number=number)
+                yield item
+                broken += isinstance(item, BrokenLine)
+                if broken > MOST_BROKEN_LINES:
+                    raise StoreError(
+                        f"{path}: more than {MOST_BROKEN_LINES} lines cannot be believed; see that "
+                        "it is a file of results"
+                    )
     except OSError as error:
         raise StoreError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Yield a file's lines; of one that is too long for a line, only the beginning."""
+    while line := file.readline(LONGEST_LINE_BYTES):
+        rest = line
+        while len(rest) == LONGEST_LINE_BYTES and not rest.endswith(b"\n"):
+            rest = file.readline(LONGEST_LINE_BYTES)
+        yield line
 
 
 def _unseal(line: bytes, *, kind: type[T], file: Path, number: int) -> T | BrokenLine:

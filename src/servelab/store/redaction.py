@@ -1,34 +1,140 @@
-"""What may be stored: credentials in headers, URLs and arguments are replaced by ``***``."""
+"""What may be stored: credentials in headers, URLs, variables and text are replaced by ``***``.
+
+Each pattern takes a time in proportion to the text: some of it was written by strangers.
+"""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from servelab.model.launch import LaunchCommand
+from servelab.model.plan import Plan
+from servelab.model.trial import Trial
 
 HIDDEN = "***"
-_TELLING_WORDS = r"auth|cookie|credential|key|passw|secret|session|signature|token"
-_TELLING_NAME = re.compile(_TELLING_WORDS, re.IGNORECASE)
+_TELLING_NAME = re.compile(
+    r"auth|cookie|credential|key|passw|secret|session|signature|token", re.IGNORECASE
+)
+_TELLING_OPTION = re.compile(r"passw|secret|token|credential|api.?key|[-_]auth$", re.IGNORECASE)
+"""Of an option whose value is a word of its own; not every key is secret, nor every authority."""
 _USER_INFO = re.compile(r"(?<=://)[^/?#\s]*@")
-_TELLING_QUERY = re.compile(rf"([?&;][^=&;#]*(?:{_TELLING_WORDS})[^=&;#]*=)[^&;#]+", re.IGNORECASE)
-_HEADER = re.compile(r"^((?:-H|--header=)?\s*([!#$%&'*+.^_`|~\w-]+)\s*:)(?!//)\s*.*", re.DOTALL)
+_AROUND_PAIRS = re.compile(r"([?&;#])")
+_HEADER = re.compile(r"^((?:-H|--[\w-]+=)?\s*([!#$%&'*+.^_`|~\w-]+)\s*:)(?!//)\s*(.*)", re.DOTALL)
+_SCHEME = re.compile(r"\b(Bearer|Basic|Digest|Negotiate)\s+[\w.~+/=-]{6,}", re.IGNORECASE)
+_MEMBER = re.compile(r'("([^"\\]{1,100})"\s{0,9}:\s{0,9})("(?:[^"\\]|\\.)*"|[^\s,}\]"]+)')
+_ASSIGNED = re.compile(r"(-{0,2}[\w.-]{1,100})=(?!=)(.+)", re.DOTALL)
+_VARIABLE = re.compile(
+    r"(\b\w{0,50}(?:password|passwd|secret|token|api_?key)\w{0,50}=)(?!'?\*)[^\s=,;&]+",
+    re.IGNORECASE,
+)
+_SPOKEN_HEADER = re.compile(
+    r"((?:proxy-)?authorization|(?:set-)?cookie|x-api-key|x-auth-token)(\s{0,9}:\s{0,9})[^\r\n]+",
+    re.IGNORECASE,
+)
+_SPACES = re.compile(r"(\s+)")
 
 
 def url(text: str) -> str:
     """Return a URL without its user and password, and without secrets in its query."""
-    return _TELLING_QUERY.sub(rf"\1{HIDDEN}", _USER_INFO.sub(f"{HIDDEN}@", text))
+    first, *rest = _AROUND_PAIRS.split(_USER_INFO.sub(f"{HIDDEN}@", text))
+    return "".join([first, *(_pair(each) for each in rest)])
 
 
-def is_secret(header: str) -> bool:
-    """Tell whether a header of this name carries what nobody else should know."""
-    return _TELLING_NAME.search(header) is not None
+def _pair(text: str) -> str:
+    name, equals, value = text.partition("=")
+    return f"{name}={HIDDEN}" if equals and value and is_secret(name) else text
+
+
+def is_secret(name: str) -> bool:
+    """Tell whether a header or variable of this name carries what nobody else should know."""
+    return _TELLING_NAME.search(name) is not None
 
 
 def argument(text: str) -> str:
-    """Return an argument of a command line as it may be stored, be it a header or a URL."""
+    """Return an argument of a command line as it may be stored, be it a header, a URL or a body."""
     found = _HEADER.match(text)
-    if found is not None and is_secret(found[2]):
+    if found is not None and (is_secret(found[2]) or _SCHEME.match(found[3])):
         return f"{found[1]} {HIDDEN}"
-    return url(text)
+    assigned = _ASSIGNED.fullmatch(text)
+    if assigned is not None and is_secret(assigned[1]):
+        return f"{assigned[1]}={HIDDEN}"
+    if assigned is not None and text.startswith("--") and not assigned[2].startswith("--"):
+        return f"{assigned[1]}={argument(assigned[2])}"
+    if "{" in text:
+        text = _MEMBER.sub(_member, text)
+    return _storable(url(text))
 
 
-def arguments(texts: Iterable[str]) -> list[str]:
+def _member(found: re.Match[str]) -> str:
+    return f'{found[1]}"{HIDDEN}"' if is_secret(found[2]) else found[0]
+
+
+def _storable(text: str) -> str:
+    """Return text that JSON can hold: bytes that were no text show as what they are."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def arguments(texts: Iterable[str], *, each: Callable[[str], str] = argument) -> list[str]:
     """Return a command line as it may be stored."""
-    return [argument(text) for text in texts]
+    shown: list[str] = []
+    is_value_of_secret = False
+    for text in texts:
+        shown.append(HIDDEN if is_value_of_secret else each(text))
+        is_option = text.startswith("--") and "=" not in text
+        is_value_of_secret = is_option and _TELLING_OPTION.search(text) is not None
+    return shown
+
+
+def _word(text: str) -> str:
+    """Return a word of a server's command, which has no headers but may have ``auth:app``."""
+    assigned = _ASSIGNED.fullmatch(text)
+    if assigned is not None and _TELLING_OPTION.search(assigned[1]):
+        return f"{assigned[1]}={HIDDEN}"
+    return _storable(url(text))
+
+
+def requirement(text: str) -> str:
+    """Return a requirement as it may be stored; only one with an address can have a secret."""
+    return _storable(url(text) if "://" in text else text)
+
+
+def words(text: str) -> str:
+    """Return free text, such as a server's last words, as it may be stored."""
+    text = "".join(url(part) if "://" in part else part for part in _SPACES.split(text))
+    text = _SPOKEN_HEADER.sub(rf"\1\2{HIDDEN}", text)
+    text = _VARIABLE.sub(rf"\1{HIDDEN}", text)
+    return _storable(_SCHEME.sub(rf"\1 {HIDDEN}", text))
+
+
+def command(launched: LaunchCommand) -> LaunchCommand:
+    """Return the command of a server as it may be stored, its variables included."""
+    return msgspec.structs.replace(
+        launched,
+        argv=tuple(arguments(launched.argv, each=_word)),
+        variables=tuple(
+            (name, HIDDEN if is_secret(name) else _word(value))
+            for name, value in launched.variables
+        ),
+    )
+
+
+def plan(asked: Plan) -> Plan:
+    """Return a plan as it may be stored; one with addresses in it may lack what they need."""
+    required = tuple(requirement(text) for text in asked.options.with_requirements)
+    options = msgspec.structs.replace(asked.options, with_requirements=required)
+    return msgspec.structs.replace(asked, options=options)
+
+
+def trial(measured: Trial) -> Trial:
+    """Return a trial as it may be stored: what servers and users wrote is looked through."""
+    return msgspec.structs.replace(
+        measured,
+        command=words(measured.command),
+        reason=None if measured.reason is None else words(measured.reason),
+        samples=[words(text) for text in measured.samples],
+        departures=[words(text) for text in measured.departures],
+        warnings=[
+            msgspec.structs.replace(each, text=words(each.text)) for each in measured.warnings
+        ],
+    )

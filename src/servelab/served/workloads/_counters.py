@@ -18,6 +18,8 @@ VARIABLE = "SERVELAB_COUNTERS"
 PROBE_PREFIX = "probe"
 SLOT_BYTES = 64
 
+_MOST_BYTES = SLOT_BYTES << 16
+"""65,536 processes; a server could make its file as large as the disk."""
 _SLOT = struct.Struct("=QQQ40x")
 _RECEIVED, _ANSWERED = 1, 2
 
@@ -32,7 +34,8 @@ class Slot(NamedTuple):
 
 def read_slots(path: Path) -> tuple[Slot, ...]:
     """Return the counts of all processes that took calls, in the order of their first call."""
-    content = path.read_bytes()
+    with path.open("rb") as file:
+        content = file.read(_MOST_BYTES)  # the server could write what it wants
     whole = len(content) - len(content) % SLOT_BYTES
     slots = (Slot(*fields) for fields in _SLOT.iter_unpack(content[:whole]))
     return tuple(slot for slot in slots if slot.pid)
