@@ -11,7 +11,8 @@ def doctor(as_json: option_types.AsJson = False) -> int:
     from servelab.report import doctor as report
     from servelab.report import leftovers_view
 
-    findings = physician.examine(beside=leftovers_view.findings(leftovers.find()))
+    left = leftovers_view.findings(leftovers.find())
+    findings = physician.gravest_first([*physician.examine(), *left])
     tell = report.print_json if as_json else report.print_findings
     tell(findings)
     return status.OK if is_fit(findings) else status.INVALID
