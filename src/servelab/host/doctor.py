@@ -30,11 +30,7 @@ CHECKS: dict[str, Check] = {
 
 def examine(machine: Machine | None = None) -> tuple[Finding, ...]:
     """Look at the machine for a second; return what was found, the gravest first."""
-    return gravest_first([*of_files(machine or Machine()), *activity.findings(activity.look())])
-
-
-def gravest_first(found: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return findings in the order in which they are told."""
+    found = [*of_files(machine or Machine()), *activity.findings(activity.look())]
     gravity = (Verdict.BAD, Verdict.NOTE, Verdict.GOOD)
     return tuple(sorted(found, key=lambda finding: gravity.index(finding.verdict)))
 
