@@ -99,8 +99,8 @@ def _keep_breaks(deployment: Deployment) -> None:
 
 
 def _after_master(attempt: Attempt) -> str:
-    if attempt.stop is None:
-        return "-"
+    if attempt.stop is None or attempt.load is None:
+        sys.exit(f"the server was not loaded: {attempt.reason}; do it again")
     if attempt.stop.was_killed:
         return "workers went on until servelab killed them"
     return "nothing was left"

@@ -4,12 +4,15 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from servelab.model.launch import GracefulStop
 from servelab.report import stopping_words
+from servelab.report.markdown import escape
+from stop_cases import chosen
 from stop_cases.trials import CALLERS, DELAY_S
 from stop_cases.watchers import VICTIMS
 
@@ -47,6 +50,7 @@ class Outlived(Struct, frozen=True, kw_only=True, tag="outlived"):
 
 
 Sight = Stopped | Broken | Outlived
+_Titled = TypeVar("_Titled", Stopped, Broken)
 
 
 def read(journal: Path) -> tuple[Sight, ...]:
@@ -74,14 +78,20 @@ def render(sights: Sequence[Sight]) -> str:
             "",
             _conditions(sights),
             "",
-            *_stopped([each for each in sights if isinstance(each, Stopped)]),
+            *_stopped(_sorted([each for each in sights if isinstance(each, Stopped)])),
             "",
-            *_broken([each for each in sights if isinstance(each, Broken)]),
+            *_broken(_sorted([each for each in sights if isinstance(each, Broken)])),
             "",
             *_outlived([each for each in sights if isinstance(each, Outlived)]),
             "",
         ]
     )
+
+
+def _sorted(sights: "Sequence[_Titled]") -> "Sequence[_Titled]":
+    """Return them in the catalogue's order; what it no longer holds comes first."""
+    order = [deployment.title for deployment in chosen.deployments()]
+    return sorted(sights, key=lambda each: order.index(each.title) if each.title in order else -1)
 
 
 def _conditions(sights: Sequence[Sight]) -> str:
@@ -121,7 +131,7 @@ def _stopped(sights: Sequence[Stopped]) -> Iterable[str]:
         last = "-" if stop.last_answer_s is None else f"{stop.last_answer_s:.2f}"
         how = "killed" if stop.was_killed else f"exit code {stop.exit_code}"
         yield (
-            f"| {sight.title} | {stop.in_flight} | {stop.in_work} | {stop.answered} "
+            f"| {escape(sight.title)} | {stop.in_flight} | {stop.in_work} | {stop.answered} "
             f"| {stopping_words.classes(stop.lost) or 'none'} "
             f"| {stopping_words.classes(stop.later) or 'none'} "
             f"| {last} | {stop.seconds:.2f} | {how} |"
@@ -134,9 +144,9 @@ def _broken(sights: Sequence[Broken]) -> Iterable[str]:
     yield (
         "A worker that had answered calls is sent SIGKILL under load: how many requests that "
         "cost, and who answered then. The first process alone is sent SIGKILL under load: whether "
-        "its workers ended with it. The server is started, by its own means, on a port that "
-        "another program listens on (servelab itself refuses before it starts anything). After "
-        "each of these, and after the stops above, no process, listener or note was left: "
+        "its workers ended with it, within a second. The server is started, by its own means, on a "
+        "port that another program listens on (servelab itself refuses before it starts anything). "
+        "After each of these, and after the stops above, no process, listener or note was left: "
         "`tests/live/test_stopping.py` demands it."
     )
     yield ""
@@ -144,8 +154,8 @@ def _broken(sights: Sequence[Broken]) -> Iterable[str]:
     yield "|---|--:|---|---|---|"
     for sight in sights:
         yield (
-            f"| {sight.title} | {sight.worker_lost} | {sight.worker_then} | {sight.master_then} "
-            f"| {sight.busy_port} |"
+            f"| {escape(sight.title)} | {sight.worker_lost} | {sight.worker_then} "
+            f"| {sight.master_then} | {sight.busy_port} |"
         )
 
 

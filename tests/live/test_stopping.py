@@ -26,12 +26,8 @@ from stop_cases.trials import (
 
 pytestmark = pytest.mark.live
 
-QUICK = {
-    "sync-gunicorn:processes=2,threads=8",
-    "async-fastapi:processes=2",
-    "sync-grpc:processes=2,threads=8",
-}
-"""The others take minutes together."""
+QUICK = {"async-fastapi:processes=2"}
+"""The others take ten minutes together."""
 
 every_deployment = pytest.mark.parametrize(
     "case",

@@ -11,7 +11,7 @@ def doctor(as_json: option_types.AsJson = False) -> int:
     from servelab.report import doctor as report
     from servelab.report import leftovers_view
 
-    findings = physician.examine(beside=leftovers_view.findings(leftovers.find()))
+    findings = (*leftovers_view.findings(leftovers.find()), *physician.examine())
     tell = report.print_json if as_json else report.print_findings
     tell(findings)
     return status.OK if is_fit(findings) else status.INVALID
