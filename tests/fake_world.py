@@ -49,6 +49,9 @@ class Script:
     failure: Outcome = Outcome.RESET
     cpu_s_per_call: float = 0.125
     workers: int = 1
+    """Who answer."""
+    workers_up: int = 4
+    """Who take connections, at least."""
     dies_at_start: bool = False
     dies_under_load: bool = False
     oom_kills: int = 0
@@ -98,6 +101,7 @@ class World:
     limits: list[Limits | None] = field(default_factory=list)
     """Of each program."""
     cannot_limit: str = ""
+    other_runs: int = 0
     load_cpus: list[Sequence[tuple[int, ...]]] = field(default_factory=list)
     """Where each load was to run."""
     _counts: tuple[WorkerCount, ...] = ()
@@ -119,6 +123,7 @@ class World:
             free_port=lambda first: first + self.busy_ports,
             cpus=self.cpus,
             require_limits=self.require_limits,
+            other_runs=lambda: self.other_runs,
             listen_limit=4096,
             compiler=None,
         )
@@ -283,6 +288,10 @@ class FakeServer:
         """Share the port with nobody."""
         return ()
 
+    def worker_ids(self) -> frozenset[int]:
+        """Have had all workers that there are to be, from beginning to end."""
+        return frozenset(range(100, 100 + max(self.script.workers, self.script.workers_up)))
+
     def group_figures(self) -> GroupFigures:
         """Have been stopped in three of four periods since the last look."""
         self.looks += 1
@@ -334,6 +343,7 @@ class FakeWatch:
 @dataclass
 class _Sampler:
     world: World
+    memory_bytes: int = 40_000_000
 
     @property
     def usage(self) -> ProcessUsage:

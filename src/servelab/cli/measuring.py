@@ -103,10 +103,13 @@ def _measure(
 ) -> "StoredRun":
     from servelab.experiment import runner
     from servelab.experiment.plan import Planner
+    from servelab.explain import disturbance
     from servelab.model.trial import Trial
     from servelab.report import runs
     from servelab.store.folder import RunEnd
 
+    if (notice := disturbance.notice_of_others(measurer.other_runs())) is not None:
+        printer.note(notice)
     planner = Planner(plan, deployments=deployments)
     skipped: dict[str, str] = {}
     interrupted, error = False, None
