@@ -50,7 +50,7 @@ class Script:
     cpu_s_per_call: float = 0.125
     workers: int = 1
     """Who answer."""
-    workers_up: int = 4
+    workers_up: int = 64
     """Who take connections, at least."""
     dies_at_start: bool = False
     dies_under_load: bool = False
