@@ -5,11 +5,17 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from servelab.explain.rounds import arrange
+from servelab.model.figure import Figure
+from servelab.model.load import ClosedLoop, Connections
+from servelab.model.noise import Noise
+from servelab.model.trial import Trial, TrialStatus
 from servelab.store import folder as stored
 from tests.conftest import Run
-from tests.fake_world import Script, World
+from tests.fake_world import QUIET, Script, World
 
 SLOW, QUICK = "sync-devserver:threading=without", "async-fastapi:processes=2"
 
@@ -189,6 +195,50 @@ def test_a_deployment_that_fails_is_not_ranked_and_the_comparison_ends(run: Run)
     assert "* async-fastapi" in printed
 
 
+STOLEN = msgspec.structs.replace(QUIET, steal_share=0.2)
+
+
+def test_where_most_rounds_are_voided_nothing_is_ranked(run: Run) -> None:
+    status, printed, _ = run(world(noise=STOLEN), "compare", SLOW, QUICK, "cpu", "--rounds", "8")
+    assert status == 3
+    assert printed.startswith(
+        "\nThis machine cannot tell these deployments apart today: 8 of 8 rounds were voided"
+    )
+    assert "Round 1 is voided: the hypervisor took 20.0% of the CPU time" in printed
+    assert "beats" not in printed
+
+
+def test_failures_of_a_voided_round_are_not_held_against_a_deployment() -> None:
+    def trial(number: int, *, noise: Noise, status: TrialStatus) -> Trial:
+        return Trial(
+            id=str(number),
+            deployment="a",
+            stack="a",
+            heading="",
+            workload="cpu",
+            round=number,
+            status=status,
+            command="",
+            started_at="",
+            load=ClosedLoop(callers=1),
+            connections=Connections.FRESH,
+            timeout_s=60.0,
+            ledger={},
+            throughput_per_s=10.0,
+            interpreter="3.11.0",
+            noise=noise,
+        )
+
+    rounds = arrange(
+        [
+            trial(1, noise=QUIET, status=TrialStatus.OK),
+            trial(2, noise=STOLEN, status=TrialStatus.FAILED),
+        ]
+    )
+    assert [voided.number for voided in rounds.voided] == [2]
+    assert rounds.values(Figure.THROUGHPUT) == {"a": (10.0, None)}
+
+
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
@@ -209,3 +259,29 @@ def test_bad_input_is_one_sentence(run: Run, arguments: list[str], fault: str) -
     assert status == 2
     assert fault in notes
     assert notes.count("\n") == 1
+
+
+def test_a_comparison_is_placed_and_limited_and_a_resumed_one_as_before(
+    run: Run, tmp_path: Path
+) -> None:
+    options = ("--server-cpus", "0", "--load-cpus", "1", "--cpus", "0.5", "--warm-up", "0")
+    first = world(interrupt_after=4)
+    run(first, "compare", SLOW, QUICK, "cpu", "--rounds", "2", *options, "--out", "here")
+    second = world()
+    run(second, "compare", "--resume", "here")
+    for each in (first, second):
+        assert set(each.server_cpus) == {frozenset({0})}
+        assert set(each.load_cpus) == {((1,),)}
+        assert {limits and limits.cpus for limits in each.limits} == {0.5}
+    placements = {trial.placement for trial in stored.read(tmp_path / "here").trials}
+    assert [found.note for found in placements if found] == ["server on CPU 0, generator on CPU 1"]
+
+
+@pytest.mark.parametrize("command", ["run", "compare"])
+def test_a_run_that_cannot_be_placed_makes_no_folder(
+    command: str, run: Run, tmp_path: Path
+) -> None:
+    status, _, complaint = run(world(), command, SLOW, QUICK, "cpu", "--server-cpus", "9")
+    assert status == 2
+    assert "there is no CPU 9" in complaint
+    assert not list(tmp_path.iterdir())

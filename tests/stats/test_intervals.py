@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from servelab.stats.intervals import over_rounds
+from servelab.stats.intervals import over_rounds, quantile_over_rounds
 
 
 def test_the_estimate_is_the_geometric_mean_and_the_limits_are_students() -> None:
@@ -57,3 +57,16 @@ def test_the_limits_hold_the_truth_as_often_as_they_say() -> None:
     held = [each.low <= 1 <= each.high for each in found if each and each.low and each.high]
     assert len(held) == 1500
     assert np.mean(held) == pytest.approx(0.95, abs=4 * sqrt(0.05 * 0.95 / 1500))
+
+
+def test_a_quantile_has_the_limits_of_the_corrected_values() -> None:
+    corrected = [1.0, 1.1, 0.9, 1.2]
+    assert quantile_over_rounds([5.0] * 4, corrected=corrected) == over_rounds(corrected)
+
+
+def test_rounds_too_short_to_correct_have_their_own_quantile_without_limits() -> None:
+    found = quantile_over_rounds([1.0, 2.0, 4.0], corrected=[None, None, 3.9])
+    assert found is not None
+    assert found.estimate == pytest.approx(2.0)
+    assert (found.low, found.high, found.rounds) == (None, None, 3)
+    assert quantile_over_rounds([None], corrected=[None]) is None

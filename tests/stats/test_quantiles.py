@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from servelab.stats.quantiles import nearest_rank, quantile, summarise
+from servelab.stats.quantiles import corrected_quantile, nearest_rank, quantile, summarise
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,20 @@ def test_the_order_of_the_samples_does_not_matter() -> None:
 
 def test_no_samples_have_no_summary() -> None:
     assert summarise(np.array([])) is None
+
+
+def test_the_correction_moves_away_from_the_halves_by_as_much_as_they_differ() -> None:
+    first, second = np.arange(1.0, 101.0), np.arange(101.0, 201.0)
+    whole = np.concatenate((first, second))
+    found = corrected_quantile(whole, probability=0.9)
+    assert found == pytest.approx(180.0**2 / np.sqrt(90.0 * 190.0))
+
+
+def test_equal_samples_need_no_correction() -> None:
+    assert corrected_quantile(np.full(4000, 0.25), probability=0.99) == pytest.approx(0.25)
+
+
+def test_both_halves_need_ten_samples_beyond() -> None:
+    assert corrected_quantile(np.arange(1.0, 2001.0), probability=0.99) is not None
+    assert corrected_quantile(np.arange(1.0, 2000.0), probability=0.99) is None
+    assert corrected_quantile(np.array([]), probability=0.5) is None

@@ -11,7 +11,18 @@ from typing import Annotated, NoReturn
 import typer
 
 from servelab import __version__
-from servelab.cli import cache, compare, doctor, listing, load, report, run, show, status
+from servelab.cli import (
+    cache,
+    capacity,
+    compare,
+    doctor,
+    listing,
+    load,
+    report,
+    run,
+    show,
+    status,
+)
 from servelab.errors import ServelabError
 
 # Typer carries its own copy of click; that copy's base class is reached through what is public.
@@ -25,6 +36,7 @@ app = typer.Typer(
 )
 app.command(name="run", no_args_is_help=False)(run.run)
 app.command(name="compare")(compare.compare)
+app.command(name="capacity")(capacity.capacity)
 app.command(name="load")(load.load)
 app.command(name="list")(listing.list_catalogue)
 app.command(name="show")(show.show)

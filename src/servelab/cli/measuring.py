@@ -23,7 +23,7 @@ def begin(
     """Measure a plan into a new folder; return what is stored then."""
     from servelab.experiment.plan import Past
 
-    measurer = _measurer()
+    measurer = new_measurer()
     measurer.check(plan.options)  # what cannot be is told before anything is stored
     folder = results.new_folder(out, name=_name(plan))
     folder.keep_plan(plan)
@@ -51,7 +51,7 @@ def resume(path: Path, *, printer: "Printer") -> "StoredRun":
     return _measure(
         run.plan,
         deployments=catalogue.deployments_named(run.plan.deployments),
-        measurer=_measurer(),
+        measurer=new_measurer(),
         folder=folder,
         past=past_of(run.trials),
         printer=printer,
@@ -85,7 +85,8 @@ def status_of(run: "StoredRun") -> int:
     return status.INTERRUPTED if run.end.interrupted else status.of_trials(run.trials)
 
 
-def _measurer() -> "TrialMeasurer":
+def new_measurer() -> "TrialMeasurer":
+    """Return what makes trials on this machine."""
     from servelab.measure import machinery
     from servelab.measure.trial import TrialMeasurer
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from servelab.explain.rounds import arrange
 from servelab.model.deployment import Deployment, Interface
 from servelab.model.load import ClosedLoop, Connections, Load
-from servelab.model.plan import Plan
+from servelab.model.plan import Plan, RunOptions
 from servelab.model.trial import PILOT_ROUND, Role, Trial, TrialSpec
 from servelab.model.verdict import NextStep
 from servelab.stats.stopping import next_step
@@ -55,7 +55,12 @@ class Planner:
     def round(self, number: int, *, warm_up_s: float) -> tuple[TrialSpec, ...]:
         """Return all trials of a round, in its seeded order."""
         specs = [
-            self._trial(deployment, round_number=number, warm_up_s=warm_up_s)
+            trial_spec(
+                deployment,
+                options=self._plan.options,
+                round_number=number,
+                warm_up_s=warm_up_s,
+            )
             for deployment in self._deployments
         ]
         if self._plan.judging is not None:
@@ -84,7 +89,12 @@ class Planner:
     def _pilots(self) -> tuple[TrialSpec, ...]:
         return tuple(
             msgspec.structs.replace(
-                self._trial(deployment, round_number=PILOT_ROUND, warm_up_s=0.0),
+                trial_spec(
+                    deployment,
+                    options=self._plan.options,
+                    round_number=PILOT_ROUND,
+                    warm_up_s=0.0,
+                ),
                 duration_s=PILOT_S,
             )
             for deployment in self._deployments
@@ -107,29 +117,32 @@ class Planner:
         )
         return step is not NextStep.CONTINUE
 
-    def _trial(self, deployment: Deployment, *, round_number: int, warm_up_s: float) -> TrialSpec:
-        options = self._plan.options
-        is_grpc = deployment.interface is Interface.GRPC
-        return TrialSpec(
-            deployment=deployment,
-            workload=options.workload,
-            parameters=options.parameters,
-            load=_load_of(options.load, round_number=round_number),
-            pacing=options.pacing,
-            generators=options.generators,
-            placement=options.placement,
-            limits=options.limits,
-            requests=options.requests,
-            duration_s=options.duration_s,
-            warm_up_s=warm_up_s,
-            connections=options.connections or (Connections.KEPT if is_grpc else Connections.FRESH),
-            channels=_channels(deployment, load=options.load) if is_grpc else 1,
-            timeout_s=options.timeout_s,
-            port=options.port,
-            interpreter=options.interpreter,
-            with_requirements=options.with_requirements,
-            round=round_number,
-        )
+
+def trial_spec(
+    deployment: Deployment, *, options: RunOptions, round_number: int, warm_up_s: float
+) -> TrialSpec:
+    """Return a trial of a deployment as the options ask for it."""
+    is_grpc = deployment.interface is Interface.GRPC
+    return TrialSpec(
+        deployment=deployment,
+        workload=options.workload,
+        parameters=options.parameters,
+        load=_load_of(options.load, round_number=round_number),
+        pacing=options.pacing,
+        generators=options.generators,
+        placement=options.placement,
+        limits=options.limits,
+        requests=options.requests,
+        duration_s=options.duration_s,
+        warm_up_s=warm_up_s,
+        connections=options.connections or (Connections.KEPT if is_grpc else Connections.FRESH),
+        channels=_channels(deployment, load=options.load) if is_grpc else 1,
+        timeout_s=options.timeout_s,
+        port=options.port,
+        interpreter=options.interpreter,
+        with_requirements=options.with_requirements,
+        round=round_number,
+    )
 
 
 def past_of(trials: Sequence[Trial]) -> Past:

@@ -5,31 +5,45 @@ deployment that failed in any round is not ranked at all: the rounds in which it
 flatter it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 
 from msgspec import Struct
 
 from servelab.explain import disturbance
 from servelab.model.figure import Figure
-from servelab.model.trial import Role, Times, Trial, TrialStatus
+from servelab.model.trial import Role, Trial, TrialStatus
+from servelab.model.verdict import RoundsInterval
+from servelab.stats.intervals import over_rounds, quantile_over_rounds
 
 LEAST_SHARE = 0.5
 """Of its rounds in which a deployment must have been rankable to be ranked."""
 
 
-def _times(trial: Trial, pick: Callable[[Times], float | None]) -> float | None:
-    return None if trial.response_time_s is None else pick(trial.response_time_s)
+def _quantile(name: str) -> Callable[[Trial], float | None]:
+    """Return what reads a quantile: the corrected one where a trial is long enough for it."""
+
+    def read(trial: Trial) -> float | None:
+        for times in (trial.corrected_response_time_s, trial.response_time_s):
+            found: float | None = getattr(times, name, None)
+            if found is not None:
+                return found
+        return None
+
+    return read
 
 
 _READERS: dict[Figure, Callable[[Trial], float | None]] = {
     Figure.THROUGHPUT: lambda trial: trial.throughput_per_s,
-    Figure.P50: lambda trial: _times(trial, lambda times: times.p50),
-    Figure.P90: lambda trial: _times(trial, lambda times: times.p90),
-    Figure.P99: lambda trial: _times(trial, lambda times: times.p99),
+    Figure.P50: _quantile("p50"),
+    Figure.P90: _quantile("p90"),
+    Figure.P99: _quantile("p99"),
     Figure.CPU: lambda trial: trial.cpu_s_per_call,
     Figure.MEMORY: lambda trial: trial.peak_memory_bytes,
     Figure.EFFICIENCY: lambda trial: trial.efficiency,
 }
+
+
+_QUANTILES = {Figure.P50: "p50", Figure.P90: "p90", Figure.P99: "p99"}
 
 
 def read(figure: Figure, trial: Trial) -> float | None:
@@ -43,9 +57,12 @@ class Contestant(Struct, frozen=True, kw_only=True):
 
     name: str
     title: str
+    deployment: str
     role: Role
+    typical: Trial
+    """The one with the middle rate, of all rounds: its words stand for all."""
     trials: tuple[Trial, ...]
-    """In the order of the rounds."""
+    """In the order of the rounds, without those of voided rounds."""
 
     @property
     def why_unranked(self) -> str | None:
@@ -54,9 +71,14 @@ class Contestant(Struct, frozen=True, kw_only=True):
         if failed:
             return f"failed in {len(failed)} of {len(self.trials)} rounds: {failed[0].reason}"
         unfit = [trial for trial in self.trials if not trial.is_rankable]
-        if len(unfit) > LEAST_SHARE * len(self.trials):
+        if unfit and len(unfit) > LEAST_SHARE * len(self.trials):
             return unfit[-1].reason or "; ".join(warning.text for warning in unfit[-1].warnings)
         return None
+
+    @property
+    def believed(self) -> tuple[Trial, ...]:
+        """Return the trials whose figures count."""
+        return tuple(trial for trial in self.trials if trial.is_rankable)
 
 
 class Voided(Struct, frozen=True, kw_only=True):
@@ -89,7 +111,7 @@ class Rounds(Struct, frozen=True, kw_only=True):
         twins = [each for each in self.ranked if each.role is Role.CONTROL]
         for twin in twins:
             for each in self.ranked:
-                if each.role is Role.CANDIDATE and each.trials[0].deployment == _deployment(twin):
+                if each.role is Role.CANDIDATE and each.deployment == twin.deployment:
                     return each.name, twin.name
         return None
 
@@ -105,34 +127,51 @@ class Rounds(Struct, frozen=True, kw_only=True):
 
     def values_of(self, contestant: Contestant, *, figure: Figure) -> tuple[float | None, ...]:
         """Return a figure of one in each round; None where it is not believed."""
-        void = {each.number for each in self.voided}
-        found = {
-            trial.round: read(figure, trial)
-            for trial in contestant.trials
-            if trial.is_rankable and trial.round not in void
-        }
+        found = {trial.round: read(figure, trial) for trial in contestant.believed}
         return tuple(found.get(number) for number in self.numbers)
+
+    def interval_of(self, contestant: Contestant, *, figure: Figure) -> RoundsInterval | None:
+        """Return a figure of one over the rounds that are believed; None without any value."""
+        trials = contestant.believed
+        name = _QUANTILES.get(figure)
+        if name is None:
+            return over_rounds([read(figure, trial) for trial in trials])
+        return quantile_over_rounds(
+            [getattr(trial.response_time_s, name, None) for trial in trials],
+            corrected=[getattr(trial.corrected_response_time_s, name, None) for trial in trials],
+        )
 
 
 def arrange(trials: Sequence[Trial]) -> Rounds:
     """Return the rounds of one workload's trials."""
     made = sorted((trial for trial in trials if trial.round > 0), key=lambda trial: trial.round)
     names = dict.fromkeys((trial.deployment, trial.role) for trial in made)
+    voided = tuple(_voided(made))
     return Rounds(
         numbers=tuple(dict.fromkeys(trial.round for trial in made)),
-        contestants=tuple(_contestant(name, role, made) for name, role in names),
-        voided=tuple(_voided(made)),
+        contestants=tuple(
+            _contestant(
+                [each for each in made if (each.deployment, each.role) == name],
+                void={each.number for each in voided},
+            )
+            for name in names
+        ),
+        voided=voided,
     )
 
 
-def _contestant(deployment: str, role: Role, trials: Sequence[Trial]) -> Contestant:
-    own = tuple(trial for trial in trials if (trial.deployment, trial.role) == (deployment, role))
-    again = "" if role is Role.CANDIDATE else " (again)"
-    return Contestant(name=deployment + again, title=own[0].title + again, role=role, trials=own)
-
-
-def _deployment(contestant: Contestant) -> str:
-    return contestant.trials[0].deployment
+def _contestant(trials: Sequence[Trial], *, void: Container[int]) -> Contestant:
+    by_rate = sorted(trials, key=lambda trial: trial.throughput_per_s or 0.0)
+    typical = by_rate[len(by_rate) // 2]
+    again = "" if typical.role is Role.CANDIDATE else " (again)"
+    return Contestant(
+        name=typical.deployment + again,
+        title=typical.title + again,
+        deployment=typical.deployment,
+        role=typical.role,
+        typical=typical,
+        trials=tuple(trial for trial in trials if trial.round not in void),
+    )
 
 
 def _voided(trials: Sequence[Trial]) -> Iterable[Voided]:

@@ -231,15 +231,16 @@ class Ceilings:
 
 
 def _work(spec: TrialSpec) -> tuple[object, ...]:
-    return (*_bare_work(spec), spec.load)
+    # What an open loop asks changes nothing in what the hardware could give.
+    callers = spec.load if isinstance(spec.load, ClosedLoop) else None
+    return (*_bare_work(spec), callers)
 
 
 def _bare_work(spec: TrialSpec) -> tuple[object, ...]:
     return (
         *(spec.workload, spec.parameters, spec.interpreter),
         *(spec.placement, spec.limits, spec.generators),
-        # A pilot has no ceiling of its own: nothing is concluded from its rate.
-        max(1, spec.round),
+        spec.ceiling_round,
     )
 
 

@@ -9,10 +9,10 @@ from msgspec import Struct
 from servelab.measure.gates import Punctuality, lateness_limit_s
 from servelab.model.load import Load, OpenLoop
 from servelab.model.outcome import Outcome
-from servelab.model.trial import GeneratorUsage, Histogram, Times
+from servelab.model.trial import CorrectedQuantiles, GeneratorUsage, Histogram, Times
 from servelab.model.usage import Growth
 from servelab.stats.histogram import histogram
-from servelab.stats.quantiles import nearest_rank, quantile, summarise
+from servelab.stats.quantiles import corrected_quantile, nearest_rank, quantile, summarise
 from servelab.stats.trends import trend
 
 if TYPE_CHECKING:
@@ -84,6 +84,19 @@ def response_times(records: Records) -> Times | None:
     refuses at once must not look quicker than one which does the work.
     """
     return summarise(_times_of_all(records))
+
+
+def corrected_response_times(records: Records) -> CorrectedQuantiles:
+    """Return quantiles of the same times which may be averaged over rounds."""
+    import numpy as np
+
+    in_order_s = _times_of_all(records)[np.argsort(records.planned_ns, kind="stable")]
+    return CorrectedQuantiles(
+        **{
+            name: corrected_quantile(in_order_s, probability=probability)
+            for name, probability in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
+        }
+    )
 
 
 def response_time_histogram(records: Records) -> Histogram | None:

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from servelab.model.load import Load, OpenLoop, Scheduling
 from servelab.model.outcome import Outcome
+from servelab.model.slo import FAILURE_LIMIT
 from servelab.model.trial import (
     CEILING_NOISE,
     CLIENT_BOUND,
@@ -18,7 +19,6 @@ from servelab.model.usage import Growth
 from servelab.model.warm_up import Settling, Steadiness
 from servelab.model.worker import Workforce
 
-FAILURE_LIMIT = 0.001
 GENERATOR_CPU_SHARE_LIMIT = 0.7
 NULL_RATE_LIMIT = 0.7
 LATENESS_LIMIT_S = 0.001

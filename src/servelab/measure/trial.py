@@ -10,7 +10,7 @@ from servelab import catalogue
 from servelab.errors import CannotRunHere, ServerFailed, TrialInvalid
 from servelab.explain import disturbance
 from servelab.load.generator import Records
-from servelab.measure import audit, figures, gates, placing
+from servelab.measure import audit, backlog, figures, gates, placing
 from servelab.measure.attempt import Attempt, Attempting, load_plan, log_name
 from servelab.measure.calibration import Calibrations
 from servelab.measure.ceiling import Ceilings
@@ -192,6 +192,7 @@ def _identity(spec: TrialSpec, *, attempt: Attempt, environment: Environment) ->
         parameters=dict(spec.parameters),
         round=spec.round,
         role=spec.role,
+        step=spec.step,
         status=attempt.status,
         reason=attempt.reason,
         command=str(attempt.command),
@@ -257,6 +258,7 @@ def _measured(trial: Trial, *, attempt: Attempt, load: LoadResult, spec: TrialSp
         ledger=audit.ledger_of(attempt.records, unstarted=load.scheduled - recorded),
         window_s=window.seconds,
         throughput_per_s=window.rate_per_s(attempt.warm_up, attempt.records),
+        corrected_response_time_s=figures.corrected_response_times(attempt.records),
         steadiness=steadiness(
             figures.completions_s(attempt.warm_up, attempt.records, since=load),
             start_s=spec.warm_up_s,
@@ -281,6 +283,7 @@ def _with_figures(
         response_time_s=figures.response_times(records),
         **figures.parts_of_response_times(records),
         response_time_histogram=figures.response_time_histogram(records),
+        backlog=backlog.of_records(records, load=trial.load),
         efficiency=figures.efficiency(
             trial.throughput_per_s, ceiling_per_s=yardstick.ceiling_per_s
         ),

@@ -4,6 +4,7 @@ from enum import Enum
 
 from msgspec import Struct
 
+from servelab.model.capacity import Observation, Probe
 from servelab.model.trial import Trial
 
 
@@ -52,4 +53,13 @@ class Skipped(Struct, frozen=True, kw_only=True):
     reason: str
 
 
-Event = Progress | TrialStarted | TrialEnded | Skipped
+class ProbeJudged(Struct, frozen=True, kw_only=True):
+    """A trial of a search for capacity has said something."""
+
+    probe: Probe
+    observation: Observation
+    quantile: str
+    """Which quantile the observation holds."""
+
+
+Event = Progress | TrialStarted | TrialEnded | Skipped | ProbeJudged

@@ -11,6 +11,7 @@ from servelab.model.limits import Limits
 from servelab.model.load import Connections, Load, Pacing, Scheduling
 from servelab.model.noise import Noise
 from servelab.model.placement import Placement, PlacementWish
+from servelab.model.step import Step
 from servelab.model.usage import Growth, ProcessUsage, Throttling
 from servelab.model.warm_up import Steadiness, WarmUp
 from servelab.model.worker import Workforce
@@ -70,13 +71,23 @@ class TrialSpec(Struct, frozen=True, kw_only=True):
     interpreter: Interpreter
     with_requirements: tuple[str, ...] = ()
     round: int = 1
-    """0: a pilot, which tells how long the warm-up must be."""
+    """0: a pilot, which tells how long the warm-up must be. Of a search: the probe's number."""
     role: Role = Role.CANDIDATE
+    step: Step | None = None
+    """The step of a search for capacity that it belongs to."""
 
     @property
     def is_pilot(self) -> bool:
         """Tell whether it only tells how long the warm-up must be."""
         return self.round == PILOT_ROUND
+
+    @property
+    def ceiling_round(self) -> int:
+        """Return the round whose ceiling it is held against.
+
+        A pilot's rate tells nothing, and a search asks about times: they need none of their own.
+        """
+        return max(1, self.round) if self.step is None else 1
 
     @property
     def id(self) -> str:
@@ -110,6 +121,18 @@ class Times(Struct, frozen=True, kw_only=True):
     p99: float | None
     p99_9: float | None = field(default=None, name="p99.9")
     max: float
+
+
+class CorrectedQuantiles(Struct, frozen=True, kw_only=True):
+    """Quantiles of one trial's response times in seconds, made to be averaged over rounds.
+
+    They lack the bias that few, dependent requests give a quantile; none of them is a time that
+    happened. None where the trial is too short for the correction.
+    """
+
+    p50: float | None
+    p90: float | None
+    p99: float | None
 
 
 class Histogram(Struct, frozen=True, kw_only=True):
@@ -174,6 +197,20 @@ class WarmUpLoad(Struct, frozen=True, kw_only=True):
     """File of its single requests, relative to the results folder."""
 
 
+class Backlog(Struct, frozen=True, kw_only=True):
+    """Whether a server kept up with an open loop, from a tenth of the schedule on to its end."""
+
+    completed_share: float
+    """Requests that ended in that time / requests that were planned in it."""
+    completed_share_high: float
+    """What it may be but for chance: three standard deviations more."""
+    growth_per_s: float
+    """Slope of the number in flight over time."""
+    growth_low_per_s: float
+    growth_high_per_s: float
+    """Its 99 % interval."""
+
+
 class Trial(Struct, frozen=True, kw_only=True):
     """One measured trial; every line of ``trials.jsonl`` is one.
 
@@ -190,8 +227,10 @@ class Trial(Struct, frozen=True, kw_only=True):
     workload: str
     parameters: dict[str, str] = {}
     round: int = 1
-    """0: a pilot, which told how long the warm-up must be."""
+    """0: a pilot, which told how long the warm-up must be. Of a search: the probe's number."""
     role: Role = Role.CANDIDATE
+    step: Step | None = None
+    """The step of a search for capacity that it belongs to."""
     status: TrialStatus
     reason: str | None = None
     """Why it failed or is invalid."""
@@ -220,11 +259,15 @@ class Trial(Struct, frozen=True, kw_only=True):
     throughput_per_s: float | None = None
     response_time_s: Times | None = None
     """From the planned start to the end; failures count as no less than they took."""
+    corrected_response_time_s: CorrectedQuantiles | None = None
+    """Of the window after a warm-up."""
     generator_delay_s: Times | None = None
     connection_wait_s: Times | None = None
     round_trip_time_s: Times | None = None
     """Of the requests that were sent whole."""
     response_time_histogram: Histogram | None = None
+    backlog: Backlog | None = None
+    """Open loop only."""
     ceiling_per_s: float | None = None
     ceiling: Ceiling | None = None
     efficiency: float | None = None

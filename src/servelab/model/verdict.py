@@ -127,6 +127,8 @@ class Verdicts(Struct, frozen=True, kw_only=True):
     comparisons: tuple[Comparison, ...]
     """The closest to the leader first; those without any pair last."""
     control: Control | None
+    doubt: CannotTell | None
+    """Why nothing at all can be told; None where something can."""
     delta: float
     """Relative difference that does not matter: .03 is 3 %."""
     confidence: float
@@ -139,7 +141,9 @@ class Verdicts(Struct, frozen=True, kw_only=True):
     @property
     def is_decided(self) -> bool:
         """Tell whether every comparison has an answer."""
-        return all(isinstance(each.verdict, Better | Equivalent) for each in self.comparisons)
+        return self.doubt is None and all(
+            isinstance(each.verdict, Better | Equivalent) for each in self.comparisons
+        )
 
 
 class Judging(Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ EIGHTHS = "▏▎▍▌▋▊▉█"
 WHOLE = "#"
 """For terminals that know no block elements."""
 MOST_ROWS = 24
-_WIDTH = 40
+WIDTH = 40
 
 
 def rows(histogram: Histogram, *, blocks: str = EIGHTHS) -> tuple[str, ...]:
@@ -25,7 +25,7 @@ def rows(histogram: Histogram, *, blocks: str = EIGHTHS) -> tuple[str, ...]:
     digits = len(str(most))
     return tuple(
         f"{low:>{width}} - {high:>{width}}  {count:>{digits}}  "
-        f"{_bar(count / most, blocks=blocks)}".rstrip()
+        f"{bar(count / most, blocks=blocks)}".rstrip()
         for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)
     )
 
@@ -42,10 +42,10 @@ def _sums(counts: Sequence[int], together: int) -> Iterator[int]:
         yield sum(counts[start : start + together])
 
 
-def _bar(share: float, *, blocks: str) -> str:
-    """Return a bar; whatever was counted leaves a trace."""
+def bar(share: float, *, blocks: str = EIGHTHS) -> str:
+    """Return a bar of up to 40 cells; whatever was counted leaves a trace."""
     steps = len(blocks)
-    cells, rest = divmod(round(share * _WIDTH * steps), steps)
+    cells, rest = divmod(round(share * WIDTH * steps), steps)
     if share and not cells and not rest:
         rest = 1
     return blocks[-1] * cells + (blocks[rest - 1] if rest else "")

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from servelab.model.capacity import CapacityResult
 from servelab.model.plan import Plan
 from servelab.model.trial import Trial
 from servelab.model.verdict import Verdicts
-from servelab.report import rounds_view
+from servelab.report import capacity_view, rounds_view
 from servelab.store import typed_json
 from servelab.store.folder import RunFacts, StoredRun
 
@@ -22,6 +23,7 @@ class _Document(msgspec.Struct, frozen=True, kw_only=True):
     verdicts: Verdicts | None
     """Of a comparison."""
     trials: Sequence[Trial]
+    capacity: CapacityResult | None
 
 
 def render(run: StoredRun) -> str:
@@ -34,5 +36,6 @@ def render(run: StoredRun) -> str:
         plan=run.plan,
         verdicts=rounds_view.verdicts(run.trials, plan=run.plan),
         trials=run.trials,
+        capacity=capacity_view.result(run),
     )
     return msgspec.json.format(typed_json.encode(document), indent=2).decode()

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 
 from servelab.model.host import HostFacts
 from servelab.model.trial import Trial
-from servelab.report import bars, load_view, rounds_view, tables, view
+from servelab.report import bars, capacity_view, load_view, rounds_view, tables, view
+from servelab.report.capacity_view import CapacityPage
 from servelab.report.load_view import LoadPage
 from servelab.report.published import Comparison, comparisons
 from servelab.store.folder import RunFacts, StoredRun
@@ -21,6 +22,9 @@ def render(run: StoredRun) -> str:
     for trial in run.trials:
         if trial.is_load_alone:
             lines += _load_alone(load_view.page(trial), facts=run.facts)
+    found = capacity_view.result(run)
+    if found is not None:
+        lines += _capacity(capacity_view.page(run, found), facts=run.facts)
     for table in tables.tables(run):
         lines += _workload(table, run=run)
     lines += [escape(str(broken)) for broken in run.broken]
@@ -56,6 +60,26 @@ def _load_alone(page: LoadPage, *, facts: RunFacts) -> Iterable[str]:
     for text in (*page.samples, *page.warnings):
         yield ""
         yield f"Note: {escape(text)}"
+    yield ""
+
+
+def _capacity(page: CapacityPage, *, facts: RunFacts) -> Iterable[str]:
+    yield f"# Capacity: {escape(page.heading)}"
+    yield ""
+    yield _origin(facts)
+    yield ""
+    yield f"**{escape(page.verdict)}**"
+    yield ""
+    yield "| " + " | ".join(page.columns) + " |"
+    yield "|--:|---|" + "--:|" * (len(page.columns) - 3) + "---|"
+    yield from ("| " + " | ".join(map(escape, row)) + " |" for row in page.rows)
+    yield ""
+    yield f"{page.quantile} over the rate; the line is the target of {escape(page.objective)}:"
+    yield ""
+    yield from _fenced(capacity_view.curve_rows(page))
+    for note in page.notes:
+        yield ""
+        yield f"Note: {escape(note)}"
     yield ""
 
 

@@ -7,9 +7,9 @@ from typing import Protocol
 
 from rich.console import Console
 
-from servelab.model.progress import Event, Progress, Skipped
+from servelab.model.progress import Event, ProbeJudged, Progress, Skipped
 from servelab.model.trial import Trial
-from servelab.report import json_text, load_view, tables, terminal, view
+from servelab.report import capacity_view, json_text, load_view, tables, terminal, view
 from servelab.report.progress import LiveProgress
 from servelab.store.folder import StoredRun
 
@@ -47,6 +47,8 @@ def choose(*, as_json: bool, quiet: bool, verbose: bool) -> Printer:
 
 
 class _Printer:
+    _tells_probes = False
+
     def __init__(self, notes: Console, *, verbose: bool) -> None:
         self._notes = notes
         self._verbose = verbose
@@ -60,6 +62,12 @@ class _Printer:
                 bars.show(event)
                 if self._verbose and isinstance(event, Progress) and event.done is None:
                     self.note(f"{event.title}: {event.stage.value} {event.detail}".rstrip())
+                if (self._verbose or self._tells_probes) and isinstance(event, ProbeJudged):
+                    self.note(
+                        capacity_view.probe_line(
+                            event.probe, event.observation, quantile=event.quantile
+                        )
+                    )
 
             yield observe
 
@@ -82,24 +90,28 @@ class TextPrinter(_Printer):
     def __init__(self, console: Console, notes: Console, *, blocks: bool, verbose: bool) -> None:
         super().__init__(notes, verbose=verbose)
         self._console = console
-        self._blocks = blocks
+        self._blocks = self._tells_probes = blocks
 
     def trial(self, trial: Trial) -> None:
         """Print the block of a trial."""
         if trial.is_load_alone:
             tell = terminal.print_load if self._blocks else terminal.print_verdict
             tell(self._console, load_view.page(trial))
-        elif self._blocks:
+        elif self._blocks and trial.step is None:
             terminal.print_block(self._console, view.block(trial))
 
     def finish(self, run: StoredRun) -> None:
         """Print a table for each workload with several trials, and where the results are."""
+        found = capacity_view.result(run)
+        if found is not None:
+            page = capacity_view.page(run, found)
+            terminal.print_capacity(self._console, page, whole=self._blocks)
         for table in tables.tables(run):
             if len(table.rows) > 1 or not self._blocks:
                 terminal.print_table(self._console, table)
         for broken in run.broken:
             self.note(f"! {broken}")
-        if run.end.interrupted:
+        if run.end.interrupted and found is None:
             self.note(_interrupted(run))
         self.note(f"\nResults: {_short(run.folder)}")
 

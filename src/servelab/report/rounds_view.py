@@ -24,7 +24,6 @@ from servelab.model.verdict import (
 from servelab.report import quantities
 from servelab.report.view import Column, Row, Table, why_in_short
 from servelab.stats.comparison import judge
-from servelab.stats.intervals import over_rounds
 from servelab.store.folder import StoredRun
 
 _MOST_SENTENCES = 5
@@ -65,7 +64,7 @@ def are_rounds(run: StoredRun) -> bool:
     """Tell whether a run measured its deployments more than once."""
     if run.plan is not None:
         return not run.plan.is_single
-    return any(trial.round > 1 for trial in run.trials)
+    return any(trial.round > 1 and trial.step is None for trial in run.trials)
 
 
 def is_decided(run: StoredRun) -> bool:
@@ -100,7 +99,7 @@ def table(trials: Sequence[Trial], *, plan: Plan | None, workload: str) -> Table
         rounds.contestants,
         key=lambda each: (each.name not in ranked, -_mean(rounds, each, figure=figure)),
     )
-    if found is not None and _doubt(found) is not None:
+    if found is not None and found.doubt is not None:
         shown = list(rounds.contestants)
     return Table(
         workload=workload,
@@ -114,7 +113,7 @@ def table(trials: Sequence[Trial], *, plan: Plan | None, workload: str) -> Table
 
 def _mean(rounds: Rounds, contestant: Contestant, *, figure: Figure) -> float:
     """Return the mean of a figure, negative where less is better: more is always better."""
-    interval = over_rounds(rounds.values_of(contestant, figure=figure))
+    interval = rounds.interval_of(contestant, figure=figure)
     if interval is None:
         return -inf
     return interval.estimate if figure.direction is Direction.HIGHER else -interval.estimate
@@ -133,9 +132,8 @@ def _sentences(
     if found is None:
         yield _highest(rounds, workload=workload)
         return
-    doubt = _doubt(found)
-    if doubt is not None:
-        yield _doubt_in_words(doubt, found, rounds=rounds)
+    if found.doubt is not None:
+        yield _doubt_in_words(found.doubt, found, rounds=rounds)
         return
     if not found.comparisons:
         yield f"Nothing is left to compare on {workload}; the rows say why."
@@ -147,7 +145,7 @@ def _sentences(
 
 def _highest(rounds: Rounds, *, workload: str) -> str:
     best = max(rounds.candidates, key=lambda each: _mean(rounds, each, figure=Figure.THROUGHPUT))
-    interval = over_rounds(rounds.values_of(best, figure=Figure.THROUGHPUT))
+    interval = rounds.interval_of(best, figure=Figure.THROUGHPUT)
     limits = [] if interval is None else list(_limits(interval, text=quantities.rate))
     rate = quantities.rate(interval.estimate if interval else None)
     count = quantities.counted(len(rounds.numbers), "round", "rounds")
@@ -212,16 +210,6 @@ def _need(verdict: Undecided) -> str:
     )
 
 
-def _doubt(found: Verdicts) -> CannotTell | None:
-    """Return why nothing at all can be told; None where something can."""
-    doubts = [
-        each.verdict
-        for each in found.comparisons
-        if isinstance(each.verdict, CannotTell) and each.verdict.reason is not Doubt.NO_PAIRS
-    ]
-    return doubts[0] if doubts else None
-
-
 def _doubt_in_words(doubt: CannotTell, found: Verdicts, *, rounds: Rounds) -> str:
     limit = (
         "cannot tell these deployments apart today"
@@ -248,10 +236,8 @@ def _doubt_in_words(doubt: CannotTell, found: Verdicts, *, rounds: Rounds) -> st
 def _row(
     contestant: Contestant, *, rounds: Rounds, found: Verdicts | None, ranked: set[str]
 ) -> Row:
-    first = contestant.trials[0]
-    intervals = [
-        over_rounds(rounds.values_of(contestant, figure=shown.figure)) for shown in _FIGURES
-    ]
+    first = contestant.typical
+    intervals = [rounds.interval_of(contestant, figure=shown.figure) for shown in _FIGURES]
     cells = [
         _cell(interval, text=shown.text)
         for shown, interval in zip(_FIGURES, intervals, strict=True)
@@ -265,7 +251,7 @@ def _row(
             *cells,
             f"{count} of {len(rounds.numbers)}",
             _beside(contestant, found=found, twin=rounds.twin),
-            why_in_short(_typical(contestant)),
+            why_in_short(contestant.typical),
         ),
     )
 
@@ -283,7 +269,7 @@ def _limits(interval: RoundsInterval, *, text: Callable[[float], str]) -> Iterab
 
 
 def _beside(contestant: Contestant, *, found: Verdicts | None, twin: str | None) -> str:
-    if found is None or _doubt(found) is not None:
+    if found is None or found.doubt is not None:
         return quantities.MISSING
     if contestant.name == twin:
         ratio = found.control.ratio if found.control else None
@@ -307,18 +293,12 @@ def _verdict_in_short(comparison: Comparison) -> str:
             return "undecided"
 
 
-def _typical(contestant: Contestant) -> Trial:
-    """Return the trial whose rate is the middle one: its reasons stand for all."""
-    by_rate = sorted(contestant.trials, key=lambda trial: trial.throughput_per_s or 0.0)
-    return by_rate[len(by_rate) // 2]
-
-
 def _notes(rounds: Rounds, found: Verdicts | None) -> Iterable[str]:
     yield (
         "Each figure is the geometric mean over rounds with its 95 % interval; a round is one "
         "trial of each deployment, freshly started, in an order of its own."
     )
-    if found is not None and found.resolution is not None and _doubt(found) is None:
+    if found is not None and found.resolution is not None and found.doubt is None:
         yield (
             f"With this spread and {len(rounds.numbers)} rounds, differences below "
             f"{quantities.difference(found.resolution)} cannot be told."

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from servelab.measure import figures, gates
+from servelab.model.load import ClosedLoop
 from servelab.model.trial import GENERATOR_HEAVY, GeneratorUsage, Trial, Warning  # noqa: A004
 from servelab.store import folder as stored
 from servelab.store.folder import StoredRun
@@ -37,9 +38,11 @@ def judged(trials: Sequence[Trial], *, cores: float) -> tuple[Trial, ...]:
 
 
 def _work(trial: Trial) -> tuple[object, ...]:
+    # What an open loop asks changes nothing in what the hardware could give.
+    callers = trial.load if isinstance(trial.load, ClosedLoop) else None
     return (
-        *(trial.workload, tuple(trial.parameters.items())),
-        *(trial.interpreter, trial.load, trial.round),
+        *(trial.workload, tuple(trial.parameters.items()), trial.interpreter, callers),
+        trial.round if trial.step is None else None,
     )
 
 

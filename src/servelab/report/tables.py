@@ -8,15 +8,17 @@ from servelab.store.folder import StoredRun
 
 
 def deployed(run: StoredRun, *, workload: str) -> tuple[Trial, ...]:
-    """Return a run's trials of a workload; load alone is none."""
-    return tuple(
-        trial for trial in run.trials if not trial.is_load_alone and trial.workload == workload
-    )
+    """Return a run's trials of a workload; load alone is none, nor is a search's probe."""
+    return tuple(trial for trial in _deployed(run) if trial.workload == workload)
 
 
 def workloads(run: StoredRun) -> tuple[str, ...]:
     """Return the workloads of a run, in the order in which they were measured."""
-    return tuple(dict.fromkeys(trial.workload for trial in run.trials if not trial.is_load_alone))
+    return tuple(dict.fromkeys(trial.workload for trial in _deployed(run)))
+
+
+def _deployed(run: StoredRun) -> Iterable[Trial]:
+    return (trial for trial in run.trials if not trial.is_load_alone and trial.step is None)
 
 
 def tables(run: StoredRun) -> Iterable[view.Table]:

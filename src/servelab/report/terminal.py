@@ -11,7 +11,8 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from servelab.model.trial import TrialStatus
-from servelab.report import bars
+from servelab.report import bars, capacity_view
+from servelab.report.capacity_view import CapacityPage
 from servelab.report.load_view import LoadPage
 from servelab.report.view import Block, Line, Row, Table
 
@@ -98,6 +99,31 @@ def print_load(console: Console, page: LoadPage) -> None:
         _print(console, f"  e.g. {sample}", style="dim")
     for warning in page.warnings:
         _print(console, f"! {warning}", style="yellow")
+
+
+def print_capacity(console: Console, page: CapacityPage, *, whole: bool) -> None:
+    """Print the answer of a search; where all is asked for, its trials and the curve, too."""
+    console.print()
+    _print(console, page.verdict, style="bold" if page.is_confirmed else "red")
+    if whole and page.rows:
+        console.print(_probes(page))
+    if whole and page.curve:
+        _print(console, f"{page.quantile} over the rate; | is the target of {page.objective}")
+        blocks = bars.EIGHTHS if console.encoding.startswith("utf") else bars.WHOLE
+        for row in capacity_view.curve_rows(page, blocks=blocks):
+            _print(console, f"  {row}")
+    for note in page.notes:
+        _print(console, note)
+
+
+def _probes(page: CapacityPage) -> RichTable:
+    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in page.columns:
+        is_text = heading in {"step", "verdict"}
+        grid.add_column(heading, justify="left" if is_text else "right", overflow="fold")
+    for row in page.rows:
+        grid.add_row(*(Text(plain(cell)) for cell in row))
+    return grid
 
 
 def print_verdict(console: Console, page: LoadPage) -> None:

@@ -88,6 +88,7 @@ def judge(
             )
         ),
         control=judged_control,
+        doubt=doubt,
         delta=judging.delta,
         confidence=judging.confidence,
         rounds=rounds,

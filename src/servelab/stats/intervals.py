@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import exp, fsum, inf, log, sqrt
 
+from msgspec import structs
+
 from servelab.model.verdict import RoundsInterval
 from servelab.stats.pairs import t_quantile
 
@@ -19,11 +21,9 @@ def over_rounds(
     """Return geometric mean and t interval on a logarithmic scale; None of no values.
 
     One value for each round that counts; None where it lacks the figure. The value of a round is
-    one sample whatever it is made of: of a quantile, the round's own nearest rank, because requests
-    in one round depend on one another through the queue, and an interval from their order
-    statistics is far too narrow. Where more than a fifth of the rounds lack the figure there are no
-    limits: a quantile is missing where too few requests were answered, in the slow rounds, and the
-    others would speak too well of it. ValueError where a value is not positive.
+    one sample whatever it is made of. Where more than a fifth of the rounds lack the figure there
+    are no limits: a quantile is missing where too few requests were answered, in the slow rounds,
+    and the others would speak too well of it. ValueError where a value is not positive.
     """
     present = [value for value in values if value is not None]
     if any(not 0 < value < inf for value in present):
@@ -45,3 +45,22 @@ def over_rounds(
         rounds=len(logs),
         missing=len(values) - len(logs),
     )
+
+
+def quantile_over_rounds(
+    nearest: Sequence[float | None],
+    *,
+    corrected: Sequence[float | None],
+    confidence: float = 0.95,
+) -> RoundsInterval | None:
+    """Return a response-time quantile over rounds, each round one sample; None of no values.
+
+    Requests in one round depend on one another through the queue: an interval from their order
+    statistics is far too narrow. `corrected` has each round's `corrected_quantile`, `nearest` its
+    nearest rank, which stands in, without limits, where rounds are too short for the former.
+    """
+    found = over_rounds(corrected, confidence=confidence)
+    if found is not None and found.low is not None:
+        return found
+    plain = over_rounds(nearest, confidence=confidence)
+    return plain and structs.replace(plain, low=None, high=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,6 +26,28 @@ def quantile(sorted_samples: NDArray[np.float64], *, probability: float) -> floa
     if count * (1000 - round(probability * 1000)) < LEAST_SAMPLES_BEYOND * 1000:
         return None
     return float(sorted_samples[rank - 1])
+
+
+def corrected_quantile(
+    samples_in_order: NDArray[np.float64], *, probability: float
+) -> float | None:
+    """Return a quantile without the bias that few, dependent samples give it.
+
+    `samples_in_order`: positive, by planned start. In a queue slow requests come in clusters, of
+    which a short trial sees few, so that its high quantiles are too low on average: p99 of 2,000
+    requests at a load of .7 by 6 %. The bias of half as many is twice that, and so is told by the
+    difference: ln q = 2 ln q(all) - (ln q(first half) + ln q(second half)) / 2 (M. H. Quenouille,
+    Journal of the Royal Statistical Society B 11(1), 1949). For intervals over rounds; a single
+    trial's quantile is one that happened. None where fewer than ten samples of a half lie beyond.
+    """
+    import numpy as np
+
+    middle = len(samples_in_order) // 2
+    parts = (samples_in_order, samples_in_order[:middle], samples_in_order[middle:])
+    whole, first, second = (quantile(np.sort(part), probability=probability) for part in parts)
+    if whole is None or first is None or second is None or min(whole, first, second) <= 0:
+        return None
+    return whole**2 / sqrt(first * second)
 
 
 def nearest_rank(count: int, *, probability: float) -> int:

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from servelab.errors import StoreError
+from servelab.model.capacity import CapacityOrder
 from servelab.model.host import HostFacts
 from servelab.model.plan import PLAN_FORMAT, Plan
 from servelab.model.trial import FORMAT_VERSION, Trial
@@ -17,6 +18,7 @@ TRIALS_FILE = "trials.jsonl"
 RUN_FILE = "run.json"
 PLAN_FILE = "plan.json"
 END_FILE = "end.json"
+CAPACITY_FILE = "capacity.json"
 RESULTS_ROOT = Path("servelab-results")
 
 
@@ -51,7 +53,9 @@ class StoredRun(Struct, frozen=True, kw_only=True):
     broken: tuple[lines.BrokenLine, ...]
     end: RunEnd
     plan: Plan | None = None
-    """None where none was stored: servelab loaded a server that it did not start."""
+    """None where none was stored, as by load alone and by a search for capacity."""
+    capacity: CapacityOrder | None = None
+    """What was searched for, where the trials are those of a search for capacity."""
 
 
 class RunFolder:
@@ -80,6 +84,10 @@ class RunFolder:
     def keep_plan(self, plan: Plan) -> None:
         """Store what is to be measured; raise StoreError."""
         _write(self.path / PLAN_FILE, plan)
+
+    def keep_order(self, order: CapacityOrder) -> None:
+        """Store what a search for capacity is to find; raise StoreError."""
+        _write(self.path / CAPACITY_FILE, order)
 
     def close(self, end: RunEnd) -> None:
         """Store how the run ended; raise StoreError."""
@@ -165,6 +173,7 @@ def read(folder: Path) -> StoredRun:
         facts=facts,
         trials=trials,
         end=_read_end(folder / END_FILE, measured=len(trials)),
+        capacity=_read_order(folder / CAPACITY_FILE),
         broken=tuple(item for item in found if isinstance(item, lines.BrokenLine)),
         plan=_read_plan(folder),
     )
@@ -212,3 +221,15 @@ def _read_end(path: Path, *, measured: int) -> RunEnd:
         return msgspec.json.decode(path.read_bytes(), type=RunEnd)
     except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return RunEnd(planned=measured, interrupted=True)
+
+
+def _read_order(path: Path) -> CapacityOrder | None:
+    """Read what a search was to find; None of a run that is no search; raise StoreError."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=CapacityOrder)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror})") from None
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise StoreError(f"{path} cannot be understood: {error}") from None

@@ -1,0 +1,1 @@
+"""The statistics of servelab, put to the test on hosts whose truth is known."""
