@@ -61,9 +61,8 @@ def soak(*, minutes: float, seed: int) -> list[str]:
             load.join()
         for load in loads:
             process = servers[load.protocol]
-            told = json.loads(_told(process))
-            complaints += complaints_about(load, told=told, seed=seed)
-            print(f"{load.protocol.value}: {load.join().outcomes}")
+            received = json.loads(_told(process))
+            complaints += complaints_about(load, received=received, seed=seed)
     print(f"servers started and stopped: {dict(sorted(starts.items()))}")
     return [*complaints, *looks.complaints()]
 

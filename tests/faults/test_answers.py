@@ -14,7 +14,7 @@ from servelab.model.load import ClosedLoop, Connections, LoadResult
 from servelab.model.outcome import Outcome
 from tests.faults import behaviours
 from tests.faults.behaviours import chunked, in_turn, status
-from tests.load.fault_server import Behaviour, FaultServer, right, serving
+from tests.load.fault_server import Behaviour, Connection, FaultServer, right, serving
 from tests.load.loads import plan_for, run
 
 pytestmark = pytest.mark.live
@@ -190,7 +190,7 @@ def test_fault_18_an_endless_answer_does_not_fill_the_memory(
     highest = {}
     for name, does in (("right", right), ("endless", behaviour)):
         with serving(does) as server, (tmp_path / name).open("wb") as out:
-            words = ["load", f"http://{server.address}/", "-n", "8", "-c", "1", "--json"]
+            words = ["load", f"http://{server.address}/", "-n", "4", "-c", "1", "--json"]
             process = subprocess.Popen(
                 [sys.executable, "-m", "servelab", *words],
                 stdout=out,
@@ -202,8 +202,8 @@ def test_fault_18_an_endless_answer_does_not_fill_the_memory(
             process.returncode = os.waitstatus_to_exitcode(ended)
             highest[name] = usage.ru_maxrss * 1024
     (trial,) = json.loads((tmp_path / "endless").read_bytes())["trials"]
-    assert trial["ledger"] == {"scheduled": 8, "sent": 8, "ok": 0, "too big": 8}
-    # A body may have 64 MiB; eight of them come, one after another.
+    assert trial["ledger"] == {"scheduled": 4, "sent": 4, "ok": 0, "too big": 4}
+    # A body may have 64 MiB; four of them come, one after another.
     assert highest["endless"] - highest["right"] < 3 * (64 << 20)
 
 
@@ -240,7 +240,7 @@ def test_fault_20_connection_close_on_every_answer_works_and_its_connects_are_co
 
 
 def test_fault_19_a_half_closed_idle_connection_is_not_used_again(tmp_path: Path) -> None:
-    def half_close_after(connection: behaviours.Connection, nonce: bytes) -> bool:
+    def half_close_after(connection: Connection, nonce: bytes) -> bool:
         right(connection, nonce)
         connection.raw.shutdown(socket.SHUT_WR)
         return True

@@ -196,7 +196,7 @@ def test_fault_36_a_generator_too_slow_for_the_schedule_is_invalid_and_the_serve
     with serving(right) as server:
         status, trial = load_alone(
             tmp_path, f"http://{server.address}/",
-            "--rate", "400000", "--duration", "0.2", "-c", "2", "--timeout", "1",
+            "--rate", "1000000", "--duration", "0.4", "-c", "2", "--timeout", "1",
         )  # fmt: skip
     assert status == 3
     assert trial["status"] == "invalid"

@@ -135,6 +135,7 @@ def test_fault_04_an_owner_that_cannot_be_seen_is_named_by_its_user(port: int) -
         "import os, sys\n"
         "from servelab.linux import ports\n"
         "from servelab.model.address import Address\n"
+        "ports.next_free_port(1)\n"  # nobody may not read what Python loads later
         "os.setgroups([])\n"
         f"os.setuid({nobody})\n"
         "try:\n"

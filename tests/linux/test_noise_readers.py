@@ -146,7 +146,8 @@ def test_runs_are_found_by_their_names(tmp_path: Path) -> None:
         "0000000000000000: 00000002 00000000 00000000 0002 01 13 /run/servelab-trial-9\n"
         "0000000000000000: 00000002 00000000 00000000 0002 01 14\n",
     )
-    assert presence.names(sockets_file=table) == {"servelab-trial-7-aa", "servelab-trial-8-bb"}
+    both = frozenset({"servelab-trial-7-aa", "servelab-trial-8-bb"})
+    assert presence.names(sockets_file=table) == both
     assert presence.names(sockets_file=tmp_path / "none") is None
     with presence.announced() as own:
         assert own.others(sockets_file=tmp_path / "none") is None

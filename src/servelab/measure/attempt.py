@@ -96,6 +96,8 @@ class Attempting:
 
     def make(self) -> Attempt:
         """Return what was observed; a fault of server, generator or host is in its status."""
+        # What is measured again after its line was damaged must not add to what was counted then.
+        self._counters.unlink(missing_ok=True)
         try:
             with self._watch, ExitStack() as stack:
                 self._serve_and_load(stack)

@@ -125,6 +125,7 @@ def lose_a_worker(call):
 def stop(call):
     if call > GOOD_CALLS:
         os.kill(os.getpid(), signal.SIGSTOP)
+        time.sleep(600)  # it may take a moment to come over this thread
 
 
 def leak(_call):
