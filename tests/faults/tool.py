@@ -8,6 +8,6 @@ from tests.faults import world
 if __name__ == "__main__":
     real = machinery.real
     machinery.real = lambda: world.quick(real=real)
-    Ceilings._measured = world.known_ceiling  # type: ignore[method-assign, assignment]
+    Ceilings._measured = world.known_ceiling  # type: ignore[method-assign]
     with world.in_the_catalogue():
         main()

@@ -145,7 +145,7 @@ def test_the_end_before_a_byte_is_closed_early() -> None:
 
 @pytest.mark.parametrize("answer", WHOLE.values(), ids=WHOLE.keys())
 def test_an_answer_is_freed_by_counting_alone(answer: bytes) -> None:
-    """The engine runs without the garbage collector: a cycle in each answer would fill the memory."""
+    """The engine runs without the garbage collector: cycles would fill the memory."""
     gc.disable()
     try:
         reader = AnswerReader(HeadMemo())
