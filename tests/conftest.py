@@ -10,6 +10,15 @@ from servelab.cli import main
 from servelab.measure import machinery
 from tests.fake_world import World
 
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_notes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the notes of what runs apart from those of the user's own runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SERVELAB_STATE", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 Run = Callable[..., tuple[int, str, str]]
 
 

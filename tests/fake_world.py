@@ -17,6 +17,7 @@ from servelab.errors import CannotRunHere, EnvironmentNotBuilt, PortBusy, Server
 from servelab.launch.server import Exit
 from servelab.linux.cgroups import GroupFigures
 from servelab.load.generator import ProbeAnswer, Records
+from servelab.measure import stopping
 from servelab.measure.machinery import Machinery
 from servelab.model.address import Address
 from servelab.model.environment import Environment, EnvironmentSpec, Interpreter, Package
@@ -205,6 +206,9 @@ class World:
     ) -> LoadResult:
         """Answer request after request, each after the script's time; the last ones fail."""
         assert should_stop() is None or self.current.dies_under_load
+        if plan.duration_s == stopping.LONGEST_S:
+            while should_stop() is None:
+                """Go on: under this load the server is to be stopped."""
         self.loads += 1
         self.load_cpus.append(cpus)
         if self.loads == self.interrupt_after:
@@ -268,6 +272,7 @@ class FakeServer:
     log: Path
     exit: Exit | None = None
     supervisor_pid: int = 1
+    terminated_s: float | None = None
     stopped: int = 0
     looks: int = 0
 
@@ -305,6 +310,14 @@ class FakeServer:
     def log_tail(self, _lines: int = 12) -> tuple[str, ...]:
         """Have written two lines."""
         return ("line one", "line two")
+
+    def terminate(self) -> None:
+        """Be gone at once, and have been asked in the middle of the requests."""
+        self.terminated_s = START_S + 10.5 * self.script.service_s
+
+    def is_gone(self) -> bool:
+        """Tell whether it was asked to end."""
+        return self.terminated_s is not None
 
     def stop(self) -> StopReport:
         """End."""

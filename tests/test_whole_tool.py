@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from servelab.errors import StoreError
+from servelab.measure import stopping
 from servelab.model.environment import Interpreter
 from servelab.model.noise import Noise
 from servelab.model.outcome import Outcome
@@ -378,3 +379,40 @@ def test_a_server_that_never_came_to_a_load_has_no_noise(run: Run) -> None:
     world = World({"flask": Script(dies_at_start=True)})
     _, printed, _ = run(world, "run", "sync-devserver", "cpu", "--json")
     assert trials_of(printed)[0]["noise"] is None
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stopping, "LOAD_BEFORE_S", 0.0)
+    monkeypatch.setattr(stopping, "AFTERMATH_S", 0.0)
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_a_stop_under_load_is_told_and_changes_no_other_figure(run: Run) -> None:
+    words = ("run", "sync-devserver", "cpu", "-c", "8", "-n", "40", "--json")
+    _, plain, _ = run(World({"flask": Script()}), *words)
+    _, printed, _ = run(World({"flask": Script()}), *words, "--stop-under-load", "--out", "two")
+    (expected,), (trial,) = trials_of(plain), trials_of(printed)
+    stop = trial.pop("graceful_stop")
+    assert expected.pop("graceful_stop") is None
+    for each in ("started_at", "start_s"):
+        expected[each] = trial[each]
+    assert trial == expected
+    # Eight callers, asked to end 1.05 s after the start: after ten of 610 answers.
+    assert (stop["in_flight"], stop["in_work"], stop["answered"]) == (8, 0, 8)
+    assert stop["lost"] == {}
+    assert stop["later"] == {"ok": 592}
+    assert stop["seconds"] == 0.5
+    assert stop["records"] == "records/sync-devserver-threadingwithout-cpu-1.stop.parquet"
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_how_deployments_took_sigterm_has_a_line_and_a_table(run: Run) -> None:
+    world = World({"flask": Script(), "uvicorn": Script(workers=4)})
+    words = ("sync-devserver", "async-fastapi:processes=4", "cpu", "-c", "4", "--stop-under-load")
+    _, printed, _ = run(world, "run", *words)
+    line = "4 of 4 requests in flight (0 being worked on) answered; gone 0.5 s after SIGTERM"
+    assert printed.count(f"Stop under load:      {line}\n") == 2
+    assert "SIGTERM under load on cpu: what became of the requests in flight." in printed
+    _, page, _ = run(world, "report")
+    assert "| async-fastapi 4 processes | 4 | 0 | 4 | none | " in page

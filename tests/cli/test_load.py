@@ -20,6 +20,7 @@ from tests.load.test_grpc import grpc_serving
 import servelab.load
 from servelab.cli import main
 from servelab.linux import ports
+from servelab.load.request_source import turns
 from servelab.model.address import Address
 
 pytestmark = pytest.mark.live
@@ -141,6 +142,57 @@ def test_a_grpc_method_is_called_with_messages_as_json(load: Load, tmp_path: Pat
     assert status == 0
     assert trial["ledger"]["ok"] == 50
     assert sorted(received) == [f"{number:016d} own " for number in range(50)]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("-c", "8", "--channels", "2"),
+        ("-c", "3", "--connections", "fresh"),
+        ("-c", "8", "--channels", "4", "--generators", "2", "--choose", "random", "--seed", "1"),
+        ("--rate", "300", "--seed", "2"),
+    ],
+)
+def test_a_file_of_calls_mixes_methods_messages_and_checks(
+    options: tuple[str, ...], load: Load, tmp_path: Path
+) -> None:
+    pytest.importorskip("grpc_tools", reason="needs the extra servelab[grpc]")
+    proto = tmp_path / "calls.proto"
+    proto.write_text(
+        'syntax = "proto3"; package servelab;'
+        "message Call { string nonce = 1; map<string, string> parameters = 2; }"
+        "message Answer { string nonce = 1; uint32 pid = 2; string result = 3; }"
+        "service Workloads { rpc metadata(Call) returns (Answer); rpc abort(Call) returns (Answer);"
+        " rpc slow(Call) returns (Answer); }"
+    )
+    file = tmp_path / "calls.jsonl"
+    file.write_text(
+        '{"metadata": {"x-own": "a"}, "checks": {"body": {"pid": 7, "result": "5"}}}\n'
+        '{"metadata": {"x-own": "b"}, "body": {"nonce": "n", "parameters": {"num": "1234567"}},'
+        ' "checks": {"body": {"nonce": "n", "pid": 7, "result": "1234567"}}}\n'
+        '{"metadata": {"x-own": "c"}, "checks": {"body": {"pid": 8}}}\n'
+        '{"method": "slow", "checks": {"contains": ["\\u0010"]}}\n'
+        '{"method": "servelab.Workloads/abort"}\n'
+    )
+    with grpc_serving() as server:
+        status, trial = load(
+            f"grpc://{server.address}/servelab.Workloads/metadata",
+            *("--proto", str(proto), "--body", '{"parameters": {"num": "5"}}', "-n", "300"),
+            *("--requests-file", str(file), *options),
+        )
+        received = server.stop()
+
+    order = turns(5, choice="random" if "random" in options else "round-robin", seed=1)
+    turn_of_each = [order[number % len(order)] for number in range(300)]
+    told = [f"{number:016d} a " for number in range(300) if turn_of_each[number] == 0]
+    told += [f"{number:016d} b n" for number in range(300) if turn_of_each[number] == 1]
+    told += [f"{number:016d} c " for number in range(300) if turn_of_each[number] == 2]
+    assert sorted(each for each in received if " " in each) == sorted(told)
+    assert trial["ledger"]["wrong answer"] == turn_of_each.count(2)
+    assert trial["ledger"]["gRPC status"] == turn_of_each.count(4)
+    assert trial["ledger"]["ok"] == sum(turn < 2 or turn == 3 for turn in turn_of_each)
+    assert status in {1, 3}
+    assert min(turn_of_each.count(turn) for turn in range(5)) > 40
 
 
 def test_https_is_verified_against_the_name_and_the_authorities_given(

@@ -142,7 +142,6 @@ def test_a_file_of_requests_makes_a_mix_and_lacks_what_the_options_say(tmp_path:
         ('{"headers": {"Content-Length": "1"}}', "servelab's own"),
         ('{"method": "GET /"}', "--method"),
         ('{"checks": {"colour": 1}}', "colour"),
-        ('{"method": "HEAD"}\n{"method": "GET"}', "mixes HEAD"),
     ],
 )
 def test_a_line_that_is_no_request_is_named(content: str, words: str, tmp_path: Path) -> None:
@@ -180,6 +179,124 @@ def test_a_grpc_call_without_types_sends_an_empty_message() -> None:
         headers=(("X-A", "b"),),
         nonce_in=NoncePlace.HEADER,
     )
+
+
+PROTO = """
+syntax = "proto3";
+package a;
+message Id { int64 id = 1; }
+message Item { int64 id = 1; string name = 2; }
+service B { rpc C(Id) returns (Item); rpc D(Item) returns (Id); rpc E(stream Id) returns (Id); }
+service F { rpc C(Item) returns (Item); }
+"""
+
+
+@pytest.fixture
+def proto(tmp_path: Path) -> Path:
+    pytest.importorskip("grpc_tools", reason="needs the extra servelab[grpc]")
+    file = tmp_path / "b.proto"
+    file.write_text(PROTO)
+    return file
+
+
+def test_a_file_of_calls_makes_a_mix_of_methods_messages_and_metadata(
+    proto: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "calls.jsonl"
+    file.write_text(
+        "{}\n"
+        '{"method": "D", "body": {"id": "9007199254740993", "name": "cup"},'
+        ' "metadata": {"x-shop": "2"}, "checks": {"body": {"id": 3}, "contains": ["p"]}}\n'
+        '{"method": "a.F/C", "checks": {"body": {}}}\n'
+        '{"method": "/a.B/D", "metadata": {"X-Own": "own"}}\n'
+    )
+    order = parse(
+        "grpc://127.0.0.1:50051/a.B/C",
+        proto=proto,
+        body='{"id": 7}',
+        headers=("X-Shop: 1",),
+        expect_contains=("u",),
+        requests_file=file,
+        seed=3,
+    )
+    usual, seven = ("X-Shop", "1"), b"\x08\x07"
+
+    def call(path: str, body: bytes, *metadata: tuple[str, str]) -> Request:
+        return Request(
+            method="POST", path=path, headers=metadata, body=body, nonce_in=NoncePlace.HEADER
+        )
+
+    assert order.requests == "4 requests of calls.jsonl, round-robin"
+    assert order.plan.request == RequestMix(
+        requests=(
+            call("/a.B/C", seven, usual),
+            call(
+                "/a.B/D",
+                b"\x08\x81\x80\x80\x80\x80\x80\x80\x10\x12\x03cup",
+                ("x-shop", "2"),
+            ),
+            call("/a.F/C", seven, usual),
+            call("/a.B/D", seven, usual, ("X-Own", "own")),
+        ),
+        seed=3,
+    )
+    declared = json.loads(order.plan.check_parameters)["expectations"]
+    assert [each["body"] for each in declared] == [None, "CAM=", "", None]
+    assert [each["contains"] for each in declared] == [["dQ=="], ["dQ==", "cA=="]] + [["dQ=="]] * 2
+
+
+def test_calls_without_types_differ_in_method_and_metadata(tmp_path: Path) -> None:
+    file = tmp_path / "calls.jsonl"
+    file.write_text('{"method": "D"}\n{"metadata": {"x": "y"}}\n')
+    mix = parse("grpc://127.0.0.1:50051/a.B/C", requests_file=file).plan.request
+    assert isinstance(mix, RequestMix)
+    assert [(each.path, each.headers, each.body) for each in mix.requests] == [
+        ("/a.B/D", (), b""),
+        ("/a.B/C", (("x", "y"),), b""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "holds no request"),
+        ("{}\n{", "line 2"),
+        ('{"path": "/a.B/C"}', "path"),
+        ('{"headers": {}}', "headers"),
+        ('{"method": "a/B/C"}', r"line 1: method 'a/B/C': .*package\.Service/Method"),
+        ('{"method": "G"}', r"line 1: .*no method a\.B/G; "),
+        ('{"method": "E"}', "streams"),
+        ('{"body": {"name": "cup"}}', r"line 1: no a\.Id as JSON: .*name"),
+        ('{"body": "text"}', "as JSON is an object"),
+        ('{"body": null}', "as JSON is an object"),
+        ('{"metadata": {"a b": "c"}}', "no name of a header"),
+        ('{"metadata": {"x-servelab-nonce": "1"}}', "servelab's own"),
+        ('{"checks": {"body": {"lost": 1}}}', r"no a\.Item as JSON"),
+        ('{"checks": {"status": 5}}', "status"),
+    ],
+)
+def test_a_line_that_is_no_call_is_named(
+    content: str, words: str, proto: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "calls.jsonl"
+    file.write_text(content)
+    with pytest.raises(UsageError, match=words):
+        parse("grpc://127.0.0.1:50051/a.B/C", proto=proto, requests_file=file)
+
+
+def test_a_file_of_calls_with_messages_needs_their_types(tmp_path: Path) -> None:
+    file = tmp_path / "calls.jsonl"
+    file.write_text('{"body": {}}')
+    with pytest.raises(UsageError, match=r"line 1: .*--proto"):
+        parse("grpc://127.0.0.1:50051/a.B/C", requests_file=file)
+
+
+def test_head_is_mixed_with_other_methods(tmp_path: Path) -> None:
+    file = tmp_path / "requests.jsonl"
+    file.write_text('{"method": "HEAD"}\n{"method": "GET"}')
+    mix = parse(requests_file=file).plan.request
+    assert isinstance(mix, RequestMix)
+    assert [each.method for each in mix.requests] == ["HEAD", "GET"]
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,36 @@ def test_fault_25_a_server_that_ignores_sigterm_is_killed_after_the_grace_period
     assert report.seconds >= 0.3
 
 
+def test_a_server_that_was_asked_to_end_is_not_asked_again(
+    launch: Launch, address: Address
+) -> None:
+    with launch("counts_sigterm") as server:
+        server.wait_ready(lambda: ask(address), timeout_s=DEADLINE_S)
+        assert server.terminated_s is None
+        before_s = time.monotonic()
+        server.terminate()
+        report = server.stop()
+    assert server.is_gone()
+    assert server.terminated_s is not None
+    assert before_s <= server.terminated_s <= time.monotonic()
+    assert (report.exit_code, report.exited_before_stop, report.was_killed) == (0, False, False)
+    assert report.seconds >= 0.3
+    assert server.log_tail() == ("SIGTERM",)
+
+
+def test_the_time_to_stop_ends_when_the_server_is_gone_not_when_somebody_looks(
+    launch: Launch, address: Address
+) -> None:
+    with launch("healthy") as server:
+        server.wait_ready(lambda: ask(address), timeout_s=DEADLINE_S)
+        server.terminate()
+        assert eventually(server.is_gone)
+        gone_s = time.monotonic()
+        assert server.terminated_s is not None
+        time.sleep(0.2)
+        assert server.stop().seconds <= gone_s - server.terminated_s
+
+
 def test_fault_26_a_flood_of_output_is_cut_and_blocks_nobody(
     launch: Launch, address: Address
 ) -> None:
@@ -197,11 +227,11 @@ def test_the_first_and_the_last_lines_of_a_long_log_are_kept(
 
 def test_fault_28_nothing_outlives_a_killed_servelab(tmp_path: Path, address: Address) -> None:
     driver = start_driver("workers", tmp_path=tmp_path, address=address)
-    supervisor_pid, *tree = read_pids(driver)
+    guard_pid, supervisor_pid, *tree = read_pids(driver)
     assert len(tree) == 3
     driver.kill()
     driver.wait()
-    assert eventually(lambda: not any(alive(pid) for pid in (supervisor_pid, *tree)))
+    assert eventually(lambda: not any(alive(pid) for pid in (guard_pid, supervisor_pid, *tree)))
     assert sockets.listeners(port=address.port) == ()
     assert driver.stdout is not None
     driver.stdout.close()
@@ -211,11 +241,11 @@ def test_fault_28_a_stopped_server_does_not_outlive_a_killed_servelab(
     tmp_path: Path, address: Address
 ) -> None:
     driver = start_driver("ignores_sigterm", tmp_path=tmp_path, address=address)
-    supervisor_pid, *tree = read_pids(driver)
+    guard_pid, supervisor_pid, *tree = read_pids(driver)
     os.kill(tree[0], signal.SIGSTOP)
     driver.kill()
     driver.wait()
-    assert eventually(lambda: not any(alive(pid) for pid in (supervisor_pid, *tree)))
+    assert eventually(lambda: not any(alive(pid) for pid in (guard_pid, supervisor_pid, *tree)))
     assert driver.stdout is not None
     driver.stdout.close()
 
@@ -224,12 +254,12 @@ def test_an_interrupt_leaves_nothing_and_does_not_wait_for_the_grace_period(
     tmp_path: Path, address: Address
 ) -> None:
     driver = start_driver("ignores_sigterm", tmp_path=tmp_path, address=address)
-    supervisor_pid, *tree = read_pids(driver)
+    guard_pid, supervisor_pid, *tree = read_pids(driver)
     began = time.monotonic()
     driver.send_signal(signal.SIGINT)
     driver.wait(DEADLINE_S)
     assert time.monotonic() - began < 10  # the grace period
-    assert not any(alive(pid) for pid in (supervisor_pid, *tree))
+    assert not any(alive(pid) for pid in (guard_pid, supervisor_pid, *tree))
     assert driver.stdout is not None
     driver.stdout.close()
 

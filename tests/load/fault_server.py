@@ -21,6 +21,8 @@ class Connection:
         self.number = number
         self.stopped = stopped
         self.requests = 0
+        self.method = ""
+        """Of the request that was read last."""
 
     def send(self, *pieces: bytes) -> None:
         for piece in pieces:
@@ -40,6 +42,7 @@ class Connection:
                 return None
             head += byte
         lines = head.decode().split("\r\n")
+        self.method = lines[0].partition(" ")[0]
         headers = dict(line.lower().split(": ", 1) for line in lines[1:] if line)
         left = int(headers.get("content-length", 0))
         while left:

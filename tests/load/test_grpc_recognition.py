@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from servelab.load import http2
 from servelab.load.answers import echoed_nonce
+from servelab.load.grpc_call import CallFormat, call_format
 from servelab.load.grpc_lane import GrpcGear, GrpcLane
 from servelab.load.grpc_shape import AnswerShape, AnswerShapes
 from servelab.load.lane import Connection, Lane, Reuse
@@ -131,22 +132,29 @@ class Rows:
         self.pack = ROW.pack
 
 
+def call_to(path: str, *, body: bytes = b"m") -> CallFormat:
+    return call_format(
+        headers=http2.encode_headers(grpc_headers(path=path, authority="x")),
+        nonce_field=http2.field_before(b"x-nonce", width=16),
+        message=grpc_fixed_message(body),
+    )
+
+
 def outcome_of(
     pieces: list[bytes], shapes: AnswerShapes
 ) -> tuple[list[tuple[int, ...]], list[bytes]]:
     """Return the rows of all calls, and what was sent, where these pieces come as answers."""
     wire, rows, callers = Wire(), Rows(), Callers()
     ledger = Ledger(rows, check=echoed_nonce({}), timeout_ns=10**9, clock=lambda: NOW_NS)
-    headers = http2.encode_headers(grpc_headers(path="/s/m", authority="x"))
+    call = call_to("/s/m")
     gear = GrpcGear(
         loop=wire,
         ledger=ledger,
         target=wire,
         reuse=Reuse.KEEP,
         nonce_of=nonce_of,
-        headers=headers,
-        nonce_field=http2.field_before(b"x-nonce", width=16),
-        message=grpc_fixed_message(b"m"),
+        call=call,
+        longest=call.length,
         memo=http2.GrpcHeadMemo(),
         shapes=shapes,
     )

@@ -42,7 +42,7 @@ def proto(tmp_path: Path) -> Path:
 
 
 def test_messages_are_encoded_from_json(proto: Path) -> None:
-    method = proto_file.find_method(proto, path="/servelab.Workloads/cpu")
+    method = proto_file.read(proto).method("/servelab.Workloads/cpu")
     encoded = method.encode_request('{"nonce": "n", "parameters": {"num": "10"}}')
     assert encoded == Call(nonce="n", parameters={"num": "10"}).SerializeToString()
     answer = method.encode_answer('{"pid": 7, "result": "r"}')
@@ -55,8 +55,8 @@ def test_imports_are_found_in_the_folders_named(proto: Path, tmp_path: Path) -> 
     elsewhere.mkdir()
     moved = proto.rename(elsewhere / proto.name)
     with pytest.raises(UsageError, match=r"parts/answer\.proto"):
-        proto_file.find_method(moved, path="/servelab.Workloads/cpu")
-    found = proto_file.find_method(moved, path="/servelab.Workloads/cpu", folders=(tmp_path,))
+        proto_file.read(moved)
+    found = proto_file.read(moved, folders=(tmp_path,)).method("/servelab.Workloads/cpu")
     assert found.path == "/servelab.Workloads/cpu"
 
 
@@ -71,17 +71,17 @@ def test_an_unknown_method_is_named_with_those_there_are(
     proto: Path, path: str, words: str
 ) -> None:
     with pytest.raises(UnknownName, match=words):
-        proto_file.find_method(proto, path=path)
+        proto_file.read(proto).method(path)
 
 
 def test_a_streaming_method_is_refused(proto: Path) -> None:
     with pytest.raises(UsageError, match="streams"):
-        proto_file.find_method(proto, path="/servelab.Workloads/many")
+        proto_file.read(proto).method("/servelab.Workloads/many")
 
 
 @pytest.mark.parametrize("body", ["{", '{"lost": 1}', '{"nonce": {}}', "[]"])
 def test_json_that_is_no_such_message_is_refused(proto: Path, body: str) -> None:
-    method = proto_file.find_method(proto, path="/servelab.Workloads/cpu")
+    method = proto_file.read(proto).method("/servelab.Workloads/cpu")
     with pytest.raises(UsageError, match=r"servelab\.Call"):
         method.encode_request(body)
 
@@ -90,6 +90,6 @@ def test_a_file_that_cannot_be_compiled_is_named_with_the_reason(tmp_path: Path)
     broken = tmp_path / "broken.proto"
     broken.write_text("syntax = 'proto3'; message {")
     with pytest.raises(UsageError, match=r"broken\.proto cannot be compiled: .*Expected"):
-        proto_file.find_method(broken, path="/a.B/C")
+        proto_file.read(broken)
     with pytest.raises(UsageError, match="cannot be compiled"):
-        proto_file.find_method(tmp_path / "lost.proto", path="/a.B/C")
+        proto_file.read(tmp_path / "lost.proto")

@@ -117,7 +117,8 @@ def load(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Requests, one JSON object a line: method, path, headers, body, checks.",
+            help="Requests, one JSON object a line: method, path, headers, body, checks; gRPC: "
+            "method, metadata, body, checks.",
             rich_help_panel=_SENDING,
         ),
     ] = None,

@@ -16,6 +16,7 @@ from servelab.cli import (
     capacity,
     compare,
     doctor,
+    leftovers,
     listing,
     load,
     report,
@@ -43,6 +44,7 @@ app.command(name="show")(show.show)
 app.command(name="report")(report.report)
 app.command(name="doctor")(doctor.doctor)
 app.command(name="cache")(cache.cache)
+app.command(name="leftovers")(leftovers.leftovers)
 
 
 def _print_version(asked: bool) -> None:

@@ -39,6 +39,7 @@ def parse(
     port: int | None,
     python: str | None,
     with_requirements: Sequence[str],
+    stops_under_load: bool = False,
 ) -> tuple[tuple[Deployment, ...], RunOptions]:
     """Return the deployments and the options of a run; raise UsageError or CannotRunHere."""
     _check_platform()
@@ -68,6 +69,7 @@ def parse(
         if python
         else interpreters.own_interpreter(),
         with_requirements=tuple(with_requirements),
+        stops_under_load=stops_under_load,
     )
     return deployments, options
 

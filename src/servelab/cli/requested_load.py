@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from servelab.cli import loads, typed_requests
+from servelab.cli import loads, typed_calls, typed_requests
 from servelab.cli.typed_requests import Asked
 from servelab.errors import UsageError
 from servelab.load import caps, proto_file, target
@@ -17,7 +17,6 @@ from servelab.model.load import (
     Connections,
     Expectation,
     LoadPlan,
-    NoncePlace,
     Protocol,
     Request,
     RequestMix,
@@ -69,7 +68,7 @@ def parse(typed: Typed, *, resolve: Resolve = target.resolve) -> LoadOrder:
     if typed.requests is not None and typed.duration_s is not None:
         raise UsageError("--requests and --duration exclude each other; give one of them")
     where = target.parse(typed.url, authorised_host=typed.authorised_host, resolve=resolve)
-    asked = _grpc_call(typed, where) if where.scheme.is_grpc else _http(typed, where)
+    asked = _grpc(typed, where) if where.scheme.is_grpc else _http(typed, where)
     plan = _plan(typed, where=where, asked=asked)
     departures: tuple[str, ...] = ()
     if not where.is_loopback:
@@ -194,10 +193,9 @@ def _http(typed: Typed, where: LoadTarget) -> tuple[Asked, ...]:
     return typed_requests.read_file(typed.requests_file, default=default)
 
 
-def _grpc_call(typed: Typed, where: LoadTarget) -> tuple[Asked, ...]:
+def _grpc(typed: Typed, where: LoadTarget) -> tuple[Asked, ...]:
     unfit: dict[str, Any] = {
         "--method": typed.method,
-        "--requests-file": typed.requests_file,
         "--expect-status": typed.expect_status,
         "--expect-header": typed.expect_headers,
         "--expect-json": typed.expect_json,
@@ -205,38 +203,20 @@ def _grpc_call(typed: Typed, where: LoadTarget) -> tuple[Asked, ...]:
     for option, value in unfit.items():
         if value:
             raise UsageError(f"{option} is about HTTP; of gRPC calls, grpc-status decides")
-    headers = (*where.headers, *(typed_requests.header_of(text) for text in typed.headers))
-    body, expected = _messages(typed, where)
-    request = Request(
-        method="POST",
+    default = typed_calls.Call(
         path=where.path,
-        headers=headers,
-        body=body,
-        nonce_in=NoncePlace.HEADER,
+        metadata=(
+            *where.headers,
+            *(typed_requests.header_of(text) for text in typed.headers),
+        ),
+        body=None if typed.body is None else typed_calls.text_of(typed.body),
+        expected=None if typed.expect_body is None else typed_calls.text_of(typed.expect_body),
+        contains=typed.expect_contains,
     )
-    expectation = Expectation(
-        body=expected, contains=tuple(text.encode() for text in typed.expect_contains)
-    )
-    return (Asked(request=request, expectation=expectation),)
-
-
-def _messages(typed: Typed, where: LoadTarget) -> tuple[bytes, bytes | None]:
-    """Return the encoded request and the answer that is expected, if one is."""
-    if typed.proto is None:
-        if typed.body is not None or typed.expect_body is not None:
-            raise UsageError("a message as JSON needs its types; name their file with --proto")
-        return b"", None
-    method = proto_file.find_method(typed.proto, path=where.path, folders=typed.proto_folders)
-    body = "" if typed.body is None else _text(typed.body)
-    expected = None if typed.expect_body is None else _text(typed.expect_body)
-    return (
-        method.encode_request(body),
-        None if expected is None else method.encode_answer(expected),
-    )
-
-
-def _text(text: str) -> str:
-    try:
-        return typed_requests.content_of(text).decode()
-    except UnicodeDecodeError:
-        raise UsageError(f"{text[1:]} is no text in UTF-8; a message is written as JSON") from None
+    proto = None
+    if typed.proto is not None:
+        proto = proto_file.read(typed.proto, folders=typed.proto_folders)
+    usual = typed_calls.asked(default, proto=proto)
+    if typed.requests_file is None:
+        return (usual,)
+    return typed_calls.read_file(typed.requests_file, default=default, proto=proto)

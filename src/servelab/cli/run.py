@@ -50,6 +50,14 @@ def run(
     load_cpus: option_types.LoadCpus = loads.AUTO,
     cpus: option_types.CpuLimit = None,
     memory: option_types.MemoryLimit = None,
+    stop_under_load: Annotated[
+        bool,
+        typer.Option(
+            "--stop-under-load",
+            help="Also send each server SIGTERM under the same load, after what is measured: how "
+            "many requests in flight are answered, and how long it takes.",
+        ),
+    ] = False,
     out: option_types.ResultsFolder = None,
     resume: option_types.Resume = None,
     dry_run: option_types.DryRun = False,
@@ -93,6 +101,7 @@ def run(
         port=port,
         python=python,
         with_requirements=with_ or [],
+        stops_under_load=stop_under_load,
     )
     plan = Plan(
         deployments=tuple(deployment.name for deployment in deployments),

@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +17,8 @@ _OUR_HEADERS = frozenset({"connection", "content-length", "transfer-encoding", "
 _LARGEST_BODY = 64 * 1024 * 1024
 _LARGEST_FILE = 256 * 1024 * 1024
 _JSON = ("Content-Type", "application/json")
+_Each = TypeVar("_Each")
+"""What one line of a file holds."""
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -134,23 +136,28 @@ def read_file(file: Path, *, default: Asked) -> tuple[Asked, ...]:
     What a line does not say is as in ``default``; of headers, a line's own replace those of the
     same name.
     """
-    content = _read(file, limit=_LARGEST_FILE)
-    found = tuple(_parse_lines(content, file=file, default=default))
+    return read_lines(file, _Line, parse=lambda line: _asked(line, default=default))
+
+
+def read_lines(
+    file: Path, kind: type[_Each], *, parse: Callable[[_Each], Asked]
+) -> tuple[Asked, ...]:
+    """Return what the lines of a file ask for, at least one; UsageError names the line."""
+    found = tuple(_parse_lines(_read(file, limit=_LARGEST_FILE), file=file, kind=kind, parse=parse))
     if not found:
         raise UsageError(f"{file} holds no request; write one JSON object a line")
-    heads = {each.request.method == "HEAD" for each in found}
-    if len(heads) > 1:
-        raise UsageError(f"{file} mixes HEAD with other methods; give HEAD a file of its own")
     return found
 
 
-def _parse_lines(content: bytes, *, file: Path, default: Asked) -> Iterator[Asked]:
-    decoder = msgspec.json.Decoder(_Line)
+def _parse_lines(
+    content: bytes, *, file: Path, kind: type[_Each], parse: Callable[[_Each], Asked]
+) -> Iterator[Asked]:
+    decoder = msgspec.json.Decoder(kind)
     for number, text in enumerate(content.split(b"\n"), start=1):
         if not text.strip():
             continue
         try:
-            yield _asked(decoder.decode(text), default=default)
+            yield parse(decoder.decode(text))
         except (msgspec.MsgspecError, UsageError, UnicodeError, RecursionError) as error:
             raise UsageError(f"{file}, line {number}: {error}") from None
 
@@ -159,7 +166,7 @@ def _asked(line: _Line, *, default: Asked) -> Asked:
     usual = default.request
     body, kind = _body(line.body)
     own = [checked_header(name, value) for name, value in line.headers.items()]
-    headers = _merged(usual.headers, own)
+    headers = merged(usual.headers, own)
     if kind and not any(name.lower() == kind[0].lower() for name, _ in headers):
         headers = (*headers, kind)
     path = usual.path if line.path is None else _path(line.path)
@@ -182,9 +189,10 @@ def _body(body: str | dict[str, Any] | list[Any] | None) -> tuple[bytes | None, 
     return msgspec.json.encode(body), _JSON
 
 
-def _merged(
+def merged(
     usual: Sequence[tuple[str, str]], own: Sequence[tuple[str, str]]
 ) -> tuple[tuple[str, str], ...]:
+    """Return the usual headers and the own ones, which replace those of the same name."""
     replaced = {name.lower() for name, _ in own}
     return (*(each for each in usual if each[0].lower() not in replaced), *own)
 

@@ -10,6 +10,7 @@ from servelab.model.plan import Plan
 BESIDE_LOAD_S = 3.0
 """Starting and stopping a server takes .5 to 3 s beside its load."""
 _USUAL_WARM_UP_S = 2.0
+_STOP_UNDER_LOAD_S = 3.0
 
 
 def seconds(
@@ -22,11 +23,12 @@ def seconds(
     if plan.options.duration_s is None:
         return None
     warm_up_s = _USUAL_WARM_UP_S if plan.warm_up_s is None else plan.warm_up_s
+    stop_s = _STOP_UNDER_LOAD_S if plan.options.stops_under_load else 0.0
     pilots = len(deployments) if plan.warm_up_s is None else 0
     trials = len(deployments) + (plan.judging is not None)
     ceilings = len({deployment.server for deployment in deployments})
     round_s = (
-        trials * (BESIDE_LOAD_S + warm_up_s + plan.options.duration_s)
+        trials * (BESIDE_LOAD_S + warm_up_s + plan.options.duration_s + stop_s)
         + ceilings * len(process_counts(cores)) * BARE_SECONDS
     )
     return pilots * (BESIDE_LOAD_S + PILOT_S) + rounds * round_s

@@ -141,6 +141,7 @@ def trial_spec(
         port=options.port,
         interpreter=options.interpreter,
         with_requirements=options.with_requirements,
+        stops_under_load=options.stops_under_load and round_number != PILOT_ROUND,
         round=round_number,
     )
 

@@ -28,9 +28,14 @@ CHECKS: dict[str, Check] = {
 """Each check by the subject of its finding."""
 
 
-def examine(machine: Machine | None = None) -> tuple[Finding, ...]:
-    """Look at the machine for a second; return what was found, the gravest first."""
-    found = [*of_files(machine or Machine()), *activity.findings(activity.look())]
+def examine(
+    machine: Machine | None = None, *, beside: Iterable[Finding] = ()
+) -> tuple[Finding, ...]:
+    """Look at the machine for a second; return what was found, the gravest first.
+
+    `beside` is what others have found, to be told in the same order.
+    """
+    found = [*of_files(machine or Machine()), *activity.findings(activity.look()), *beside]
     gravity = (Verdict.BAD, Verdict.NOTE, Verdict.GOOD)
     return tuple(sorted(found, key=lambda finding: gravity.index(finding.verdict)))
 

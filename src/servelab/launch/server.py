@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import Struct
 
 from servelab.errors import ServerExited, ServerFailed, ServerNotReady, TrialInvalid
-from servelab.launch import limiting, supervisor
+from servelab.launch import limiting, notes, supervisor
 from servelab.launch.supervisor import RUN_VARIABLE, Order
 from servelab.linux import cgroups, ports, procfs, sockets
 from servelab.model.address import Address
@@ -77,12 +77,18 @@ class RunningServer:
         self._first: procfs.Identity | None = None
         self._failure: str | None = None
         self._exit: Exit | None = None
+        self._is_asked_to_end = False
+        self._terminated_s: float | None = None
+        self._has_exited_unasked = False
+        self._gone_s: float | None = None
         self._killed = 0
         self._unkillable: tuple[int, ...] = ()
         self._is_gone = False
         self._seen: frozenset[procfs.Identity] = frozenset()
         self._report: StopReport | None = None
-        self._supervisor = _start_supervisor(order)
+        self._note = order.note
+        self._supervisor: procfs.Identity | None = None
+        self._guard = _start_guard(order)
         self._reader = threading.Thread(target=self._follow, name="supervisor events", daemon=True)
         self._reader.start()
 
@@ -94,7 +100,17 @@ class RunningServer:
     @property
     def supervisor_pid(self) -> int:
         """Return the number of the supervisor, which is the root of the tree, and not in it."""
-        return self._supervisor.pid
+        return self._supervisor.pid if self._supervisor else 0
+
+    @property
+    def guard_pid(self) -> int:
+        """Return the number of the supervisor's parent."""
+        return self._guard.pid
+
+    @property
+    def terminated_s(self) -> float | None:
+        """Return when SIGTERM was sent, by the monotonic clock; None before."""
+        return self._terminated_s
 
     @property
     def exit(self) -> Exit | None:
@@ -105,9 +121,13 @@ class RunningServer:
         """Tell whether the first process runs."""
         return self._first is not None and self._exit is None
 
+    def is_gone(self) -> bool:
+        """Tell whether no process of the tree is left."""
+        return self._is_gone
+
     def process_ids(self) -> frozenset[int]:
         """List the living processes of the server's tree."""
-        if self._is_gone:
+        if self._is_gone or self._supervisor is None:
             return frozenset()
         below = procfs.descendants((self.supervisor_pid,), stats=procfs.all_stats())
         living = frozenset(stat.identity for stat in below if stat.is_alive)
@@ -190,6 +210,7 @@ class RunningServer:
 
     def terminate(self) -> None:
         """Ask the first process to end, as a service manager would."""
+        self._is_asked_to_end = True
         self._tell("terminate")
 
     def kill(self) -> None:
@@ -197,18 +218,23 @@ class RunningServer:
         self._tell("kill")
 
     def stop(self) -> StopReport:
-        """Terminate, kill what outlives the grace period; return when tree and port are gone."""
+        """Terminate, kill what outlives the grace period; return when tree and port are gone.
+
+        A server that was asked to end before is not asked again; its grace period counts from then.
+        """
         if self._report is None:
             self._report = self._stop()
         return self._report
 
     def _stop(self) -> StopReport:
-        started_s = time.monotonic()
-        exited_before_stop = self._exit is not None
+        started_s = self._terminated_s or time.monotonic()
+        exited_before_stop = self._has_exited_unasked
         try:
             if not exited_before_stop:
-                self.terminate()
-                self._wait(lambda: self._exit is not None or self._is_gone, timeout_s=self._grace_s)
+                if not self._is_asked_to_end:
+                    self.terminate()
+                left_s = max(0.0, self._grace_s - (time.monotonic() - started_s))
+                self._wait(lambda: self._exit is not None or self._is_gone, timeout_s=left_s)
             left_s = self._grace_s - (time.monotonic() - started_s)
             # Workers get a moment to follow their master, as their service manager gives them.
             self._wait(lambda: self._is_gone, timeout_s=max(0, min(_TREE_GRACE_S, left_s)))
@@ -220,7 +246,7 @@ class RunningServer:
             self._close()
         self._require_gone()
         return StopReport(
-            seconds=time.monotonic() - started_s,
+            seconds=max(0.0, (self._gone_s or time.monotonic()) - started_s),
             exit_code=self._exit.code if self._exit else None,
             exited_before_stop=exited_before_stop,
             was_killed=self._killed > 0,
@@ -231,13 +257,15 @@ class RunningServer:
         self._close()
 
     def _close(self) -> None:
-        stdin = self._supervisor.stdin
+        stdin = self._guard.stdin
         if stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 stdin.close()
         self._reader.join(_KILL_PATIENCE_S)
         if self._reader.is_alive():
-            self._supervisor.kill()
+            self._guard.kill()
+            if self._supervisor is not None:
+                procfs.send_signal(self._supervisor, number=signal.SIGKILL)
             self._reader.join(_KILL_PATIENCE_S)
 
     def _require_gone(self) -> None:
@@ -249,7 +277,7 @@ class RunningServer:
             )
 
     def _tell(self, verb: str) -> None:
-        stdin = self._supervisor.stdin
+        stdin = self._guard.stdin
         # A broken pipe or a closed one: the supervisor is gone, and with it the tree.
         with contextlib.suppress(BrokenPipeError, ValueError):
             if stdin is not None:
@@ -275,38 +303,50 @@ class RunningServer:
             self._changed.wait_for(condition, timeout_s)
 
     def _follow(self) -> None:
-        """Take the supervisor's events until its output ends."""
-        assert self._supervisor.stdout is not None  # noqa: S101  # it was made a pipe
-        with self._supervisor.stdout as events:
+        """Take the events of supervisor and guard until both have ended."""
+        assert self._guard.stdout is not None  # noqa: S101  # it was made a pipe
+        with self._guard.stdout as events:
             for line in events:
                 self._take(json.loads(line))
-        self._supervisor.wait()
+        self._guard.wait()
         if not self._is_gone and self._first is not None and not self._unkillable:
             self._kill_abandoned()
             cgroups.remove(self._group)
+            notes.Note(self._note).remove()
         with self._changed:
-            self._is_gone = True
-            if self._first is not None and self._exit is None:
-                self._exit = Exit(code=None, at_s=time.monotonic())
+            self._note_end(killed=0, at_s=time.monotonic())
             self._changed.notify_all()
+
+    def _note_end(self, *, killed: int, at_s: float) -> None:
+        self._killed += killed
+        self._gone_s = self._gone_s or at_s
+        self._is_gone = True
+        if self._first is not None and self._exit is None:
+            self._note_exit(None)
+
+    def _note_exit(self, code: int | None) -> None:
+        self._exit = Exit(code=code, at_s=time.monotonic())
+        self._has_exited_unasked = self._terminated_s is None
 
     def _take(self, event: Mapping[str, Any]) -> None:
         with self._changed:
             match event["event"]:
                 case "started":
                     self._first = procfs.Identity(event["pid"], event["start_ticks"])
+                    self._supervisor = procfs.Identity(*event["supervisor"])
                 case "failed":
                     self._failure = event["reason"]
+                case "terminating":
+                    self._terminated_s = self._terminated_s or event["at_s"]
                 case "exited":
-                    self._exit = Exit(code=event["code"], at_s=time.monotonic())
+                    self._note_exit(event["code"])
                 case "unkillable":
                     self._unkillable = tuple(event["pids"])
                 case "group":
                     counted = {name: value for name, value in event.items() if name != "event"}
                     self._last_counted = cgroups.GroupFigures(**counted)
                 case "gone":
-                    self._killed += event["killed"]
-                    self._is_gone = True
+                    self._note_end(killed=event["killed"], at_s=event["at_s"])
             self._changed.notify_all()
 
     def _kill_abandoned(self) -> None:
@@ -467,6 +507,7 @@ def launched(
         log_limit_bytes=LOG_LIMIT_BYTES,
         cpus=None if cpus is None else sorted(cpus),
         group=[] if limits is None else limiting.folders_of(limits, name=f"servelab-{tag}"),
+        note=str(notes.notes_folder() / f"{tag}{notes.SUFFIX}"),
     )
     server = RunningServer(command, order=order, address=address, grace_s=grace_s)
     try:
@@ -503,7 +544,7 @@ def server_environment(
     return {**environment, **variables}
 
 
-def _start_supervisor(order: Order) -> "subprocess.Popen[bytes]":
+def _start_guard(order: Order) -> "subprocess.Popen[bytes]":
     with Path(order.log).open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", supervisor.__file__],

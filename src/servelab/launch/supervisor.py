@@ -1,16 +1,23 @@
-"""The process between servelab and a server, which sees to it that nothing of the server stays.
+"""The processes between servelab and a server, which see to it that nothing of the server stays.
 
 Run as a script by servelab's own interpreter; it imports the standard library only, and what of
-``servelab.linux`` needs no more. Standard input: one line with the order, then commands
-(``terminate``, ``kill``), one a line; its end means that servelab is gone, and so must be the
-server. Standard output: events, one JSON object a line, told apart by ``event``:
+``servelab.linux`` needs no more. It takes its order and forks: the child is the supervisor, the
+parent of the server; the parent is the guard, which does nothing but wait for the supervisor. Both
+adopt the orphans below them, so that whichever of the two outlives the other has the whole tree
+below it, and kills it. Nothing stays as long as one of servelab, supervisor and guard lives; what
+the death of all three at once leaves is in the note (``notes``) which they kept.
 
-``started``      ``pid``, ``start_ticks``: the server's first process runs
+Standard input: one line with the order, then commands (``terminate``, ``kill``), one a line; its
+end means that servelab is gone, and so must be the server. Standard output: events, one JSON
+object a line, told apart by ``event``; moments are of the monotonic clock:
+
+``started``      ``pid``, ``start_ticks`` of the server's first process, ``supervisor`` with both
 ``failed``       ``reason``: the command could not be started
+``terminating``  ``at_s``: SIGTERM is being sent
 ``exited``       ``code``: the first process ended; negative is the number of a signal
 ``unkillable``   ``pids``: what could not be killed, after which the supervisor gives up
 ``group``        what the kernel counted of the server's control group, before it is removed
-``gone``         ``killed``: no process of the tree is left; so many were sent SIGKILL
+``gone``         ``killed``, ``at_s``: no process is left; so many were sent SIGKILL
 """
 
 import json
@@ -31,6 +38,8 @@ if __name__ == "__main__":
     # Last on the path, so that nothing installed beside servelab hides the standard library.
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
+from servelab.launch.capped_log import CappedLog
+from servelab.launch.notes import Note
 from servelab.linux import cgroups, prctl, procfs
 
 RUN_VARIABLE = "SERVELAB_RUN"
@@ -39,8 +48,7 @@ RUN_VARIABLE = "SERVELAB_RUN"
 OPEN_FILES = 65536
 """What a server may open; not more, because uWSGI reserves memory for each in advance."""
 
-_WATCH_S = 0.1
-_FAST_WATCH_S = 0.005
+_FIRST_LOOK_S = 0.5
 _KILL_PAUSE_S = 0.005
 _KILL_PATIENCE_S = 5.0
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -59,34 +67,8 @@ class Order(NamedTuple):
     cpus: list[int] | None
     group: list[cgroups.Folder]
     """The control groups that limit the server; empty: none."""
-
-
-class CappedLog:
-    """A file that takes a server's output and keeps the first and the last of it.
-
-    A file, not a pipe, so that no server ever waits for its reader.
-    """
-
-    def __init__(self, path: str, *, limit_bytes: int) -> None:
-        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        self._limit_bytes = limit_bytes
-        self._size = 0
-
-    def trim(self) -> float:
-        """Cut out the middle where the file has outgrown its limit; return seconds to the next."""
-        size = os.fstat(self.descriptor).st_size
-        grew_fast = size - self._size > self._limit_bytes // 8
-        if size > self._limit_bytes:
-            self._cut(size)
-        self._size = min(size, self._limit_bytes)
-        return _FAST_WATCH_S if grew_fast else _WATCH_S
-
-    def _cut(self, size: int) -> None:
-        kept = self._limit_bytes // 4
-        last = os.pread(self.descriptor, kept, size - kept)
-        os.ftruncate(self.descriptor, 2 * kept)
-        with suppress(OSError):  # a full disk costs the end of the log, not the server
-            os.write(self.descriptor, b"\n[... output beyond the limit left out ...]\n" + last)
+    note: str
+    """Where to note what runs; empty: nowhere."""
 
 
 class Signals:
@@ -173,7 +155,7 @@ def start(order: Order, *, log: CappedLog) -> "subprocess.Popen[bytes]":
 class Tree:
     """The server's processes: everything below this process, and everything with the run's tag."""
 
-    def __init__(self, first: procfs.Identity, *, tag: str) -> None:
+    def __init__(self, first: procfs.Identity | None, *, tag: str) -> None:
         self._first = first
         self._tag = tag
         self._killed: set[procfs.Identity] = set()
@@ -188,7 +170,7 @@ class Tree:
         """Take leave of ended processes, orphans of the tree among them; tell of the first."""
         with suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-                if ended[0] == self._first.pid:
+                if self._first is not None and ended[0] == self._first.pid:
                     emit("exited", code=os.waitstatus_to_exitcode(ended[1]))
             return
         self._is_childless = True
@@ -202,7 +184,9 @@ class Tree:
 
     def terminate(self) -> None:
         """Ask the first process to end, as a service manager would."""
-        procfs.send_signal(self._first, number=signal.SIGTERM)
+        if self._first is not None:
+            emit("terminating", at_s=time.monotonic())
+            procfs.send_signal(self._first, number=signal.SIGTERM)
 
     def kill(self) -> bool:
         """Send SIGKILL to all until none is left; False where some could not be killed."""
@@ -229,42 +213,92 @@ def living_tree(root: int, *, tag: str) -> tuple[procfs.Identity, ...]:
     return tuple(each for each in found if each.pid != root)
 
 
+class Lookout:
+    """Notes what runs, seldom and more seldom: a tree changes most when it is young."""
+
+    def __init__(self, note: Note, *, tag: str) -> None:
+        self._note = note
+        self._tag = tag
+        self._pause_s = _FIRST_LOOK_S
+        self._next_s = time.monotonic() + _FIRST_LOOK_S
+
+    def look(self) -> None:
+        """Note the tree if it is time to."""
+        now_s = time.monotonic()
+        if now_s < self._next_s:
+            return
+        self._pause_s *= 2
+        self._next_s = now_s + self._pause_s
+        self._note.add(living_tree(os.getpid(), tag=self._tag))
+
+
 def supervise(
     tree: Tree,
     *,
-    group: Sequence[cgroups.Folder],
+    guard: int,
+    lookout: Lookout,
     log: CappedLog,
     commands: Commands,
     signals: Signals,
-) -> None:
-    """Serve commands until no process of the tree is left."""
-    servelab = os.getppid()
+) -> bool:
+    """Serve commands until no process of the tree is left; False where some cannot be killed."""
     pause_s = 0.0
     while not tree.is_gone():
         ready, _, _ = select.select([commands.descriptor, signals.descriptor], [], [], pause_s)
         asked = commands.taken() if commands.descriptor in ready else []
-        stopped = not signals.taken().isdisjoint(_ENDING) or os.getppid() != servelab
+        stopped = not signals.taken().isdisjoint(_ENDING) or os.getppid() != guard
         if asked is None or stopped or "kill" in asked:
             if not tree.kill():
-                return
+                return False
         elif "terminate" in asked:
             tree.terminate()
         tree.reap()
+        lookout.look()
         pause_s = log.trim()
-    counted = cgroups.figures(group) if group else None
+    return True
+
+
+def settle(tree: Tree, *, order: Order, note: Note) -> None:
+    """Tell that nothing is left, and leave nothing."""
+    counted = cgroups.figures(order.group) if order.group else None
     if counted is not None:
         emit("group", **counted._asdict())
-    emit("gone", killed=tree.killed)
+    emit("gone", killed=tree.killed, at_s=time.monotonic())
+    cgroups.remove(order.group)
+    note.remove()
 
 
 def main() -> None:
-    """Take the order, start the server, stay until it is gone."""
-    commands, signals = Commands(0), Signals()
-    prctl.become_subreaper()
+    """Take the order; become the guard of a supervisor who carries it out."""
+    commands = Commands(0)
     line = commands.wait_for_line()
     if line is None:
         return
     order = parse_order(json.loads(line))
+    note = Note(order.note)
+    note.begin(
+        tag=order.tag,
+        program=Path(order.argv[0]).name,
+        log=order.log,
+        groups=[folder.path for folder in order.group],
+    )
+    guard = os.getpid()
+    prctl.become_subreaper()
+    supervisor = os.fork()
+    if supervisor == 0:
+        carry_out(order, guard=guard, commands=commands, note=note)
+    else:
+        stand_guard(supervisor, order=order, note=note)
+    os._exit(0)
+
+
+def carry_out(order: Order, *, guard: int, commands: Commands, note: Note) -> None:
+    """Start the server, stay until it is gone."""
+    signals = Signals()
+    prctl.die_with_parent(signal.SIGTERM)  # which is noticed, and answered by killing the tree
+    if os.getppid() != guard:
+        return
+    prctl.become_subreaper()
     log = CappedLog(order.log, limit_bytes=order.log_limit_bytes)
     try:
         cgroups.create(order.group)
@@ -272,14 +306,41 @@ def main() -> None:
     except (OSError, subprocess.SubprocessError) as error:
         cgroups.remove(order.group)
         emit("failed", reason=explain(error, argv=order.argv))
+        note.remove()
         return
     # It cannot vanish before it is reaped, so its line is there even if it has ended.
     stat = procfs.parse_stat(Path(f"/proc/{server.pid}/stat").read_bytes())
-    emit("started", pid=stat.pid, start_ticks=stat.start_ticks)
+    itself = procfs.own_identity()
+    emit("started", pid=stat.pid, start_ticks=stat.start_ticks, supervisor=itself)
+    note.add([stat.identity])
     tree = Tree(stat.identity, tag=order.tag)
-    supervise(tree, group=order.group, log=log, commands=commands, signals=signals)
-    cgroups.remove(order.group)
-    os._exit(0)
+    if supervise(
+        tree,
+        guard=guard,
+        lookout=Lookout(note, tag=order.tag),
+        log=log,
+        commands=commands,
+        signals=signals,
+    ):
+        settle(tree, order=order, note=note)
+
+
+def stand_guard(supervisor: int, *, order: Order, note: Note) -> None:
+    """Wait for the supervisor; where it was killed, kill what it leaves to this process."""
+    stat = procfs.parse_stat(Path(f"/proc/{supervisor}/stat").read_bytes())
+
+    def hand_on(_number: int, _frame: FrameType | None) -> None:
+        procfs.send_signal(stat.identity, number=signal.SIGTERM)
+
+    for number in _ENDING:
+        signal.signal(number, hand_on)
+    note.sync()
+    _, status = os.waitpid(supervisor, 0)
+    if status == 0:
+        return
+    tree = Tree(None, tag=order.tag)
+    if tree.kill():
+        settle(tree, order=order, note=note)
 
 
 def parse_order(fields: Mapping[str, Any]) -> Order:

@@ -122,6 +122,12 @@ def read_stat(pid: int) -> ProcessStat | None:
     return parse_stat(line) if line else None
 
 
+def own_identity() -> Identity:
+    """Return this process, and no later one with its number."""
+    stat = read_stat(os.getpid())
+    return Identity(os.getpid(), stat.start_ticks if stat else 0)
+
+
 def process_ids() -> tuple[int, ...]:
     """List the numbers of all processes that ``/proc`` shows."""
     return tuple(int(name) for name in names_in("/proc") if name.isdecimal())
@@ -148,6 +154,14 @@ def descendants(
                 found[child.pid] = child
                 waiting.append(child.pid)
     return tuple(found.values())
+
+
+def ancestry(pid: int, *, stats: Mapping[int, ProcessStat]) -> tuple[int, ...]:
+    """Return a process, its parent, and so on up to the first of all."""
+    line = [pid]
+    while (stat := stats.get(line[-1])) is not None and stat.parent > 0:
+        line.append(stat.parent)
+    return tuple(line)
 
 
 def tagged(variable: str, *, value: str) -> tuple[ProcessStat, ...]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Rows = NDArray[np.void]
 
-_BATCH_ROWS = 1 << 17
+_BATCH_ROWS = 1 << 15
 _MANY_CLASSES = 256
 
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -12,18 +12,12 @@ from servelab.errors import AuditFailed, UsageError
 from servelab.load.conversion import Counts, WarmUpFile, convert
 from servelab.load.crew import engines, follow
 from servelab.load.ledger import SAMPLES
-from servelab.load.record import COLUMNS, NEVER
+from servelab.load.records import Records, read_records
 from servelab.load.shares import split
 from servelab.model.load import LoadPlan, LoadProgress, LoadResult, Scheduling, Tls
 from servelab.model.outcome import Outcome
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Integers = NDArray[np.int64]
-    Narrow = NDArray[np.integer[Any]]
-    Seconds = NDArray[np.float64]
+__all__ = ["ProbeAnswer", "Records", "generate", "probe", "read_records", "warm_up_file"]
 
 
 class ProbeAnswer(Struct, frozen=True, kw_only=True):
@@ -217,84 +211,3 @@ def _balance(books: _Books, counts: Counts, *, records: Path) -> LoadResult:
         busy_share=books.busy_share,
         scheduling=books.scheduling,
     )
-
-
-# ---- the records
-
-
-class Records(Struct, frozen=True, kw_only=True):
-    """The records of a load, one array element a request, in the order in which they ended.
-
-    Moments are nanoseconds of the monotonic clock; -1: it never came.
-    """
-
-    planned_ns: "Integers"
-    taken_up_ns: "Integers"
-    connection_ready_ns: "Integers"
-    sent_ns: "Integers"
-    first_byte_ns: "Integers"
-    finished_ns: "Integers"
-    sequence: "Narrow"
-    connection: "Narrow"
-    body_bytes: "Narrow"
-    worker_pid: "Narrow"
-    status: "Narrow"
-    outcome: "Narrow"
-
-    def __len__(self) -> int:
-        return len(self.planned_ns)
-
-    @property
-    def sent(self) -> int:
-        """Return how many of the requests were sent; the others met a limit of the load."""
-        return int((self.outcome != Outcome.UNSENT).sum())
-
-    @property
-    def response_time_s(self) -> "Seconds":
-        """Return the time from planned start to end, of every request, failed ones too."""
-        return (self.finished_ns - self.planned_ns) / 1e9
-
-    @property
-    def generator_delay_s(self) -> "Seconds":
-        """Return the generator's own lateness: taking up late, and sending late."""
-        import numpy as np
-
-        sending_ns = np.where(
-            (self.sent_ns != NEVER) & (self.connection_ready_ns != NEVER),
-            self.sent_ns - self.connection_ready_ns,
-            0,
-        )
-        return (self.taken_up_ns - self.planned_ns + sending_ns) / 1e9
-
-    @property
-    def connection_wait_s(self) -> "Seconds":
-        """Return the wait for a usable connection; until the end where none came."""
-        import numpy as np
-
-        until_ns = np.where(
-            self.connection_ready_ns == NEVER, self.finished_ns, self.connection_ready_ns
-        )
-        return (until_ns - self.taken_up_ns) / 1e9
-
-    @property
-    def round_trip_time_s(self) -> "Seconds":
-        """Return the time from the end of sending to the end; NaN where nothing was sent."""
-        import numpy as np
-
-        trip_s = (self.finished_ns - self.sent_ns) / 1e9
-        return np.where(self.sent_ns == NEVER, np.nan, trip_s)
-
-
-def read_records(path: Path) -> Records:
-    """Read the records that ``generate`` wrote."""
-    import pyarrow.parquet as pq
-
-    # One column after another: of millions of records, twice the table would not fit everywhere.
-    with pq.ParquetFile(path) as file:
-        return Records(
-            **{
-                name: file.read(columns=[name]).column(0).to_numpy()
-                for name, _ in COLUMNS
-                if name != "reserved"
-            }
-        )

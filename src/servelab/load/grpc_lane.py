@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from servelab.load import http2
-from servelab.load.grpc_shape import AnswerShape, AnswerShapes
+from servelab.load.grpc_call import CallFormat, Kind
+from servelab.load.grpc_shape import Anatomy, AnswerShape, AnswerShapes
 from servelab.load.http1 import BODY_LIMIT, HEAD_LIMIT, BadAnswer, class_of_status
 from servelab.load.lane import (
     READ_BYTES,
@@ -22,7 +23,6 @@ from servelab.load.lane import (
 from servelab.load.ledger import Ledger
 from servelab.load.loop import PEER_CLOSED, READABLE, WRITABLE, Loop
 from servelab.load.record import NEVER
-from servelab.load.request import NONCE_WIDTH, Fixed, Template
 from servelab.model.outcome import Outcome
 
 _NEWS = READABLE | WRITABLE | select.EPOLLET
@@ -41,13 +41,14 @@ class GrpcGear:
     target: Connector
     reuse: Reuse
     nonce_of: Callable[[int], bytes]
-    headers: bytes
-    """The encoded header block of every call."""
-    nonce_field: bytes
-    """What stands before the nonce at the end of that block; empty where the message carries it."""
-    message: Template | Fixed
+    call: CallFormat
+    """Of every call; of a mix, any of them."""
+    longest: int
+    """The longest message of a call in bytes."""
     memo: http2.GrpcHeadMemo
     shapes: AnswerShapes
+    in_turn: tuple[Kind, ...] = ()
+    """Of a mix: the calls for the numbers 0, 1, ...; then it begins anew."""
 
 
 class Departure:
@@ -189,9 +190,12 @@ class GrpcLane:
             own = Departure(departure.planned_ns, departure.taken_up_ns)
             self._place((own, sequence, nonce_of(sequence)))
 
+    def _new_connection(self) -> "GrpcConnection":
+        return GrpcConnection(self)
+
     def _place(self, call: Call) -> None:
         if self._current is None:
-            self._current = GrpcConnection(self)
+            self._current = self._new_connection()
             self._connections.add(self._current)
             self._current.connect(call)
         else:
@@ -212,6 +216,8 @@ class GrpcConnection:
         self._socket: Connection | None = None
         self._is_made = False
         self._is_ready = False
+        self._may_join = False
+        """Whether calls can leave together: each whole, on a ready connection that is kept."""
         self._is_draining = False
         self._in_batch = False
         self._now_ns = 0
@@ -220,7 +226,7 @@ class GrpcConnection:
         self._ended = 0
         """How many calls have ended well whose callers were not told yet."""
         self._shape: AnswerShape | None = None
-        self._last_shape: tuple[bytes, int, bytes] | None = None
+        self._last_shape: Anatomy | None = None
         self._waiting: deque[Call] = deque()
         self._bodies: deque[bytes] = deque()
         self._unstamped: list[Departure] = []
@@ -234,10 +240,8 @@ class GrpcConnection:
         self._initial_window = http2.DEFAULT_WINDOW
         self._frame_limit = http2.FRAME_LIMIT
         self._unacknowledged = 0
-        self._message_length = len(gear.message.fill(gear.nonce_of(0)))
-        self._nonce_is_in_head = bool(gear.nonce_field)
-        self._formats = self._preformat()
-        self._request = self._joined()
+        self._call_format = gear.call
+        self._longest = gear.longest
         self._on_frame: dict[int, Callable[[int, bytes, bytes], None]] = {
             http2.DATA: self._on_data,
             http2.HEADERS: self._on_headers,
@@ -249,25 +253,6 @@ class GrpcConnection:
             http2.WINDOW_UPDATE: self._on_window_update,
             http2.PUSH_PROMISE: self._on_push,
         }
-
-    def _preformat(self) -> tuple[bytes, bytes, bytes]:
-        """Return what stands before and after HEADERS' stream number, and before DATA's."""
-        block = self._gear.headers + self._gear.nonce_field
-        length = len(block) + (NONCE_WIDTH if self._nonce_is_in_head else 0)
-        headers = http2.FRAME_HEAD.pack(length << 8 | http2.HEADERS, http2.END_HEADERS, 0)
-        data = http2.FRAME_HEAD.pack(self._message_length << 8 | http2.DATA, http2.END_STREAM, 0)
-        return headers[: -http2.NUMBER_LENGTH], block, data[: -http2.NUMBER_LENGTH]
-
-    def _joined(self) -> bytes:
-        """Return the format of a whole call: stream, nonce, stream; or stream, stream, nonce."""
-        before, block, data = (part.replace(b"%", b"%%") for part in self._formats)
-        message = self._gear.message
-        if isinstance(message, Template):
-            before_nonce, after_nonce = (
-                part.replace(b"%", b"%%") for part in (message.before, message.after)
-            )
-            return before + b"%b" + block + data + b"%b" + before_nonce + b"%b" + after_nonce
-        return before + b"%b" + block + b"%b" + data + b"%b" + message.content.replace(b"%", b"%%")
 
     # ---- life
 
@@ -284,43 +269,42 @@ class GrpcConnection:
 
     def start_many(self, number: int, departure: Departure) -> bool:
         """Send calls together; False, and nothing done, where not all of them can go at once."""
-        length = self._message_length
-        first = self._next_stream
-        last = first + 2 * number
         if (
-            not self._is_ready
+            not self._may_join
             or self._waiting
             or self._bodies
             or len(self._calls) + number > self._stream_limit
-            or length * number > self._send_window
-            or length > self._initial_window
-            or length > self._frame_limit
-            or last > _LAST_STREAM
-            or self._gear.reuse is Reuse.CLOSE
+            or self._longest * number > self._send_window
+            or self._next_stream + 2 * number > _LAST_STREAM
         ):
             return False
-        self._next_stream = last
-        self._send_window -= length * number
         self._unstamped.append(departure)
-        calls, request, send_later = self._calls, self._request, self._out.append
+        self._join(number, departure)
+        if not self._in_batch:
+            self._flush()
+        return True
+
+    def _join(self, number: int, departure: Departure) -> None:
+        """Let calls go out with what is sent next."""
+        first = self._next_stream
+        self._next_stream = last = first + 2 * number
+        self._send_window -= self._longest * number
+        calls, call_format, send_later = self._calls, self._call_format, self._out.append
         next_sequence, nonce_of, pack = (
             self._ledger.next_sequence,
             self._nonce_of,
             http2.NUMBER.pack,
         )
-        nonce_is_in_head = self._nonce_is_in_head
+        whole, nonce_is_in_block = call_format.whole, call_format.nonce_is_in_block
         for number_of_stream in range(first, last, 2):
             stream = pack(number_of_stream)
             sequence = next_sequence()
             nonce = nonce_of(sequence)
             calls[stream] = (departure, sequence, nonce)
-            if nonce_is_in_head:
-                send_later(request % (stream, nonce, stream))
+            if nonce_is_in_block:
+                send_later(whole % (stream, nonce, stream))
             else:
-                send_later(request % (stream, stream, nonce))
-        if not self._in_batch:
-            self._flush()
-        return True
+                send_later(whole % (stream, stream, nonce))
 
     def start(self, call: Call) -> None:
         """Send a call, or let it wait for the connection or for a stream."""
@@ -421,17 +405,14 @@ class GrpcConnection:
     # ---- sending
 
     def _open_stream(self, call: Call) -> None:
-        departure, _, nonce = call
+        departure, sequence, nonce = call
         stream = http2.NUMBER.pack(self._next_stream)
         self._next_stream += 2
         self._calls[stream] = call
         departure.ready_ns = self._clock()
         self._unstamped.append(departure)
-        before, block, data = self._formats
-        if self._nonce_is_in_head:
-            block += nonce
-        message = self._gear.message.fill(nonce)
-        length = self._message_length
+        call_format = self._format_of(sequence)
+        length = call_format.length
         if (
             length <= self._send_window
             and length <= self._initial_window
@@ -439,15 +420,18 @@ class GrpcConnection:
             and not self._bodies
         ):
             self._send_window -= length
-            self._out.append(before + stream + block + data + stream + message)
+            self._out.append(call_format.fill(stream, nonce))
         else:
-            self._out.append(before + stream + block)
-            self._progress_of(stream).unsent = message
+            self._out.append(call_format.headers(stream, nonce))
+            self._progress_of(stream).unsent = call_format.message.fill(nonce)
             departure.is_held = True
             self._bodies.append(stream)
             self._send_bodies()
         if self._next_stream > _LAST_STREAM or self._gear.reuse is Reuse.CLOSE:
             self._drain()
+
+    def _format_of(self, _sequence: int) -> CallFormat:
+        return self._call_format
 
     def _progress_of(self, stream: bytes) -> Progress:
         progress = self._progress.get(stream)
@@ -781,15 +765,14 @@ class GrpcConnection:
             self._end(stream, outcome, reason=reason, worker_pid=worker_pid)
             return
         if progress.pieces == 1 and block:
-            self._learn(progress.block, len(progress.content), block)
+            self._learn(call, (progress.block, len(progress.content), block))
         self._end_well(stream, worker_pid=worker_pid)
 
     def _is_late(self, departure: Departure) -> bool:
         return self._now_ns - departure.planned_ns > self._ledger.timeout_ns
 
-    def _learn(self, head: bytes, content_length: int, trailers: bytes) -> None:
+    def _learn(self, _call: Call, seen: Anatomy) -> None:
         """Expect the shape of an answer that came twice in a row."""
-        seen = (head, content_length, trailers)
         if seen == self._last_shape:
             self._shape = self._gear.shapes.shape(*seen)
         self._last_shape = seen
@@ -881,6 +864,9 @@ class GrpcConnection:
             raise BadAnswer(Outcome.PROTOCOL_ERROR, "a window beyond the limit")
         self._out.append(http2.frame(http2.SETTINGS, flags=http2.ACK))
         self._is_ready = True
+        self._may_join = self._gear.reuse is Reuse.KEEP and self._longest <= min(
+            self._initial_window, self._frame_limit
+        )
         self._send_bodies()
 
     def _on_ping(self, flags: int, _stream: bytes, payload: bytes) -> None:

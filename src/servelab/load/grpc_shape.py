@@ -13,7 +13,11 @@ from dataclasses import dataclass
 
 from servelab.load import http2
 
-_MOST_SHAPES = 64
+Anatomy = tuple[bytes, int, bytes]
+"""What one answer had: header block, length of DATA's payload in bytes, and trailers."""
+
+_MOST_SHAPES_OF_A_CALL = 64
+_MOST_SHAPES = 4096
 _NUMBER = rb"\1"
 """The stream's number once more: what the first group has matched."""
 
@@ -28,6 +32,8 @@ class AnswerShape:
     """Of the payload of DATA, the head of the message included."""
     find: Callable[[bytes, int, int], list[tuple[bytes, bytes]]]
     """List stream number (4 bytes) and message of each answer between two places in bytes."""
+    match: Callable[[bytes, int], "re.Match[bytes] | None"]
+    """Find number (group 1) and message (group 2) of the answer that begins at a place in bytes."""
 
     def leading_answers(self, received: bytes) -> list[tuple[bytes, bytes]]:
         """Return as many answers as the bytes have room for, if they begin with as many; or none.
@@ -43,14 +49,16 @@ class AnswerShape:
 class AnswerShapes:
     """Remembers shapes: one needs as long to be made as a hundred answers to be read."""
 
-    def __init__(self) -> None:
-        self._known: dict[tuple[bytes, int, bytes], AnswerShape] = {}
+    def __init__(self, *, calls: int = 1) -> None:
+        further_calls = calls - 1
+        self._most = min(_MOST_SHAPES_OF_A_CALL + further_calls, _MOST_SHAPES)
+        self._known: dict[Anatomy, AnswerShape] = {}
 
     def shape(self, head: bytes, content_length: int, trailers: bytes) -> AnswerShape | None:
         """Return the shape of answers with these blocks; None where messages have many lengths."""
         key = (head, content_length, trailers)
         known = self._known.get(key)
-        if known is None and len(self._known) < _MOST_SHAPES:
+        if known is None and len(self._known) < self._most:
             known = self._known[key] = new_shape(*key)
         return known
 
@@ -79,5 +87,7 @@ def new_shape(head: bytes, content_length: int, trailers: bytes) -> AnswerShape:
         + re.escape(trailers)
     )
     length = 3 * http2.FRAME_HEAD_LENGTH + len(head) + content_length + len(trailers)
-    find = re.compile(pattern, re.DOTALL).findall
-    return AnswerShape(length=length, content_length=content_length, find=find)
+    compiled = re.compile(pattern, re.DOTALL)
+    return AnswerShape(
+        length=length, content_length=content_length, find=compiled.findall, match=compiled.match
+    )

@@ -46,6 +46,8 @@ class Http1Gear:
     nonce_of: Callable[[int], bytes]
     encode: Encode
     memo: HeadMemo
+    memo_in_turn: tuple[HeadMemo, ...] = ()
+    """Of a mix with HEAD and others: the memos for the numbers 0, 1, ...; then it begins anew."""
 
 
 class Http1Lane:
@@ -53,9 +55,9 @@ class Http1Lane:
 
     __slots__ = (
         "_busy", "_check", "_clock", "_dispatch", "_encode", "_first_ns", "_framing", "_gear",
-        "_head", "_head_end", "_is_new", "_keep", "_known", "_ledger", "_next_sequence", "_nonce",
-        "_nonce_of", "_number", "_pack", "_planned_ns", "_reader", "_ready_ns", "_recv", "_reuses",
-        "_sent_ns", "_sequence", "_socket", "_taken_ns", "_timeout_ns", "_unsent",
+        "_head", "_head_end", "_is_new", "_keep", "_known", "_ledger", "_memo", "_next_sequence",
+        "_nonce", "_nonce_of", "_number", "_pack", "_planned_ns", "_reader", "_ready_ns", "_recv",
+        "_reuses", "_sent_ns", "_sequence", "_socket", "_taken_ns", "_timeout_ns", "_unsent",
     )  # fmt: skip
 
     def __init__(self, gear: Http1Gear, dispatch: Dispatch) -> None:
@@ -69,8 +71,7 @@ class Http1Lane:
         self._next_sequence = ledger.next_sequence
         self._encode = gear.encode
         self._nonce_of = gear.nonce_of
-        self._known = gear.memo.get
-        self._head = _NO_HEAD
+        self._read_with(gear.memo)
         self._head_end = 0
         self._framing: Framing | None = None
         self._reuses = gear.reuse is Reuse.KEEP
@@ -84,6 +85,12 @@ class Http1Lane:
         self._nonce = b""
         self._sequence = 0
         self._planned_ns = self._taken_ns = self._ready_ns = self._sent_ns = self._first_ns = NEVER
+
+    def _read_with(self, memo: HeadMemo) -> None:
+        """Let heads mean what this memo says from now on."""
+        self._memo = memo
+        self._known = memo.get
+        self._head = _NO_HEAD
 
     def start(self, planned_ns: int, taken_up_ns: int, now_ns: int) -> None:
         """Send a request over the connection at hand, or over a new one."""
@@ -293,7 +300,7 @@ class Http1Lane:
             self._drop()
             return
         if self._reader is None:
-            self._reader = AnswerReader(self._gear.memo)
+            self._reader = AnswerReader(self._memo)
         reader = self._reader
         try:
             if received:

@@ -28,6 +28,8 @@ HEADER_TABLE_SIZE, ENABLE_PUSH, MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE, MAX
 FRAME_HEAD = Struct(">IBI")
 """Length and kind in one number (length * 256 + kind), flags, stream."""
 FRAME_HEAD_LENGTH = FRAME_HEAD.size
+STREAM_BEGIN = 5
+"""Where the stream's number begins in a frame's head, which it ends."""
 NUMBER = Struct(">I")
 """A stream's number as it stands in a frame's head."""
 NUMBER_LENGTH = NUMBER.size
@@ -39,6 +41,7 @@ DEFAULT_WINDOW = 65535
 LARGEST_WINDOW = 2**31 - 1
 CANCEL = 8
 _LENGTH_LIMIT = 127
+_LENGTH_BYTES = 3
 _PRIORITY_LENGTH = 5
 _MEMO_SIZE = 256
 
@@ -46,6 +49,12 @@ _MEMO_SIZE = 256
 def frame(kind: int, *, flags: int = 0, stream: int = 0, payload: bytes = b"") -> bytes:
     """Return one frame."""
     return FRAME_HEAD.pack(len(payload) << 8 | kind, flags, stream) + payload
+
+
+def end_of_frame(received: bytes, begin: int) -> int:
+    """Return where the frame ends that begins somewhere in bytes; at most where these end."""
+    length = int.from_bytes(received[begin : begin + _LENGTH_BYTES], "big")
+    return min(begin + FRAME_HEAD_LENGTH + length, len(received))
 
 
 def settings(values: Iterable[tuple[int, int]]) -> bytes:

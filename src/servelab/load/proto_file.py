@@ -30,24 +30,43 @@ class UnaryMethod(Struct, frozen=True, kw_only=True):
     encode_answer: Callable[[str], bytes]
 
 
-def find_method(proto: Path, *, path: str, folders: Sequence[Path] = ()) -> UnaryMethod:
-    """Return a method of a .proto file; imports are looked for beside it and in ``folders``.
+class ProtoFile:
+    """A compiled .proto file, whose methods are looked up as they are asked for."""
 
-    UsageError where the file cannot be compiled or the method streams, UnknownName where there is
-    no such method, CannotRunHere without protoc.
+    def __init__(self, proto: Path, *, pool: Any, services: Sequence[Any]) -> None:
+        self._proto = proto
+        self._pool = pool
+        self._services = services
+        self._known: dict[str, UnaryMethod] = {}
+
+    def method(self, path: str) -> UnaryMethod:
+        """Return a method; UsageError where it streams, UnknownName where there is none such."""
+        known = self._known.get(path)
+        if known is None:
+            known = self._known[path] = self._find(path)
+        return known
+
+    def _find(self, path: str) -> UnaryMethod:
+        method = _look_up(self._services, path=path, proto=self._proto)
+        if method.client_streaming or method.server_streaming:
+            raise UsageError(
+                f"{path[1:]} streams; a load is made of unary calls: choose another method"
+            )
+        return UnaryMethod(
+            path=path,
+            encode_request=_encoder(method.input_type, pool=self._pool),
+            encode_answer=_encoder(method.output_type, pool=self._pool),
+        )
+
+
+def read(proto: Path, *, folders: Sequence[Path] = ()) -> ProtoFile:
+    """Compile a .proto file; what it imports is looked for beside it and in ``folders``.
+
+    UsageError where it cannot be compiled, CannotRunHere without protoc.
     """
     _require_protobuf()
     pool, services = _compile(proto, folders=folders)
-    method = _look_up(services, path=path, proto=proto)
-    if method.client_streaming or method.server_streaming:
-        raise UsageError(
-            f"{path[1:]} streams; a load is made of unary calls: choose another method"
-        )
-    return UnaryMethod(
-        path=path,
-        encode_request=_encoder(method.input_type, pool=pool),
-        encode_answer=_encoder(method.output_type, pool=pool),
-    )
+    return ProtoFile(proto, pool=pool, services=services)
 
 
 def _require_protobuf() -> None:

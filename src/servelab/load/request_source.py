@@ -56,11 +56,6 @@ class RequestSource:
             turns=turns(len(requests), choice=request["choice"], seed=request["seed"]),
         )
 
-    @property
-    def first(self) -> Sent:
-        """Return the request that stands for them all where they must agree."""
-        return self.requests[0]
-
     def encoder(self, *, host: str, closes: bool) -> Encode:
         """Format the HTTP requests once; return what puts a nonce into the one whose turn it is."""
         templates = [

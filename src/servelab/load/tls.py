@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from servelab.load.http1_lane import Http1Lane
+from servelab.load.http1_mix import HeadMixLane
 from servelab.load.lane import READ_BYTES, Connection, Target, TlsFailure, class_of_error
 
 HTTP1, HTTP2 = "http/1.1", "h2"
@@ -146,6 +147,12 @@ class TlsLane(Http1Lane):
         except OSError as error:
             self._fail(class_of_error(error), f"TLS: {error.strerror}")
             return False
+
+
+class TlsHeadMixLane(HeadMixLane, TlsLane):
+    """The same of a mix with HEAD and others."""
+
+    __slots__ = ()
 
 
 def _reason(error: ssl.SSLError) -> str:

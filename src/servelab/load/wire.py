@@ -4,10 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from servelab.load.grpc_call import CallFormat, Kind, call_format
 from servelab.load.grpc_lane import GrpcGear, GrpcLane
+from servelab.load.grpc_mix import MixedLane
 from servelab.load.grpc_shape import AnswerShapes
 from servelab.load.http1 import HeadMemo
 from servelab.load.http1_lane import Http1Gear, Http1Lane
+from servelab.load.http1_mix import HeadMixLane
 from servelab.load.http2 import GrpcHeadMemo, encode_headers, field_before
 from servelab.load.lane import Connector, Dispatch, Lane, Reuse, Sends, Target
 from servelab.load.ledger import Ledger
@@ -20,7 +23,7 @@ from servelab.load.request import (
     grpc_message,
     nonce_of,
 )
-from servelab.load.request_source import RequestSource
+from servelab.load.request_source import RequestSource, Sent
 
 _SEGMENT_BYTES = 1024
 """Less than the smallest usual segment, with room for what is added to a request."""
@@ -108,28 +111,10 @@ Gear = Http1Gear | GrpcGear
 def new_gear(
     wire: Wire, *, loop: Loop, ledger: Ledger, nonce_of: Callable[[int], bytes] = nonce_of
 ) -> Gear:
-    """Format the request once, for all lanes."""
+    """Format the requests once, for all lanes."""
     if wire.is_grpc:
-        call = wire.source.first
-        in_header = call.nonce_in == "header"
-        fields = grpc_headers(
-            path=call.path,
-            authority=wire.authority,
-            scheme="http" if wire.encryption is None else "https",
-            headers=call.headers,
-        )
-        return GrpcGear(
-            loop=loop,
-            ledger=ledger,
-            target=wire.connector(),
-            reuse=wire.reuse,
-            nonce_of=nonce_of,
-            headers=encode_headers(fields),
-            nonce_field=field_before(NONCE_HEADER, width=NONCE_WIDTH) if in_header else b"",
-            message=grpc_fixed_message(call.body) if in_header else grpc_message(call.body),
-            memo=GrpcHeadMemo(),
-            shapes=AnswerShapes(),
-        )
+        return _grpc_gear(wire, loop=loop, ledger=ledger, nonce_of=nonce_of)
+    memos = _memos(wire)
     return Http1Gear(
         loop=loop,
         ledger=ledger,
@@ -137,16 +122,61 @@ def new_gear(
         reuse=wire.reuse,
         nonce_of=nonce_of,
         encode=wire.source.encoder(host=wire.authority, closes=wire.reuse is Reuse.CLOSE),
-        memo=HeadMemo(method=wire.source.first.method, judged=wire.judged_statuses),
+        memo=memos[0],
+        memo_in_turn=memos if len(set(memos)) > 1 else (),
+    )
+
+
+def _memos(wire: Wire) -> tuple[HeadMemo, ...]:
+    """Return what remembers the heads of answers, by turn: those to HEAD mean something else."""
+    by_method = {
+        is_head: HeadMemo(method="HEAD" if is_head else "GET", judged=wire.judged_statuses)
+        for is_head in (True, False)
+    }
+    requests = wire.source.requests
+    return tuple(by_method[requests[turn].method == "HEAD"] for turn in wire.source.turns)
+
+
+def _grpc_gear(
+    wire: Wire, *, loop: Loop, ledger: Ledger, nonce_of: Callable[[int], bytes]
+) -> GrpcGear:
+    formats = [_call_format(call, wire=wire) for call in wire.source.requests]
+    kinds = [Kind(call_format) for call_format in formats]
+    return GrpcGear(
+        loop=loop,
+        ledger=ledger,
+        target=wire.connector(),
+        reuse=wire.reuse,
+        nonce_of=nonce_of,
+        call=formats[0],
+        longest=max(each.length for each in formats),
+        memo=GrpcHeadMemo(),
+        shapes=AnswerShapes(calls=len(kinds)),
+        in_turn=tuple(kinds[turn] for turn in wire.source.turns) if len(kinds) > 1 else (),
+    )
+
+
+def _call_format(call: Sent, *, wire: Wire) -> CallFormat:
+    in_header = call.nonce_in == "header"
+    named = grpc_headers(
+        path=call.path,
+        authority=wire.authority,
+        scheme="http" if wire.encryption is None else "https",
+        headers=call.headers,
+    )
+    return call_format(
+        headers=encode_headers(named),
+        nonce_field=field_before(NONCE_HEADER, width=NONCE_WIDTH) if in_header else b"",
+        message=grpc_fixed_message(call.body) if in_header else grpc_message(call.body),
     )
 
 
 def new_lane(gear: Gear, dispatch: Dispatch) -> Lane:
     """Make a lane of the gear's protocol."""
     if isinstance(gear, GrpcGear):
-        return GrpcLane(gear, dispatch)
+        return MixedLane(gear, dispatch) if gear.in_turn else GrpcLane(gear, dispatch)
     if isinstance(gear.target, Target):
-        return Http1Lane(gear, dispatch)
-    from servelab.load.tls import TlsLane
+        return HeadMixLane(gear, dispatch) if gear.memo_in_turn else Http1Lane(gear, dispatch)
+    from servelab.load.tls import TlsHeadMixLane, TlsLane
 
-    return TlsLane(gear, dispatch)
+    return TlsHeadMixLane(gear, dispatch) if gear.memo_in_turn else TlsLane(gear, dispatch)

@@ -11,15 +11,15 @@ from pathlib import Path
 import msgspec
 
 from servelab import catalogue
-from servelab.errors import AuditFailed, PortBusy, ServerFailed, TrialInvalid
+from servelab.errors import AuditFailed, PortBusy, ServerFailed, StoreError, TrialInvalid
 from servelab.launch.server import RunningServer
 from servelab.linux.cgroups import GroupFigures
 from servelab.load.generator import Records
-from servelab.measure import placing, slow_api
+from servelab.measure import placing, slow_api, stopping
 from servelab.measure.machinery import Machinery, Sampler
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.environment import Environment
-from servelab.model.launch import LaunchCommand, StopReport
+from servelab.model.launch import GracefulStop, LaunchCommand, StopReport
 from servelab.model.limits import mebibytes
 from servelab.model.load import LoadPlan, LoadProgress, LoadResult
 from servelab.model.noise import Noise
@@ -59,6 +59,7 @@ class Attempt:
     usage: ProcessUsage | None = None
     throttling: Throttling | None = None
     stop: StopReport | None = None
+    graceful_stop: GracefulStop | None = None
     workers: tuple[WorkerCount, ...] = ()
     workforce: Workforce | None = None
     noise: Noise | None = None
@@ -85,6 +86,7 @@ class Attempting:
         self._observe = observe
         self._id = spec.id
         self._counters = folder.path / "logs" / f"{spec.id}.counters"
+        self._are_workers_counted = False
         self._watch = machinery.watch()
         address = Address(LOOPBACK, spec.port or machinery.free_port(SEED_PORT))
         self._seen = Attempt(
@@ -109,8 +111,7 @@ class Attempting:
             self._note(status=TrialStatus.INVALID, reason=str(error))
         except AuditFailed as error:
             self._note(status=TrialStatus.INVALID, reason=str(error), audit_error=str(error))
-        if self._counters.exists():
-            self._note(workers=self._machinery.read_counts(self._counters))
+        self._count_workers()
         usage = self._seen.usage
         self._note(noise=self._watch.noise(unwaited_cpu_s=usage.unwaited_cpu_s if usage else 0.0))
         return self._seen
@@ -131,6 +132,8 @@ class Attempting:
             self._put_load(server)
             self._judge_end(server)
             self._tell(Stage.STOPPING)
+            if self._spec.stops_under_load:
+                self._stop_under_load(server)
 
     @contextmanager
     def _launched(self, variables: dict[str, str]) -> Iterator[RunningServer]:
@@ -148,6 +151,11 @@ class Attempting:
         ) as server:
             try:
                 yield server
+            except (AuditFailed, StoreError):
+                # The generator failed or was killed: nobody is left to whom an answer would go.
+                server.kill()
+                self._note_end(server)
+                raise
             except Exception:
                 self._note_end(server)
                 raise
@@ -162,6 +170,29 @@ class Attempting:
                 f"killed by the memory limit ({mebibytes(limits.memory_bytes)}); give it more with "
                 "--memory, or ask less at a time"
             )
+
+    def _count_workers(self) -> None:
+        """Note what the workers counted; what a stop under load adds to it is not the trial's."""
+        if not self._are_workers_counted and self._counters.exists():
+            self._are_workers_counted = True
+            self._note(workers=self._machinery.read_counts(self._counters))
+
+    def _stop_under_load(self, server: RunningServer) -> None:
+        self._count_workers()
+        records = self._folder.stop_records_file(self._id)
+        stop = stopping.under_load(
+            server,
+            plan=self._plan_under_load(),
+            records=records,
+            cpus=self._placement.generator_cpus,
+            machinery=self._machinery,
+            counters=self._counters,
+        )
+        if stop is None:
+            self._judge_end(server)
+            return
+        file = log_name(records, folder=self._folder)
+        self._note(graceful_stop=msgspec.structs.replace(stop, records=file))
 
     def _put_load(self, server: RunningServer) -> None:
         records = self._folder.records_file(self._id)

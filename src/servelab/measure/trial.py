@@ -206,6 +206,7 @@ def _identity(spec: TrialSpec, *, attempt: Attempt, environment: Environment) ->
         ledger={"scheduled": 0, "sent": 0, "ok": 0},
         start_s=attempt.start_s,
         stop=attempt.stop,
+        graceful_stop=attempt.graceful_stop,
         interpreter=environment.interpreter.version,
         packages={package.name: package.version for package in environment.packages},
         limits=spec.limits,

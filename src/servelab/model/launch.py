@@ -30,3 +30,29 @@ class StopReport(Struct, frozen=True, kw_only=True):
     exited_before_stop: bool
     was_killed: bool
     """It, or a process of its tree, outlived the grace period and was sent SIGKILL."""
+
+
+class GracefulStop(Struct, frozen=True, kw_only=True):
+    """What became of the requests of a load when the server was sent SIGTERM under it."""
+
+    in_flight: int
+    """Requests without an answer at that moment, waiting for a connection or a worker included."""
+    in_work: int | None
+    """How many calls the application had begun and not ended; None where it does not count."""
+    answered: int
+    """Of those in flight: correct answers that came."""
+    lost: dict[str, int] = {}
+    """Of those in flight: outcome class -> count of the others."""
+    later: dict[str, int] = {}
+    """Of the requests that began afterwards: outcome class -> count."""
+    last_answer_s: float | None
+    """From SIGTERM until the last correct answer; None where none came."""
+    seconds: float
+    """From SIGTERM until the whole tree was gone."""
+    exit_code: int | None
+    was_killed: bool
+    """Some of it outlived the grace period, or its own first process, and was sent SIGKILL."""
+    grace_s: float
+    """How long it was given."""
+    records: str | None = None
+    """File of the single requests, relative to the results folder."""

@@ -78,7 +78,7 @@ class Choice(Enum):
 
 
 class RequestMix(Struct, frozen=True, kw_only=True, tag="mix"):
-    """Several HTTP requests; which one is sent follows from the number of the request alone."""
+    """Several requests; which one is sent follows from the number of the request alone."""
 
     requests: tuple[Request, ...]
     choice: Choice = Choice.ROUND_ROBIN

@@ -30,6 +30,8 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     port: int | None = None
     interpreter: Interpreter
     with_requirements: tuple[str, ...] = ()
+    stops_under_load: bool = False
+    """Whether each server is also stopped under load, after what is measured of it."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):

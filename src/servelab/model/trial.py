@@ -6,7 +6,7 @@ from msgspec import Struct, field
 
 from servelab.model.deployment import Deployment
 from servelab.model.environment import Interpreter
-from servelab.model.launch import StopReport
+from servelab.model.launch import GracefulStop, StopReport
 from servelab.model.limits import Limits
 from servelab.model.load import Connections, Load, Pacing, Scheduling
 from servelab.model.noise import Noise
@@ -70,6 +70,8 @@ class TrialSpec(Struct, frozen=True, kw_only=True):
     """None: the seed's port, or the next free one."""
     interpreter: Interpreter
     with_requirements: tuple[str, ...] = ()
+    stops_under_load: bool = False
+    """Whether it is also stopped under the same load, after what is measured."""
     round: int = 1
     """0: a pilot, which tells how long the warm-up must be. Of a search: the probe's number."""
     role: Role = Role.CANDIDATE
@@ -290,6 +292,8 @@ class Trial(Struct, frozen=True, kw_only=True):
     start_s: float | None = None
     """From the launch of the server until its first correct answer."""
     stop: StopReport | None = None
+    graceful_stop: GracefulStop | None = None
+    """How it took SIGTERM under load; None where it was not asked to."""
     interpreter: str
     packages: dict[str, str] = {}
     records: str | None = None

@@ -5,7 +5,15 @@ from collections.abc import Iterable, Sequence
 
 from servelab.model.host import HostFacts
 from servelab.model.trial import Trial
-from servelab.report import bars, capacity_view, load_view, rounds_view, tables, view
+from servelab.report import (
+    bars,
+    capacity_view,
+    load_view,
+    rounds_view,
+    stopping_table,
+    tables,
+    view,
+)
 from servelab.report.capacity_view import CapacityPage
 from servelab.report.load_view import LoadPage
 from servelab.report.published import Comparison, comparisons
@@ -90,6 +98,9 @@ def _workload(table: view.Table, *, run: StoredRun) -> Iterable[str]:
     yield from _conditions(trials, run.facts)
     yield ""
     yield from _table(table)
+    stopping = stopping_table.table(trials, workload=table.workload)
+    if stopping is not None:
+        yield from _table(stopping)
     if rounds_view.are_rounds(run):
         return
     compared = comparisons(trials, workload=table.workload)

@@ -109,6 +109,9 @@ class TextPrinter(_Printer):
         for table in tables.tables(run):
             if len(table.rows) > 1 or not self._blocks:
                 terminal.print_table(self._console, table)
+        for table in tables.stopping_tables(run):
+            if len(table.rows) > 1 or not self._blocks:
+                terminal.print_table(self._console, table)
         for broken in run.broken:
             self.note(f"! {broken}")
         if run.end.interrupted and found is None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from servelab.model.trial import Trial
-from servelab.report import rounds_view, view
+from servelab.report import rounds_view, stopping_table, view
 from servelab.store.folder import StoredRun
 
 
@@ -29,3 +29,11 @@ def tables(run: StoredRun) -> Iterable[view.Table]:
             yield rounds_view.table(trials, plan=run.plan, workload=workload)
         else:
             yield view.table(trials, workload=workload)
+
+
+def stopping_tables(run: StoredRun) -> Iterable[view.Table]:
+    """Yield how the deployments took SIGTERM under load, for each workload."""
+    for workload in workloads(run):
+        found = stopping_table.table(deployed(run, workload=workload), workload=workload)
+        if found is not None:
+            yield found

@@ -7,7 +7,7 @@ from msgspec import Struct
 from servelab.explain.causes import explain
 from servelab.model.load import Connections, Load, OpenLoop, Scheduling
 from servelab.model.trial import PILOT_ROUND, Role, Times, Trial, TrialStatus
-from servelab.report import quantities
+from servelab.report import quantities, stopping_words
 
 _SEED_QUANTILES = ("p50", "p60", "p70", "p80", "p90")
 _NOT_FAILURES = frozenset({"scheduled", "sent", "ok"})
@@ -146,6 +146,8 @@ def _figures(trial: Trial) -> Iterable[Line]:
         yield Line("Placement:", _placement(trial))
     if trial.limits is not None:
         yield Line("Limits:", _limits(trial))
+    if trial.graceful_stop is not None:
+        yield Line("Stop under load:", stopping_words.sentence(trial.graceful_stop))
     yield from (Line("Why:", f"{cause.sentence}.") for cause in explain(trial))
 
 

@@ -73,6 +73,10 @@ class RunFolder:
         """Return the file for the single requests of a trial."""
         return self.path / "records" / f"{trial_id}.parquet"
 
+    def stop_records_file(self, trial_id: str) -> Path:
+        """Return the file for the requests of the load under which a server was stopped."""
+        return self.path / "records" / f"{trial_id}.stop.parquet"
+
     def log_file(self, trial_id: str) -> Path:
         """Return the file for the output of a trial's server."""
         return self.path / "logs" / f"{trial_id}.log"

@@ -19,5 +19,6 @@ with launched(
     address=Address("127.0.0.1", port),
 ) as server:
     server.wait_ready(lambda: None, timeout_s=30)
-    print(server.supervisor_pid, *sorted(server.process_ids()), flush=True)  # noqa: T201  # the test reads it
+    watchers = (server.guard_pid, server.supervisor_pid)
+    print(*watchers, *sorted(server.process_ids()), flush=True)  # noqa: T201  # the test reads it
     time.sleep(600)

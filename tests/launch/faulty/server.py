@@ -115,6 +115,22 @@ def ignores_sigterm(port):
     serve(listen(port))
 
 
+def counts_sigterm(port):
+    """Ends a moment after the first SIGTERM, and says of each that it came."""
+    asked = threading.Event()
+
+    def note(*_):
+        os.write(1, b"SIGTERM\n")
+        asked.set()
+
+    signal.signal(signal.SIGTERM, note)
+    threading.Thread(target=serve, args=(listen(port),), daemon=True).start()
+    while not asked.wait(0.05):
+        pass
+    time.sleep(0.3)
+    os._exit(0)
+
+
 def floods(port):
     if os.fork() == 0:
         line = b"x" * 65535 + b"\n"

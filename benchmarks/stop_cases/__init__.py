@@ -1,0 +1,1 @@
+"""What is done to servers, and to those who watch over them; shared by benchmark and tests."""

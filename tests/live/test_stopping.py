@@ -1,0 +1,132 @@
+"""Every server of the catalogue loses a worker, is asked to end, loses its master, finds no port.
+
+None of it leaves a process, a listener or a note. The figures are in docs/results/stopping.md.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from servelab import catalogue
+from servelab.linux import sockets
+from servelab.measure.attempt import Attempt
+from servelab.model.deployment import Deployment
+from servelab.model.outcome import Outcome
+from servelab.model.trial import TrialStatus
+from stop_cases import chosen
+from stop_cases.trials import (
+    CALLERS,
+    Case,
+    WorkerKill,
+    kill_generators,
+    kill_master,
+    left_processes,
+)
+
+pytestmark = pytest.mark.live
+
+QUICK = {
+    "sync-gunicorn:processes=2,threads=8",
+    "async-fastapi:processes=2",
+    "sync-grpc:processes=2,threads=8",
+}
+"""The others take minutes together."""
+
+every_deployment = pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(each, id=each.name, marks=() if each.name in QUICK else pytest.mark.slow)
+        for each in chosen.deployments()
+    ],
+    indirect=True,
+)
+
+
+@pytest.fixture
+def case(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Case]:
+    # Servers inherit it, which tells ours from those of others.
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    state = tmp_path / "state"
+    monkeypatch.setenv("SERVELAB_STATE", str(state))
+    deployment: Deployment = request.param
+    case = Case(deployment=deployment, folder=tmp_path / "results", load_s=3.0)
+    yield case
+    assert left_processes(b"TMPDIR=" + bytes(tmp_path)) == ()
+    assert list((state / "servers").iterdir()) == []
+    assert not [each for each in sockets.listeners() if each.port in case.ports]
+
+
+def test_every_server_and_interface_of_the_catalogue_is_among_them() -> None:
+    stopped = {(each.server, each.interface) for each in chosen.deployments()}
+    assert stopped == {
+        (each.server, each.interface) for stack in catalogue.stacks() for each in stack.deployments
+    }
+    assert {each.name for each in chosen.deployments()} >= QUICK
+
+
+@every_deployment
+def test_sigterm_under_load_tells_the_fate_of_every_request_in_flight(case: Case) -> None:
+    attempt = case.attempt(stops_under_load=True)
+    assert attempt.status is TrialStatus.OK, attempt.reason
+    stop = attempt.graceful_stop
+    assert stop is not None
+    assert stop.in_flight == CALLERS
+    assert stop.answered + sum(stop.lost.values()) == stop.in_flight
+    assert stop.in_work is not None
+    assert 0 <= stop.in_work <= CALLERS
+    assert stop.records is not None
+    assert (case.folder / stop.records).exists()
+    assert attempt.stop is not None
+    assert not attempt.stop.exited_before_stop
+    # What was measured before has nothing to do with it.
+    assert attempt.load is not None
+    assert attempt.load.outcomes == {"ok": attempt.load.scheduled}
+    assert sum(each.answered for each in attempt.workers) == attempt.load.scheduled
+
+
+@every_deployment
+def test_a_worker_that_is_killed_under_load_costs_counted_requests_and_leaves_nothing(
+    case: Case,
+) -> None:
+    kill = WorkerKill(case.world.read_counts)
+    attempt = case.attempt(kill)
+    assert kill.pid
+    assert_every_request_has_one_end(attempt)
+    assert kill.lost(attempt) > 0
+    if kill.was_first:
+        assert attempt.status is TrialStatus.FAILED
+        assert "SIGKILL" in (attempt.reason or "")
+
+
+@every_deployment
+def test_a_master_that_is_killed_alone_fails_the_trial_and_leaves_nothing(case: Case) -> None:
+    attempt = case.attempt(kill_master)
+    assert attempt.status is TrialStatus.FAILED
+    assert "signal SIGKILL under load" in (attempt.reason or "")
+    assert_every_request_has_one_end(attempt)
+
+
+@pytest.mark.parametrize("case", [chosen.deployments()[0]], ids=["any"], indirect=True)
+def test_a_generator_that_is_killed_takes_the_server_along_at_once(case: Case) -> None:
+    attempt = case.attempt(lambda _server, _counters: kill_generators())
+    assert attempt.status is TrialStatus.INVALID
+    assert attempt.stop is not None
+    assert attempt.stop.was_killed
+    assert attempt.stop.seconds < 10
+
+
+@every_deployment
+def test_a_port_that_is_taken_is_refused_and_a_race_for_it_leaves_nothing(case: Case) -> None:
+    assert "is taken" in case.refuse_busy_port()
+    assert case.start_on_busy_port()
+
+
+def assert_every_request_has_one_end(attempt: Attempt) -> None:
+    assert attempt.load is not None
+    assert attempt.records is not None
+    assert sum(attempt.load.outcomes.values()) == attempt.load.scheduled
+    unsent = attempt.load.outcomes.get(Outcome.UNSENT.label, 0)
+    assert len(attempt.records) >= attempt.load.scheduled - unsent
