@@ -50,6 +50,9 @@ class Script:
     failure: Outcome = Outcome.RESET
     cpu_s_per_call: float = 0.125
     workers: int = 1
+    """Who answer."""
+    workers_up: int = 64
+    """Who take connections, at least."""
     dies_at_start: bool = False
     dies_under_load: bool = False
     oom_kills: int = 0
@@ -99,6 +102,7 @@ class World:
     limits: list[Limits | None] = field(default_factory=list)
     """Of each program."""
     cannot_limit: str = ""
+    other_runs: int = 0
     load_cpus: list[Sequence[tuple[int, ...]]] = field(default_factory=list)
     """Where each load was to run."""
     _counts: tuple[WorkerCount, ...] = ()
@@ -120,6 +124,7 @@ class World:
             free_port=lambda first: first + self.busy_ports,
             cpus=self.cpus,
             require_limits=self.require_limits,
+            other_runs=lambda: self.other_runs,
             listen_limit=4096,
             compiler=None,
         )
@@ -292,6 +297,10 @@ class FakeServer:
         """Listen on loopback only."""
         return ()
 
+    def worker_ids(self) -> frozenset[int]:
+        """Have had all workers that there are to be, from beginning to end."""
+        return frozenset(range(100, 100 + max(self.script.workers, self.script.workers_up)))
+
     def group_figures(self) -> GroupFigures:
         """Have been stopped in three of four periods since the last look."""
         self.looks += 1
@@ -351,6 +360,7 @@ class FakeWatch:
 @dataclass
 class _Sampler:
     world: World
+    memory_bytes: int = 40_000_000
 
     @property
     def usage(self) -> ProcessUsage:

@@ -354,6 +354,27 @@ def test_noise_is_stored_and_said_but_voids_nothing_in_a_single_round(run: Run) 
     assert "! another servelab was measuring on this machine" in printed
 
 
+@pytest.mark.parametrize(
+    ("others", "words"),
+    [(1, "another servelab is measuring"), (2, "2 other servelab are measuring")],
+)
+def test_others_who_measure_are_told_before_the_run(run: Run, others: int, words: str) -> None:
+    world = World({"flask": Script()}, other_runs=others)
+    _, _, notes = run(world, "run", "sync-devserver", "cpu")
+    assert words in notes
+    _, _, notes = run(World({"flask": Script()}), "run", "sync-devserver", "cpu")
+    assert "measuring on this machine" not in notes
+
+
+def test_fewer_workers_than_asked_for_are_said_once(run: Run) -> None:
+    world = World({"uvicorn": Script(workers=2, workers_up=2)})
+    _, printed, _ = run(world, "run", "async-fastapi:processes=4", "cpu", "--json")
+    (trial,) = trials_of(printed)
+    said = [each["text"] for each in trial["warnings"] if each["kind"] == "workers-missing"]
+    assert len(said) == 1
+    assert said[0].startswith("2 of 4 workers came up")
+
+
 def test_a_server_that_never_came_to_a_load_has_no_noise(run: Run) -> None:
     world = World({"flask": Script(dies_at_start=True)})
     _, printed, _ = run(world, "run", "sync-devserver", "cpu", "--json")

@@ -38,7 +38,7 @@ def test_a_healthy_server_becomes_ready_and_leaves_on_sigterm(
     assert server.stop() is report
 
 
-def test_fault_1_an_exit_at_start_is_told_with_its_code_and_last_lines(launch: Launch) -> None:
+def test_fault_01_an_exit_at_start_is_told_with_its_code_and_last_lines(launch: Launch) -> None:
     with launch("exits") as server:
         with pytest.raises(ServerExited) as caught:
             server.wait_ready(lambda: "never", timeout_s=DEADLINE_S)
@@ -51,7 +51,7 @@ def test_fault_1_an_exit_at_start_is_told_with_its_code_and_last_lines(launch: L
     assert server.stop().exited_before_stop
 
 
-def test_fault_1_a_command_that_does_not_exist_is_named(tmp_path: Path) -> None:
+def test_fault_01_a_command_that_does_not_exist_is_named(tmp_path: Path) -> None:
     command = LaunchCommand(argv=("no-such-server", "--fast"))
     with (
         pytest.raises(ServerExited, match=r"no-such-server could not be started.*No such file"),
@@ -62,7 +62,7 @@ def test_fault_1_a_command_that_does_not_exist_is_named(tmp_path: Path) -> None:
         pytest.fail("it must not start")
 
 
-def test_fault_1_an_exit_is_seen_while_a_probe_hangs(launch: Launch, address: Address) -> None:
+def test_fault_01_an_exit_is_seen_while_a_probe_hangs(launch: Launch, address: Address) -> None:
     def hang() -> str | None:
         ask(address)
         time.sleep(5)
@@ -75,7 +75,7 @@ def test_fault_1_an_exit_is_seen_while_a_probe_hangs(launch: Launch, address: Ad
         assert time.monotonic() - began < 5
 
 
-def test_fault_2_a_server_that_never_listens_is_given_up(launch: Launch, address: Address) -> None:
+def test_fault_02_a_server_that_never_listens_is_given_up(launch: Launch, address: Address) -> None:
     with (
         launch("never_listens") as server,
         pytest.raises(ServerNotReady, match=f"nothing listens on {address}"),
@@ -83,7 +83,9 @@ def test_fault_2_a_server_that_never_listens_is_given_up(launch: Launch, address
         server.wait_ready(lambda: ask(address), timeout_s=0.5)
 
 
-def test_fault_3_a_server_that_never_answers_is_not_ready(launch: Launch, address: Address) -> None:
+def test_fault_03_a_server_that_never_answers_is_not_ready(
+    launch: Launch, address: Address
+) -> None:
     with (
         launch("never_answers") as server,
         pytest.raises(ServerNotReady, match="timed out"),
@@ -92,7 +94,7 @@ def test_fault_3_a_server_that_never_answers_is_not_ready(launch: Launch, addres
 
 
 @pytest.mark.parametrize("fault", ["healthy", "shares_port", "shares_wildcard", "listens_ipv6"])
-def test_fault_4_a_port_that_another_program_has_is_refused_by_its_name(
+def test_fault_04_a_port_that_another_program_has_is_refused_by_its_name(
     launch: Launch, address: Address, fault: str
 ) -> None:
     with foreign(fault, port=address.port) as pid:
@@ -102,7 +104,7 @@ def test_fault_4_a_port_that_another_program_has_is_refused_by_its_name(
         assert procfs.read_stat(pid) is not None  # somebody else's: never killed
 
 
-def test_fault_4_a_port_that_is_bound_but_silent_is_refused(
+def test_fault_04_a_port_that_is_bound_but_silent_is_refused(
     launch: Launch, address: Address
 ) -> None:
     with socket.socket() as holder:
@@ -112,7 +114,7 @@ def test_fault_4_a_port_that_is_bound_but_silent_is_refused(
 
 
 @pytest.mark.parametrize("fault", ["shares_port", "shares_wildcard"])
-def test_fault_4_a_program_that_shares_the_port_later_is_found(
+def test_fault_04_a_program_that_shares_the_port_later_is_found(
     launch: Launch, address: Address, fault: str
 ) -> None:
     with launch("shares_port") as server:
@@ -126,7 +128,7 @@ def test_fault_4_a_program_that_shares_the_port_later_is_found(
                 server.wait_ready(lambda: ask(address), timeout_s=DEADLINE_S)
 
 
-def test_fault_5_a_closed_port_is_never_asked(launch: Launch) -> None:
+def test_fault_05_a_closed_port_is_never_asked(launch: Launch) -> None:
     asked: list[bool] = []
 
     def probe() -> str | None:

@@ -59,6 +59,14 @@ def test_swapping_is_counted_in_bytes(tmp_path: Path) -> None:
     assert pressure.swapped_in_bytes(vmstat_file=written(tmp_path, "pswpin many\n")) is None
 
 
+def test_available_memory_is_in_bytes(tmp_path: Path) -> None:
+    file = written(tmp_path, "MemTotal:  900 kB\nMemFree:  5 kB\nMemAvailable:     700 kB\n")
+    assert pressure.available_bytes(meminfo_file=file) == 700 * 1024
+    odd = written(tmp_path, "MemAvailable: much\n")
+    assert pressure.available_bytes(meminfo_file=odd) is None
+    assert pressure.available_bytes(meminfo_file=tmp_path / "none") is None
+
+
 def cgroups(tmp_path: Path, *, version: int) -> tuple[Path, Path]:
     """Write a hierarchy mounted below the test's folder; return its two files."""
     kind, membership = {
@@ -114,13 +122,13 @@ def test_another_run_is_seen_while_it_lasts_whatever_ends_it() -> None:
         "    print('here', flush=True)\n"
         "    time.sleep(600)\n"
     )
-    with presence.announced() as name:
-        before = presence.others(name)
+    with presence.announced() as own:
+        before = own.others()
         assert before is not None
         with subprocess.Popen([sys.executable, "-c", other], stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             process.stdout.readline()
-            with_other = presence.others(name)
+            with_other = own.others()
             assert with_other is not None
             assert f"servelab-trial-{process.pid}-" in presence.SOCKETS_FILE.read_text()
             assert with_other >= 1
@@ -129,7 +137,7 @@ def test_another_run_is_seen_while_it_lasts_whatever_ends_it() -> None:
         assert f"servelab-trial-{process.pid}-" not in presence.SOCKETS_FILE.read_text()
 
 
-def test_a_run_does_not_count_itself(tmp_path: Path) -> None:
+def test_runs_are_found_by_their_names(tmp_path: Path) -> None:
     table = written(
         tmp_path,
         "Num       RefCount Protocol Flags    Type St Inode Path\n"
@@ -138,5 +146,18 @@ def test_a_run_does_not_count_itself(tmp_path: Path) -> None:
         "0000000000000000: 00000002 00000000 00000000 0002 01 13 /run/servelab-trial-9\n"
         "0000000000000000: 00000002 00000000 00000000 0002 01 14\n",
     )
-    assert presence.others("servelab-trial-7-aa", sockets_file=table) == 1
-    assert presence.others("servelab-trial-7-aa", sockets_file=tmp_path / "none") is None
+    both = frozenset({"servelab-trial-7-aa", "servelab-trial-8-bb"})
+    assert presence.names(sockets_file=table) == both
+    assert presence.names(sockets_file=tmp_path / "none") is None
+    with presence.announced() as own:
+        assert own.others(sockets_file=tmp_path / "none") is None
+
+
+def test_a_run_knows_of_one_that_came_and_left_since(tmp_path: Path) -> None:
+    nobody = written(tmp_path, "")
+    with presence.announced() as own:
+        before = own.others(sockets_file=nobody)
+        assert before is not None
+        with presence.announced():
+            pass
+        assert (own.others(sockets_file=nobody) or 0) > before

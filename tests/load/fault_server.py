@@ -103,10 +103,18 @@ HEAD = ((":status", "200"), ("content-type", "application/grpc"))
 class FaultServer:
     """Counts what reached it and what it answered to the end."""
 
-    def __init__(self, behaviour: Behaviour, connection_type: type["Connection"]) -> None:
+    def __init__(
+        self,
+        behaviour: Behaviour,
+        connection_type: type["Connection"],
+        *,
+        backlog: int = 512,
+        accepts_once: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._behaviour = behaviour
         self._connection_type = connection_type
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self._accepts_once = accepts_once
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=backlog)
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -120,6 +128,8 @@ class FaultServer:
         return Address("127.0.0.1", self._listener.getsockname()[1])
 
     def run(self) -> None:
+        while not (self._accepts_once() or self._stopped.wait(0.01)):
+            pass
         while True:
             try:
                 raw, _ = self._listener.accept()
@@ -132,7 +142,7 @@ class FaultServer:
                 connection = self._connection_type(raw, self.connections, self._stopped)
             thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
             thread.start()
-            self._threads.append(thread)
+            self._threads = [each for each in self._threads if each.is_alive()] + [thread]
 
     def stop_listening(self) -> None:
         if self._listener.fileno() >= 0:
@@ -175,15 +185,20 @@ class FaultServer:
 
 @contextmanager
 def serving(
-    behaviour: Behaviour, connection_type: type[Connection] = Connection
+    behaviour: Behaviour,
+    connection_type: type[Connection] = Connection,
+    *,
+    backlog: int = 512,
+    accepts_once: Callable[[], bool] = lambda: True,
 ) -> Iterator[FaultServer]:
-    server = FaultServer(behaviour, connection_type)
+    server = FaultServer(behaviour, connection_type, backlog=backlog, accepts_once=accepts_once)
     acceptor = threading.Thread(target=server.run, daemon=True)
     acceptor.start()
     try:
         yield server
     finally:
         server.stop_listening()
+        server._stopped.set()
         acceptor.join(10)
         server.stop()
 

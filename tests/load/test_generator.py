@@ -11,8 +11,6 @@ import pytest
 from servelab.errors import AuditFailed, StoreError
 from servelab.load.dispatch import PAUSE_NS
 from servelab.load.generator import ProbeAnswer, generate, probe
-from servelab.load.lane import Target
-from servelab.load.probe import WaryTarget
 from servelab.load.request import NONCE_WIDTH, PROBE_PREFIX
 from servelab.measure import audit
 from servelab.model.load import ClosedLoop, Connections, LoadProgress, OpenLoop
@@ -360,18 +358,6 @@ def test_a_probe_ends_after_its_time() -> None:
 
     with serving(silent) as server:
         assert probe(plan_for(server.address), timeout_s=0.2).outcome is Outcome.TIMEOUT
-
-
-def test_a_probe_that_connects_to_itself_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with serving(right) as server:
-        address = server.address
-        there = Target(address.host, address.port).connect()
-        own = there.getsockname()
-        monkeypatch.setattr(Target, "connect", lambda _target: there)
-        with pytest.raises(ConnectionRefusedError):
-            WaryTarget(*own).connect()
-
-    assert there.fileno() == -1
 
 
 def test_a_refused_caller_pauses_for_a_stated_time() -> None:

@@ -154,7 +154,7 @@ def test_large_messages_pass_flow_control_in_both_directions(tmp_path: Path) -> 
     assert (records.body_bytes > 5_000_000).all()
 
 
-def test_waiting_for_a_stream_is_connection_wait(tmp_path: Path) -> None:
+def test_fault_35_waiting_for_a_stream_counts_in_the_response_time(tmp_path: Path) -> None:
     with grpc_serving("grpc.max_concurrent_streams=1") as server:
         load = ClosedLoop(callers=3)
         result, records = run(calls(server, "slow", load=load, requests=3), tmp_path)
@@ -164,9 +164,10 @@ def test_waiting_for_a_stream_is_connection_wait(tmp_path: Path) -> None:
     assert waits_s[2] - waits_s[1] > 0.09
     assert waits_s[1] - waits_s[0] > 0.09
     assert (records.generator_delay_s < waits_s[1]).all()
+    assert (records.response_time_s > records.connection_wait_s).all()
 
 
-def test_a_server_that_goes_away_ends_every_call_in_a_class(tmp_path: Path) -> None:
+def test_fault_35_a_server_that_goes_away_ends_every_call_in_a_class(tmp_path: Path) -> None:
     with grpc_serving() as server:
         load = ClosedLoop(callers=3)
         stopped: list[list[str]] = []

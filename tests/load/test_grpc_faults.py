@@ -6,123 +6,31 @@ import pytest
 
 from servelab.load import http2
 from servelab.model.load import ClosedLoop, Connections, LoadPlan, Protocol, Request
+from tests.faults.grpc_behaviours import (
+    as_http2,
+    bad_headers,
+    close_early,
+    close_inside,
+    go_away,
+    http_error,
+    never,
+    reset,
+    reset_stream,
+    right,
+    short_message,
+    trailers_only,
+    two_messages,
+    unknown_stream,
+    without_message,
+    without_status,
+    without_trailers,
+    wrong_message,
+)
 
 from .fault_server import HEAD, Behaviour, Connection, FaultServer, Http2Connection, serving
 from .loads import plan_for, run
 
 pytestmark = pytest.mark.live
-
-
-def as_http2(connection: Connection) -> Http2Connection:
-    assert isinstance(connection, Http2Connection)
-    return connection
-
-
-def right(raw: Connection, nonce: bytes) -> bool:
-    connection = as_http2(raw)
-    connection.send_head(*HEAD)
-    connection.send_message(nonce)
-    connection.send_trailers()
-    return True
-
-
-def trailers_only(raw: Connection, _nonce: bytes) -> bool:
-    as_http2(raw).send_head(*HEAD, ("grpc-status", "5"), flags=http2.END_STREAM)
-    return True
-
-
-def without_message(raw: Connection, _nonce: bytes) -> bool:
-    connection = as_http2(raw)
-    connection.send_head(*HEAD)
-    connection.send_trailers()
-    return True
-
-
-def without_status(raw: Connection, nonce: bytes) -> bool:
-    connection = as_http2(raw)
-    connection.send_head(*HEAD)
-    connection.send_message(nonce)
-    connection.send_head(("x", "y"), flags=http2.END_STREAM)
-    return True
-
-
-def without_trailers(raw: Connection, nonce: bytes) -> bool:
-    connection = as_http2(raw)
-    connection.send_head(*HEAD)
-    connection.send_message(nonce, flags=http2.END_STREAM)
-    return True
-
-
-def short_message(raw: Connection, nonce: bytes) -> bool:
-    connection = as_http2(raw)
-    connection.send_head(*HEAD)
-    content = b"\0\0\0\0\x20" + nonce
-    connection.send(http2.frame(http2.DATA, stream=connection.stream, payload=content))
-    connection.send_trailers()
-    return True
-
-
-def two_messages(raw: Connection, nonce: bytes) -> bool:
-    connection = as_http2(raw)
-    connection.send_head(*HEAD)
-    connection.send_message(nonce)
-    connection.send_message(nonce)
-    connection.send_trailers()
-    return True
-
-
-def wrong_message(raw: Connection, nonce: bytes) -> bool:
-    return right(raw, b"9" * len(nonce))
-
-
-def reset_stream(raw: Connection, _nonce: bytes) -> bool:
-    connection = as_http2(raw)
-    connection.send(http2.reset_stream(connection.stream, code=7))
-    return True
-
-
-def go_away(raw: Connection, _nonce: bytes) -> bool:
-    raw.send(http2.frame(http2.GOAWAY, payload=bytes(8)))
-    raw.stopped.wait(0.05)
-    return False
-
-
-def close_early(_raw: Connection, _nonce: bytes) -> bool:
-    return False
-
-
-def close_inside(raw: Connection, _nonce: bytes) -> bool:
-    as_http2(raw).send_head(*HEAD)
-    return False
-
-
-def reset(raw: Connection, _nonce: bytes) -> bool:
-    raw.reset()
-    return False
-
-
-def bad_headers(raw: Connection, _nonce: bytes) -> bool:
-    connection = as_http2(raw)
-    flags = http2.END_HEADERS | http2.END_STREAM
-    connection.send(
-        http2.frame(http2.HEADERS, flags=flags, stream=connection.stream, payload=b"\xff\xff")
-    )
-    return False
-
-
-def unknown_stream(raw: Connection, _nonce: bytes) -> bool:
-    raw.send(http2.frame(http2.DATA, stream=99_999, payload=b"x"))
-    return False
-
-
-def http_error(raw: Connection, _nonce: bytes) -> bool:
-    as_http2(raw).send_head((":status", "502"), flags=http2.END_STREAM)
-    return True
-
-
-def never(raw: Connection, _nonce: bytes) -> bool:
-    raw.stopped.wait()
-    return False
 
 
 BAD = {
@@ -133,8 +41,6 @@ BAD = {
     "message too short": (short_message, "truncated"),
     "two messages": (two_messages, "wrong answer"),
     "another's answer": (wrong_message, "wrong answer"),
-    "RST_STREAM": (reset_stream, "stream reset"),
-    "GOAWAY": (go_away, "GOAWAY"),
     "closed early": (close_early, "closed early"),
     "closed inside": (close_inside, "truncated"),
     "reset": (reset, "reset"),
@@ -143,6 +49,8 @@ BAD = {
     "HTTP error": (http_error, "5xx"),
     "silence": (never, "timeout"),
 }
+
+GONE = {"RST_STREAM": (reset_stream, "stream reset"), "GOAWAY": (go_away, "GOAWAY")}
 
 
 def calls(server: FaultServer, *, callers: int = 1, timeout_s: float = 30.0) -> LoadPlan:
@@ -170,6 +78,18 @@ def test_each_wrong_behaviour_has_its_class(
     # A server that is silent reads one call at a time, and none after the first.
     assert len(server.received) == (1 if label == "timeout" else 6)
     assert server.connections == result.connections_opened
+    assert result.samples
+
+
+@pytest.mark.parametrize(("behaviour", "label"), GONE.values(), ids=GONE.keys())
+def test_fault_35_goaway_and_a_reset_stream_have_classes_of_their_own(
+    behaviour: Behaviour, label: str, tmp_path: Path
+) -> None:
+    with serving(behaviour, Http2Connection) as server:
+        result, _ = run(calls(server), tmp_path)
+    assert result.outcomes == {label: 6}
+    assert sorted(server.received) == [b"%016d" % number for number in range(6)]
+    assert server.connections == result.connections_opened == (6 if label == "GOAWAY" else 1)
     assert result.samples
 
 
@@ -208,8 +128,8 @@ class InOnePiece(Http2Connection):
 
 @pytest.mark.parametrize(
     ("behaviour", "label"),
-    [*BAD.values(), (two_streams, "protocol error"), (answered_again, "timeout")],
-    ids=[*BAD.keys(), "two streams", "answered again"],
+    [*BAD.values(), *GONE.values(), (two_streams, "protocol error"), (answered_again, "timeout")],
+    ids=[*BAD.keys(), *GONE.keys(), "two streams", "answered again"],
 )
 def test_each_wrong_behaviour_has_its_class_after_right_answers_were_learnt(
     behaviour: Behaviour, label: str, tmp_path: Path

@@ -1,4 +1,6 @@
+import gc
 import random
+import weakref
 
 import pytest
 
@@ -139,6 +141,20 @@ def test_a_body_without_end_is_too_big() -> None:
 
 def test_the_end_before_a_byte_is_closed_early() -> None:
     assert outcome_of(b"") is Outcome.CLOSED_EARLY
+
+
+@pytest.mark.parametrize("answer", WHOLE.values(), ids=WHOLE.keys())
+def test_an_answer_is_freed_by_counting_alone(answer: bytes) -> None:
+    """The engine runs without the garbage collector: cycles would fill the memory."""
+    gc.disable()
+    try:
+        reader = AnswerReader(HeadMemo())
+        reader.feed(answer)
+        made = [weakref.ref(each) for each in (reader, reader._chunked) if each is not None]
+        del reader
+        assert [each() for each in made] == [None] * len(made)
+    finally:
+        gc.enable()
 
 
 def test_a_memo_knows_good_heads_only() -> None:

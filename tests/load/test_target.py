@@ -123,7 +123,7 @@ def test_an_authorisation_does_not_turn_loopback_into_something_else() -> None:
     assert parse("http://127.0.0.1/", authorised_host="app.example").is_loopback
 
 
-def test_a_name_is_resolved_once_and_its_address_pinned() -> None:
+def test_fault_33_a_name_is_resolved_once_and_its_address_pinned() -> None:
     asked: list[str] = []
 
     def resolve(host: str, _port: int) -> Sequence[str]:

@@ -17,7 +17,7 @@ def test_each_sample_is_in_the_bin_between_its_edges() -> None:
     assert found.edges_s[-2] <= 0.0101 < found.edges_s[-1]
 
 
-def test_what_lies_beyond_the_range_is_counted_in_the_outermost_bins() -> None:
+def test_fault_32_what_lies_beyond_the_range_is_counted_in_the_outermost_bins() -> None:
     found = histogram(np.array([0.0, 1e-9, 5.0, 1e9]))
     assert found is not None
     assert sum(found.counts) == 4

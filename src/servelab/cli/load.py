@@ -239,10 +239,13 @@ def load(
 def _measure(
     order: "LoadOrder", *, world: "Machinery", folder: "RunFolder", printer: "Printer"
 ) -> int:
+    from servelab.explain import disturbance
     from servelab.measure import load_alone
     from servelab.report import runs
     from servelab.store.folder import RunEnd
 
+    if (notice := disturbance.notice_of_others(world.other_runs())) is not None:
+        printer.note(notice)
     with interrupts.noticed() as interrupt, printer.live() as observe:
         trial = load_alone.measure(
             order,

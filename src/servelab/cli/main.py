@@ -68,7 +68,14 @@ def _program(
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the program and exit with its status; arguments default to the process's own."""
     signal.signal(signal.SIGTERM, _interrupt)
-    sys.exit(_status_of(sys.argv[1:] if arguments is None else list(arguments)))
+    try:
+        returned = _status_of(sys.argv[1:] if arguments is None else list(arguments))
+    except KeyboardInterrupt:  # once more, while the first was being answered
+        returned = status.INTERRUPTED
+    if returned == status.INTERRUPTED:
+        # All is said and stored: one more Ctrl-C while Python ends would only change the status.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(returned)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -130,11 +130,14 @@ def _measure(
 ) -> "StoredRun":
     from servelab.experiment import runner
     from servelab.experiment.plan import Planner
+    from servelab.explain import disturbance
     from servelab.launch import leftovers
     from servelab.model.trial import Trial
     from servelab.report import leftovers_view, runs
     from servelab.store.folder import RunEnd
 
+    if (notice := disturbance.notice_of_others(measurer.other_runs())) is not None:
+        printer.note(notice)
     planner = Planner(plan, deployments=deployments)
     if left := leftovers_view.note(leftovers.find()):
         printer.note(left)

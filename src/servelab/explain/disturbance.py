@@ -62,6 +62,18 @@ def is_machine_too_noisy(*, rounds: int, voided: int) -> bool:
     return rounds > 0 and voided / rounds > VOIDED_LIMIT
 
 
+def notice_of_others(number: int) -> str | None:
+    """Return what to say before a run while others measure; None where nobody does."""
+    if not number:
+        return None
+    others = _others(number, one="is", several="are")
+    return f"! {others} measuring on this machine: the results of all of them will be marked"
+
+
+def _others(number: int, *, one: str, several: str) -> str:
+    return f"another servelab {one}" if number == 1 else f"{number} other servelab {several}"
+
+
 def _steal(noise: Noise) -> Iterable[Warning]:
     if noise.steal_share is not None and noise.steal_share > STEAL_NOTED:
         yield Warning(
@@ -174,11 +186,7 @@ def _clock_step(noise: Noise) -> str | None:
 
 def _other_runs(noise: Noise) -> Iterable[Warning]:
     if noise.other_runs:
-        others = (
-            "another servelab was"
-            if noise.other_runs == 1
-            else (f"{noise.other_runs} other servelab were")
-        )
+        others = _others(noise.other_runs, one="was", several="were")
         yield Warning(
             kind=OTHER_RUN,
             text=f"{others} measuring on this machine meanwhile; run one after the other",

@@ -53,7 +53,7 @@ class Watch:
     def __init__(self) -> None:
         self._cpus = cpus.cpu_allowance().cpus
         self._stack = ExitStack()
-        self._name = ""
+        self._presence: presence.Presence | None = None
         self._others: list[int] = []
         self._readings: list[Reading] = []
         self._before: Calibration | None = None
@@ -61,7 +61,7 @@ class Watch:
 
     def __enter__(self) -> Self:
         """Be seen by other runs, and calibrate: before the server starts, which would disturb."""
-        self._name = self._stack.enter_context(presence.announced())
+        self._presence = self._stack.enter_context(presence.announced())
         self._before = pace.calibrate()
         return self
 
@@ -99,7 +99,7 @@ class Watch:
         )
 
     def _read(self) -> Reading:
-        others = presence.others(self._name)
+        others = self._presence.others() if self._presence else None
         self._others += [] if others is None else [others]
         return read(self._cpus)
 

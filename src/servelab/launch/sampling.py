@@ -1,8 +1,8 @@
 """Watch what a process tree uses while a trial runs, at little cost to it.
 
 Processes and their CPU times are read from ``/proc/PID/stat`` five times a second, context switches
-of threads and proportional memory, which cost more, once a second; both less often where they take
-so long that they would disturb the trial.
+of threads, proportional memory and open files, which cost more, once a second; both less often
+where they take so long that they would disturb the trial.
 """
 
 import threading
@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 from servelab.linux import procfs
 from servelab.linux.procfs import ContextSwitches, Identity, ProcessStat
-from servelab.model.usage import MemoryKind, ProcessCpu, ProcessUsage
+from servelab.model.usage import MemoryKind, Moment, ProcessCpu, ProcessUsage
 
 INTERVAL_S = 0.2
-_DEEP_INTERVAL_S = 1.0
-_SHARE = 0.02
+DEEP_INTERVAL_S = 1.0
+SHARE = 0.02
 """Of a core, which the sampling of either kind may take."""
 _STABLE_TRIES = 3
 
@@ -90,6 +90,8 @@ class Sampler:
         self._switches: dict[tuple[Identity, int], ContextSwitches] = {}
         self._switches_at_start: dict[tuple[Identity, int], ContextSwitches] = {}
         self._peak_rss = self._peak_pss = self._final_pss = 0
+        self._memory_bytes = self._rss_at_deep_look = 0
+        self._course: list[Moment] = []
         self._is_pss_known = True
         self._peak_threads = self._peak_processes = 0
         self._samples = 0
@@ -124,8 +126,13 @@ class Sampler:
         """Return what was used, once sampling has stopped."""
         return self.stop()
 
+    @property
+    def memory_bytes(self) -> int:
+        """Return what the tree takes just now, at the last look."""
+        return self._memory_bytes
+
     def _run(self) -> None:
-        pause_s, next_deep_s = self._interval_s, time.monotonic() + _DEEP_INTERVAL_S
+        pause_s, next_deep_s = self._interval_s, time.monotonic() + DEEP_INTERVAL_S
         while not self._is_stopping.wait(pause_s):
             began_s = time.monotonic()
             snapshot = self._look()
@@ -135,7 +142,7 @@ class Sampler:
             self._note(snapshot)
             if began_s >= next_deep_s:
                 self._look_deep(snapshot)
-                next_deep_s = time.monotonic() + _pause_s(_DEEP_INTERVAL_S, since_s=began_s)
+                next_deep_s = time.monotonic() + _pause_s(DEEP_INTERVAL_S, since_s=began_s)
 
     def _look(self) -> Snapshot:
         stats = procfs.all_stats()
@@ -160,14 +167,20 @@ class Sampler:
             at_start_s = first.cpu_s if first else 0.0
             self._seen[identity] = (at_start_s, stat.cpu_s)
         living = [stat for stat in snapshot.tree.values() if stat.is_alive]
-        self._peak_rss = max(self._peak_rss, _rss(snapshot))
+        rss = _rss(snapshot)
+        self._peak_rss = max(self._peak_rss, rss)
+        if self._is_pss_known:
+            # Memory that came since the last look at shared pages is hardly ever shared.
+            self._memory_bytes = self._final_pss + rss - self._rss_at_deep_look
+        else:
+            self._memory_bytes = rss
         self._peak_threads = max(self._peak_threads, sum(stat.threads for stat in living))
         self._peak_processes = max(self._peak_processes, len(living))
         self._last = snapshot
         self._samples += 1
 
     def _look_deep(self, snapshot: Snapshot) -> None:
-        total = 0
+        total = files = 0
         for identity, stat in snapshot.tree.items():
             if not stat.is_alive:
                 continue
@@ -178,8 +191,15 @@ class Sampler:
             if proportional is None and procfs.is_same(identity):
                 self._is_pss_known = False
             total += proportional or 0
+            files += len(procfs.names_in(f"/proc/{identity.pid}/fd"))
         self._final_pss = total
         self._peak_pss = max(self._peak_pss, total)
+        self._rss_at_deep_look = _rss(snapshot)
+        memory_bytes = total if self._is_pss_known else self._rss_at_deep_look
+        self._memory_bytes = memory_bytes
+        self._course.append(
+            Moment(time.monotonic() - self._started_s, memory_bytes, files),
+        )
 
     def _sum_up(self, seconds: float) -> ProcessUsage:
         cpu = self._last.cpu.minus(self._first.cpu).plus(self._lost)
@@ -208,11 +228,12 @@ class Sampler:
             processes=tuple(by_time),
             samples=self._samples,
             unwaited_cpu_s=self._lost.user_s + self._lost.system_s,
+            course=tuple(self._course),
         )
 
 
 def _pause_s(interval_s: float, *, since_s: float) -> float:
-    return max(interval_s, (time.monotonic() - since_s) / _SHARE)
+    return max(interval_s, (time.monotonic() - since_s) / SHARE)
 
 
 def _rss(snapshot: Snapshot) -> int:

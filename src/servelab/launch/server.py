@@ -134,6 +134,25 @@ class RunningServer:
         self._seen |= living
         return frozenset(identity.pid for identity in living)
 
+    def worker_ids(self) -> frozenset[int]:
+        """List the processes that take connections at its address.
+
+        Those are the ones that hold a listener there, but for parents who only keep it for their
+        children.
+        """
+        if self.address is None or self._is_gone:
+            return frozenset()
+        listeners = sockets.listeners(port=self.address.port)
+        inodes = {each.inode for each in listeners if each.takes(self.address)}
+        stats = procfs.all_stats()
+        living = [
+            stat
+            for stat in procfs.descendants((self.supervisor_pid,), stats=stats)
+            if stat.is_alive and not inodes.isdisjoint(sockets.socket_inodes((stat.pid,)))
+        ]
+        parents = {stat.parent for stat in living}
+        return frozenset(stat.pid for stat in living if stat.pid not in parents)
+
     def log_tail(self, lines: int = _TAIL_LINES) -> tuple[str, ...]:
         """Return the last lines that the server wrote, without control codes."""
         try:

@@ -1,4 +1,4 @@
-"""Whether memory is short: pressure stall information and swapping."""
+"""Whether memory is short: pressure stall information, swapping, and what is left."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ from servelab.linux.procfs import PAGE_BYTES
 
 PRESSURE_FILE = Path("/proc/pressure/memory")
 VMSTAT_FILE = Path("/proc/vmstat")
+MEMINFO_FILE = Path("/proc/meminfo")
 
 
 def memory_stall_s(*, pressure_file: Path = PRESSURE_FILE) -> float | None:
@@ -32,5 +33,17 @@ def swapped_in_bytes(*, vmstat_file: Path = VMSTAT_FILE) -> int | None:
             if name == "pswpin":
                 return int(value) * PAGE_BYTES
     except (OSError, ValueError):
+        return None
+    return None
+
+
+def available_bytes(*, meminfo_file: Path = MEMINFO_FILE) -> int | None:
+    """Read how much memory the machine could still give without swapping; None where unknown."""
+    try:
+        for line in meminfo_file.read_text(encoding="ascii").splitlines():
+            name, _, value = line.partition(":")
+            if name == "MemAvailable":
+                return int(value.split()[0]) * 1024
+    except (OSError, ValueError, LookupError):
         return None
     return None

@@ -172,22 +172,26 @@ class ChunkedBody:
         self._step = _ChunkStep.SIZE
         self._left = 0
         self._trailer_bytes = 0
-        self._actions = {
-            _ChunkStep.SIZE: self._read_size,
-            _ChunkStep.CONTENT: self._read_content,
-            _ChunkStep.CONTENT_END: self._read_content_end,
-            _ChunkStep.TRAILER: self._read_trailer,
-        }
 
     def feed(self, received: bytes) -> bool:
         """Take bytes; tell whether the body is complete; BadAnswer where it is none."""
         self._unread += received
         while self._step is not _ChunkStep.DONE:
-            if not self._actions[self._step]():
+            if not self._take_step():
                 return False
         if self._unread:
             raise BadAnswer(Outcome.PROTOCOL_ERROR, "bytes after the last chunk")
         return True
+
+    def _take_step(self) -> bool:
+        # No table of bound methods: it would make a cycle, and the engine frees by counting only.
+        if self._step is _ChunkStep.SIZE:
+            return self._read_size()
+        if self._step is _ChunkStep.CONTENT:
+            return self._read_content()
+        if self._step is _ChunkStep.CONTENT_END:
+            return self._read_content_end()
+        return self._read_trailer()
 
     def _take_line(self) -> bytes | None:
         end = self._unread.find(b"\n")

@@ -1,5 +1,6 @@
 """One attempt at a trial: start, load, watch, stop; what was observed is kept, however it ends."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,7 +16,7 @@ from servelab.launch.server import RunningServer
 from servelab.linux.cgroups import GroupFigures
 from servelab.load.generator import Records
 from servelab.measure import placing, slow_api, stopping
-from servelab.measure.machinery import Machinery
+from servelab.measure.machinery import Machinery, Sampler
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.environment import Environment
 from servelab.model.launch import GracefulStop, LaunchCommand, StopReport
@@ -27,13 +28,15 @@ from servelab.model.placement import Placement
 from servelab.model.progress import Event, Progress, Stage
 from servelab.model.trial import TrialSpec, TrialStatus
 from servelab.model.usage import ProcessUsage, Throttling
-from servelab.model.worker import WorkerCount
+from servelab.model.worker import WorkerCount, Workforce
 from servelab.served import workloads
 from servelab.store.folder import RunFolder
 
 SEED_PORT = 3000
 READY_TIMEOUT_S = 60.0
 _PROBE_MARGIN_S = 5.0
+SPARE_MEMORY_SHARE = 0.9
+"""Of what the machine could still give when the load began: a server that takes more is stopped."""
 _DRAIN_FACTOR = 2.0
 """A server may work on requests whose callers have given up, as long again as they waited."""
 
@@ -58,6 +61,7 @@ class Attempt:
     stop: StopReport | None = None
     graceful_stop: GracefulStop | None = None
     workers: tuple[WorkerCount, ...] = ()
+    workforce: Workforce | None = None
     noise: Noise | None = None
 
 
@@ -94,6 +98,8 @@ class Attempting:
 
     def make(self) -> Attempt:
         """Return what was observed; a fault of server, generator or host is in its status."""
+        # What is measured again after its line was damaged must not add to what was counted then.
+        self._counters.unlink(missing_ok=True)
         try:
             with self._watch, ExitStack() as stack:
                 self._serve_and_load(stack)
@@ -192,20 +198,36 @@ class Attempting:
         records = self._folder.records_file(self._id)
         self._tell(Stage.LOADING)
         counted = server.group_figures()
+        at_start = server.worker_ids()
         with self._watch.loading(), self._machinery.sample(server.supervisor_pid) as sampler:
+            cap = MemoryCap.of(sampler, spare_bytes=self._machinery.spare_memory_bytes())
             result = self._machinery.generate(
                 self._plan_under_load(),
                 records=records,
                 cpus=self._placement.generator_cpus,
                 on_progress=self._show_load,
-                should_stop=lambda: None if server.is_alive() else f"it ended with {server.exit}",
+                should_stop=lambda: (
+                    cap.reason if server.is_alive() else f"it ended with {server.exit}"
+                ),
             )
         self._note_throttling(server, since=counted)
+        self._note_workforce(at_start, at_end=server.worker_ids())
         self._note(
             load=result,
             records=self._machinery.read_records(result.records),
             warm_up=result.warm_up_records and self._machinery.read_records(result.warm_up_records),
             usage=sampler.usage,
+        )
+        if cap.was_reached is not None:
+            raise ServerFailed(cap.was_reached)
+
+    def _note_workforce(self, at_start: frozenset[int], *, at_end: frozenset[int]) -> None:
+        self._note(
+            workforce=Workforce(
+                asked=self._spec.deployment.processes,
+                at_start=tuple(sorted(at_start)),
+                at_end=tuple(sorted(at_end)),
+            )
         )
 
     def _plan_under_load(self) -> LoadPlan:
@@ -285,6 +307,36 @@ class Attempting:
 
     def _note(self, **observed: object) -> None:
         self._seen = replace(self._seen, **observed)  # type: ignore[arg-type]
+
+
+class MemoryCap:
+    """Ends a load whose server takes nearly all memory that the machine could give."""
+
+    def __init__(self, sampler: Sampler, *, cap_bytes: float) -> None:
+        self._sampler = sampler
+        self._cap_bytes = cap_bytes
+        self.was_reached: str | None = None
+        """In words, once it was."""
+
+    @classmethod
+    def of(cls, sampler: Sampler, *, spare_bytes: int | None) -> "MemoryCap":
+        """Return the cap for a load that begins now."""
+        if spare_bytes is None:
+            return cls(sampler, cap_bytes=math.inf)
+        spare_bytes = round(spare_bytes * SPARE_MEMORY_SHARE)
+        return cls(sampler, cap_bytes=sampler.memory_bytes + spare_bytes)
+
+    @property
+    def reason(self) -> str | None:
+        """Look, and return why the load must end; None where it need not."""
+        taken_bytes = self._sampler.memory_bytes if self._cap_bytes < math.inf else 0
+        if self.was_reached is None and taken_bytes > self._cap_bytes:
+            self.was_reached = (
+                f"stopped when it took {taken_bytes / 1e6:.0f} MB of memory, nearly all that this "
+                f"machine could give ({self._cap_bytes / 1e6:.0f} MB); find what it keeps, or "
+                "limit it with --memory"
+            )
+        return self.was_reached
 
 
 def load_plan(spec: TrialSpec, *, address: Address) -> LoadPlan:

@@ -83,3 +83,27 @@ def errors_of_workers(books: dict[str, int], workers: Sequence[WorkerCount]) -> 
             f"{sent} requests were sent, the workers received {received} and answered {answered}, "
             f"and {ok} answers were correct"
         )
+
+
+def strangers(
+    records: Records, warm_up: Records | None, *, workers: Sequence[WorkerCount]
+) -> dict[int, int]:
+    """Return the processes that answered and are none of the server's -> how many answers.
+
+    Every correct answer names the process that gave it, and every process of the server has its
+    line in the workers' own counts. Where nobody counted, nobody is a stranger.
+    """
+    import numpy as np
+
+    if not workers:
+        return {}
+    own = [0, *(worker.pid for worker in workers)]
+    named = np.concatenate(
+        [
+            each.worker_pid[(each.outcome == Outcome.OK) & ~np.isin(each.worker_pid, own)]
+            for each in (records, warm_up)
+            if each is not None
+        ]
+    )
+    pids, counts = np.unique(named, return_counts=True)
+    return {int(pid): int(count) for pid, count in zip(pids, counts, strict=True)}

@@ -10,8 +10,10 @@ from servelab.measure.gates import Punctuality, lateness_limit_s
 from servelab.model.load import Load, OpenLoop
 from servelab.model.outcome import Outcome
 from servelab.model.trial import CorrectedQuantiles, GeneratorUsage, Histogram, Times
+from servelab.model.usage import Growth
 from servelab.stats.histogram import histogram
 from servelab.stats.quantiles import corrected_quantile, nearest_rank, quantile, summarise
+from servelab.stats.trends import trend
 
 if TYPE_CHECKING:
     import numpy as np
@@ -158,6 +160,31 @@ def per_call(total: float | None, *, calls: int) -> float | None:
     return total / calls if total is not None and calls else None
 
 
+def memory_growth_bytes(usage: ProcessUsage) -> Growth | None:
+    """Return how fast the server's memory grew in the second half of the load.
+
+    In the first half caches fill and pools grow, as they should. None where it was too short.
+    """
+    return _growth(usage, [float(moment.memory_bytes) for moment in usage.course])
+
+
+def open_files_growth(usage: ProcessUsage) -> Growth | None:
+    """Return how fast the number of its open files grew in the second half of the load."""
+    return _growth(usage, [float(moment.open_files) for moment in usage.course])
+
+
+def _growth(usage: ProcessUsage, values: list[float]) -> Growth | None:
+    import numpy as np
+
+    second_half = len(values) // 2
+    moments_s = np.array([moment.at_s for moment in usage.course[second_half:]])
+    found = trend(moments_s, np.array(values[second_half:]))
+    if found is None:
+        return None
+    per_minute, half_width = 60 * found.per_s, 60 * found.half_width_per_s
+    return Growth(per_minute=per_minute, low=per_minute - half_width, high=per_minute + half_width)
+
+
 def share_of_cores(
     generator_cpu_s: float, *, server_cpu_s: float, window_s: float, cores: float | None
 ) -> float | None:
@@ -193,6 +220,7 @@ def generator_usage(
         processes=result.generator_processes,
         delay_p99_s=quantile(np.sort(records.generator_delay_s), probability=0.99),
         connections_opened=result.connections_opened,
+        idle_closes=result.idle_closes,
         cpu_us_per_request=result.cpu_s / ok * 1e6 if ok else None,
         pacing=result.pacing,
         scheduling=result.scheduling,

@@ -15,7 +15,9 @@ from servelab.model.trial import (
     TrialStatus,
     Warning,  # noqa: A004 - the word of the reports
 )
+from servelab.model.usage import Growth
 from servelab.model.warm_up import Settling, Steadiness
+from servelab.model.worker import Workforce
 
 GENERATOR_CPU_SHARE_LIMIT = 0.7
 NULL_RATE_LIMIT = 0.7
@@ -24,7 +26,14 @@ LATENESS_LIMIT_SHARE = 0.1
 OFFERED_LIMIT = 0.99
 GENERATOR_PART_NOTED = 0.05
 GENERATOR_PART_LIMIT = 0.15
+MEMORY_GROWTH_NOTED_SHARE = 0.05
+"""Of the server's memory, a minute."""
+MEMORY_GROWTH_NOTED_BYTES = 1 << 20
+OPEN_FILES_GROWTH_NOTED = 6.0
 UNSTEADY = "unsteady"
+GROWS = "grows"
+WORKERS_MISSING = "workers-missing"
+WORKERS_REPLACED = "workers-replaced"
 _REMEDY = "quiet the machine, give the generator a core that the server leaves free, or load less"
 ABOVE_CEILING = "above-ceiling"
 INCLUDES_GENERATOR = "includes-generator"
@@ -178,9 +187,70 @@ def warnings_on_workers(*, asked: int, seen: int) -> Iterable[Warning]:
     """Yield a note where fewer worker processes answered than were asked for."""
     if seen < asked:
         yield Warning(
-            kind="workers-missing",
+            kind=WORKERS_MISSING,
             text=f"{seen} of {asked} workers answered requests; the others had none to answer",
         )
+
+
+def warnings_on_workforce(found: Workforce) -> Iterable[Warning]:
+    """Yield a note where workers never came up, and where some ended under load."""
+    if found.came_up < found.asked:
+        yield Warning(
+            kind=WORKERS_MISSING,
+            text=(
+                f"{found.came_up} of {found.asked} workers came up, so that the figures are those "
+                "of fewer; its log says why"
+            ),
+        )
+    if found.lost and found.at_end:
+        new = found.replacements
+        follow_up = f", and {_processes(new)} came instead" if new else ", and none came instead"
+        yield Warning(
+            kind=WORKERS_REPLACED,
+            text=(
+                f"{_processes(found.lost)} of the server's workers ended under load{follow_up}; "
+                "its log says why"
+            ),
+        )
+
+
+def _processes(pids: tuple[int, ...]) -> str:
+    return f"process{'es' if len(pids) > 1 else ''} {', '.join(str(pid) for pid in pids)}"
+
+
+def warnings_on_growth(
+    *, memory_bytes: Growth | None, open_files: Growth | None, final_memory_bytes: int
+) -> Iterable[Warning]:
+    """Yield a note where a server surely went on taking more, long after the load began."""
+    noted_bytes = max(MEMORY_GROWTH_NOTED_BYTES, MEMORY_GROWTH_NOTED_SHARE * final_memory_bytes)
+    if memory_bytes is not None and memory_bytes.low > noted_bytes:
+        yield Warning(
+            kind=GROWS,
+            text=(
+                f"its memory went on growing by {memory_bytes.per_minute / 1e6:.1f} MB a minute "
+                f"({memory_bytes.low / 1e6:.1f} to {memory_bytes.high / 1e6:.1f}, 95 %); measure "
+                "longer to see whether it leaks"
+            ),
+        )
+    if open_files is not None and open_files.low > OPEN_FILES_GROWTH_NOTED:
+        yield Warning(
+            kind=GROWS,
+            text=(
+                f"its open files went on growing by {open_files.per_minute:.0f} a minute "
+                f"({open_files.low:.0f} to {open_files.high:.0f}, 95 %); measure longer to see "
+                "whether it leaks"
+            ),
+        )
+
+
+def status_of_strangers(
+    strangers: Mapping[int, int], *, port: int | None
+) -> tuple[TrialStatus, str | None]:
+    """Return that answers of processes which are not the server's make a trial invalid."""
+    return TrialStatus.INVALID, (
+        f"{_processes(tuple(strangers))}, not of this server, gave {sum(strangers.values())} of "
+        f"the answers on port {port}; stop that program, or choose another port with --port"
+    )
 
 
 def status_of(ledger: Mapping[str, int]) -> tuple[TrialStatus, str | None]:

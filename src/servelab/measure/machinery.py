@@ -72,6 +72,10 @@ class Sampler(Protocol):
     """Watches a process tree."""
 
     @property
+    def memory_bytes(self) -> int:
+        """What the tree takes just now."""
+
+    @property
     def usage(self) -> ProcessUsage:
         """What the tree used, once the block has ended."""
 
@@ -116,6 +120,10 @@ class Machinery:
     listen_limit: int
     compiler: Path | None
     """A C compiler, for servers that are built from source."""
+    spare_memory_bytes: Callable[[], int | None] = lambda: None
+    """What the machine could still give; None: a server is not stopped for its memory."""
+    other_runs: Callable[[], int] = lambda: 0
+    """How many other servelab measure on this machine just now."""
     host: str = ""
     """The machine in words: what was measured on it holds as long as they do."""
     calibration_file: Path | None = None
@@ -131,7 +139,7 @@ def real() -> Machinery:
     from servelab.launch import limiting
     from servelab.launch.sampling import sampled
     from servelab.launch.server import launched
-    from servelab.linux import ports
+    from servelab.linux import ports, presence, pressure
     from servelab.linux.cpus import host_cpus
     from servelab.load.generator import generate, probe, read_records
 
@@ -149,6 +157,8 @@ def real() -> Machinery:
         require_limits=limiting.require,
         listen_limit=ports.listen_limit(),
         compiler=Path(compiler) if (compiler := shutil.which("cc")) else None,
+        spare_memory_bytes=pressure.available_bytes,
+        other_runs=lambda: len(presence.names() or ()),
         host=_in_words(facts.read()),
         calibration_file=cache_directory().parent / "null_rates.json",
     )

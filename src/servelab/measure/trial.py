@@ -53,6 +53,10 @@ class TrialMeasurer:
         )
         return placing.limited(placement, limits=spec.limits)
 
+    def other_runs(self) -> int:
+        """Return how many other servelab measure on this machine just now."""
+        return self._machinery.other_runs()
+
     def check(self, options: RunOptions) -> None:
         """Raise UsageError or CannotRunHere where trials cannot be placed or limited here."""
         self.place(options)
@@ -207,6 +211,7 @@ def _identity(spec: TrialSpec, *, attempt: Attempt, environment: Environment) ->
         interpreter=environment.interpreter.version,
         packages={package.name: package.version for package in environment.packages},
         limits=spec.limits,
+        workforce=attempt.workforce,
         usage=attempt.usage,
         throttling=attempt.throttling,
         noise=attempt.noise,
@@ -287,6 +292,8 @@ def _with_figures(
         work_share=bare_s / cpu_s_per_call if bare_s and cpu_s_per_call else None,
         cpu_s_per_call=cpu_s_per_call,
         peak_memory_bytes=usage.peak_memory_bytes if usage else None,
+        memory_growth_bytes=figures.memory_growth_bytes(usage) if usage else None,
+        open_files_growth=figures.open_files_growth(usage) if usage else None,
         voluntary_switches_per_call=figures.per_call(
             usage.voluntary_switches if usage else None, calls=calls
         ),
@@ -307,9 +314,11 @@ def _with_figures(
 def _with_verdict(trial: Trial, *, attempt: Attempt, load: LoadResult, spec: TrialSpec) -> Trial:
     assert attempt.records is not None  # noqa: S101 - judge has seen to it
     sent = attempt.records.sent + (attempt.warm_up.sent if attempt.warm_up else 0)
+    strangers = audit.strangers(attempt.records, attempt.warm_up, workers=attempt.workers)
     bugs = [
         *audit.errors_of_generator(load, sent=sent),
-        *audit.errors_of_workers(audit.ledger(load), attempt.workers),
+        # Answers of others are in the ledger, and not in the workers' books.
+        *(() if strangers else audit.errors_of_workers(audit.ledger(load), attempt.workers)),
     ]
     if bugs:
         return msgspec.structs.replace(
@@ -320,6 +329,8 @@ def _with_verdict(trial: Trial, *, attempt: Attempt, load: LoadResult, spec: Tri
         )
     status, reason = attempt.status, attempt.reason
     punctuality = figures.punctuality(attempt.records, load=spec.load)
+    if strangers and status is not TrialStatus.INVALID:
+        status, reason = gates.status_of_strangers(strangers, port=trial.port)
     if status is TrialStatus.OK:
         status, reason = gates.status_of_generator(
             punctuality,
@@ -350,7 +361,15 @@ def _warnings(trial: Trial, *, spec: TrialSpec) -> Iterable[Warning]:
     if trial.noise is not None:
         yield from disturbance.warnings(trial.noise)
     yield from gates.warnings_on_efficiency(trial.efficiency)
-    yield from gates.warnings_on_workers(
-        asked=min(spec.deployment.processes, trial.ledger["ok"]),
-        seen=len(trial.calls_per_worker),
+    if trial.workforce is not None:
+        yield from gates.warnings_on_workforce(trial.workforce)
+    if trial.workforce is None or trial.workforce.came_up >= trial.workforce.asked:
+        yield from gates.warnings_on_workers(
+            asked=min(spec.deployment.processes, trial.ledger["ok"]),
+            seen=len(trial.calls_per_worker),
+        )
+    yield from gates.warnings_on_growth(
+        memory_bytes=trial.memory_growth_bytes,
+        open_files=trial.open_files_growth,
+        final_memory_bytes=trial.usage.final_memory_bytes if trial.usage else 0,
     )

@@ -12,8 +12,9 @@ from servelab.model.load import Connections, Load, Pacing, Scheduling
 from servelab.model.noise import Noise
 from servelab.model.placement import Placement, PlacementWish
 from servelab.model.step import Step
-from servelab.model.usage import ProcessUsage, Throttling
+from servelab.model.usage import Growth, ProcessUsage, Throttling
 from servelab.model.warm_up import Steadiness, WarmUp
+from servelab.model.worker import Workforce
 
 FORMAT_VERSION = 1
 CEILING_NOISE = 0.05
@@ -168,6 +169,8 @@ class GeneratorUsage(Struct, frozen=True, kw_only=True):
     processes: int
     delay_p99_s: float | None
     connections_opened: int
+    idle_closes: int = 0
+    """Kept connections that the server closed while no request was on them."""
     cpu_us_per_request: float | None = None
     """CPU time / correct answers, in microseconds."""
     pacing: Pacing = Pacing.TIMER
@@ -275,7 +278,12 @@ class Trial(Struct, frozen=True, kw_only=True):
     peak_memory_bytes: int | None = None
     voluntary_switches_per_call: float | None = None
     calls_per_worker: dict[str, int] = {}
+    workforce: Workforce | None = None
+    """Which processes took connections before and after the load; None where none was put."""
     usage: ProcessUsage | None = None
+    memory_growth_bytes: Growth | None = None
+    """In the second half of the load; None where that was too short to tell."""
+    open_files_growth: Growth | None = None
     throttling: Throttling | None = None
     """By the limit of CPU time; None where there was none."""
     generator: GeneratorUsage | None = None

@@ -21,6 +21,24 @@ class ProcessCpu(Struct, frozen=True):
     cpu_s: float
 
 
+class Moment(Struct, frozen=True):
+    """What a process tree held at one moment."""
+
+    at_s: float
+    """Since the sampling began."""
+    memory_bytes: int
+    open_files: int
+    """Of processes that can be looked into."""
+
+
+class Growth(Struct, frozen=True, kw_only=True):
+    """How fast something grew, with its 95 % interval."""
+
+    per_minute: float
+    low: float
+    high: float
+
+
 class Throttling(Struct, frozen=True, kw_only=True):
     """How often a CPU quota stopped a server under load."""
 
@@ -53,6 +71,8 @@ class ProcessUsage(Struct, frozen=True, kw_only=True):
     samples: int
     unwaited_cpu_s: float = 0.0
     """Part of the CPU time: of processes that ended and that no parent waited for."""
+    course: tuple[Moment, ...] = ()
+    """About once a second."""
 
     @property
     def cpu_s(self) -> float:

@@ -1,4 +1,4 @@
-"""What the measured application itself counted."""
+"""The server's worker processes: what each counted, and whether they came up and stayed."""
 
 from msgspec import Struct
 
@@ -9,3 +9,30 @@ class WorkerCount(Struct, frozen=True, kw_only=True):
     pid: int
     received: int
     answered: int
+
+
+class Workforce(Struct, frozen=True, kw_only=True):
+    """The processes that took connections, before and after a load."""
+
+    asked: int
+    """How many the deployment is to have."""
+    at_start: tuple[int, ...]
+    """Process numbers, once the server was ready."""
+    at_end: tuple[int, ...]
+    """The same when the load had ended; empty where the server had ended, too."""
+
+    @property
+    def came_up(self) -> int:
+        """Return how many were there at once: a server answers before its last worker is up."""
+        return max(len(self.at_start), len(self.at_end))
+
+    @property
+    def lost(self) -> tuple[int, ...]:
+        """Return those which ended under load."""
+        return tuple(pid for pid in self.at_start if pid not in self.at_end)
+
+    @property
+    def replacements(self) -> tuple[int, ...]:
+        """Return those which came in the place of lost ones, the latest first."""
+        new = sorted((pid for pid in self.at_end if pid not in self.at_start), reverse=True)
+        return tuple(new[: len(self.lost)])

@@ -18,6 +18,7 @@ from msgspec import structs
 
 from servelab.model.warm_up import Settling, Slope, Steadiness, WarmUp
 from servelab.stats.pairs import t_quantile
+from servelab.stats.trends import trend
 
 LEAST_SECONDS = 10
 """Fewer buckets make halves of which nothing can be said."""
@@ -91,26 +92,17 @@ def mser_cut(values: NDArray[np.float64]) -> int:
 
 
 def slope(counts: NDArray[np.float64]) -> Slope | None:
-    """Return the least-squares slope of counts per second, as a share of their mean per minute.
+    """Return the slope of counts per second, as a share of their mean per minute.
 
-    The 95 % interval allows for neighbouring seconds that resemble each other: their residuals'
-    correlation r leaves (1 - r) / (1 + r) of the values' worth (B. D. Santer et al., Journal of
-    Geophysical Research 105(D6), 2000, par. 3). None of fewer than ten seconds, or of no answers.
+    With its 95 % interval (see `trend`); None of fewer than ten seconds, or of no answers.
     """
     import numpy as np
 
-    count, mean = len(counts), float(counts.mean()) if len(counts) else 0.0
-    if count < LEAST_SECONDS or not mean:
+    mean = float(counts.mean()) if len(counts) else 0.0
+    found = trend(np.arange(len(counts), dtype=np.float64), counts)
+    if found is None or not mean:
         return None
-    seconds = np.arange(count) - (count - 1) / 2
-    spread = float(seconds @ seconds)
-    per_s = float(seconds @ counts) / spread
-    residuals = counts - mean - per_s * seconds
-    square = float(residuals @ residuals)
-    likeness = float(residuals[1:] @ residuals[:-1]) / square if square else 0.0
-    worth = (1 - max(0.0, likeness)) / (1 + max(0.0, likeness))
-    error = sqrt(square / max(count * worth - 2, 1.0) / spread)
-    per_minute, half = 60 * per_s / mean, 60 * t_quantile(count - 1, error=0.05) * error / mean
+    per_minute, half = 60 * found.per_s / mean, 60 * found.half_width_per_s / mean
     return Slope(per_minute=per_minute, low=per_minute - half, high=per_minute + half)
 
 

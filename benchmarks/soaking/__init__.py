@@ -1,0 +1,1 @@
+"""The parts of the soak: mixed faults for a long time."""
