@@ -101,11 +101,10 @@ def _servelab_rows(case: Case, *, bench: Bench, seconds: float) -> Iterator[Trut
     log = bench.folder / "answers.log"
     with targets.slow_server(bench, service=case.service, log=log) as address:
         result = programs.generate_here(_plan(case, address, bench.seconds), bench=bench)
-    records = read_records(result.records)
-    result.records.unlink()
     known = service(case.service, start_ns=0)
     analytic = Quantiles(*(known.quantile_s(share) for share in (0.5, 0.9, 0.99)))
-    seen_s, logged_s = response_times(records, log=log)
+    seen_s, logged_s = response_times(read_records(result.records), log=log)
+    result.records.unlink()
     rate_per_s = result.scheduled / (result.ended_s - result.started_s)
     ok = result.outcomes.get("ok", 0)
     for name, quantiles in (
