@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from msgspec import Struct
@@ -11,7 +12,8 @@ from servelab.catalogue.frameworks import Framework
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.deployment import Interface, ServerSettings
 from servelab.model.environment import Package
-from servelab.model.launch import LaunchCommand
+from servelab.model.launch import ConfigurationFile, LaunchCommand
+from servelab.model.variant import Variant
 
 Settings = TypeVar("Settings", bound=ServerSettings)
 
@@ -33,6 +35,17 @@ class LaunchRequest(Generic[Settings]):
     """The kernel's limit to a listen backlog, ``net.core.somaxconn``."""
     packages: tuple[Package, ...]
     """What the environment holds; empty means the catalogue's own versions."""
+    is_factory: bool = False
+    """The application is not the object named, but what it returns when called."""
+    is_own: bool = False
+    """The application is the user's: nothing in it was written for a server's sake."""
+    unix_socket: Path | None = None
+    """Listen here instead of at the address; only asked of servers that can."""
+
+    @property
+    def bind(self) -> str:
+        """Return where to listen as most servers are told: ``HOST:PORT`` or ``unix:PATH``."""
+        return str(self.address) if self.unix_socket is None else f"unix:{self.unix_socket}"
 
     def version(self, package: str) -> tuple[int, ...] | None:
         """Return the leading numbers of a package's version; None for the catalogue's own."""
@@ -53,6 +66,10 @@ class Needs(Struct, frozen=True, kw_only=True):
 
 
 _ORDINARY_NEEDS = Needs()
+
+
+def _one_variant(_interface: Interface, _cpu_count: int) -> tuple[Variant, ...]:
+    return (Variant(),)
 
 
 def _no_objection(_settings: ServerSettings, _framework: Framework) -> str | None:
@@ -77,6 +94,14 @@ class Server(Generic[Settings]):
     objection: Callable[[Settings, Framework], str | None] = _no_objection
     """Say why settings do not go together, or not with the framework; None if they do."""
     needs: Needs = _ORDINARY_NEEDS
+    variants: Callable[[Interface, int], tuple[Variant, ...]] = _one_variant
+    """The ways to run it on an interface with a number of CPUs, and what a search may change."""
+    configuration: Callable[[LaunchRequest[Settings]], ConfigurationFile] | None = None
+    """Return the file that its own manual advises for such a command; None: it has none."""
+    takes_factories: bool = False
+    takes_unix_sockets: bool = False
+    is_for_development: bool = False
+    """Its own manual says not to use it in production."""
 
 
 def count(number: int, noun: str) -> str:

@@ -20,6 +20,16 @@ class LaunchCommand(Struct, frozen=True, kw_only=True):
         return " ".join([*assignments, shlex.join(self.argv)])
 
 
+class ConfigurationFile(Struct, frozen=True, kw_only=True):
+    """A server's settings in a file of the kind that its manual advises."""
+
+    name: str
+    """Such as ``gunicorn.conf.py``."""
+    text: str
+    command: LaunchCommand
+    """Starts the server with it, in the folder where it lies."""
+
+
 class StopReport(Struct, frozen=True, kw_only=True):
     """How a server ended."""
 
