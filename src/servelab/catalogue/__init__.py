@@ -23,6 +23,13 @@ from servelab.catalogue.frameworks import (
     frameworks,
     served_path,
 )
+from servelab.catalogue.own import (
+    find_own_deployments,
+    obstacle_to_own,
+    own_deployments,
+    own_deployments_named,
+    own_environment_spec,
+)
 from servelab.catalogue.selection import deployments_named, find_deployments, published
 from servelab.catalogue.server import LaunchRequest, Needs, Server
 from servelab.catalogue.stack import Published, Stack
@@ -38,9 +45,14 @@ __all__ = [
     "deployments_named",
     "environment_spec",
     "find_deployments",
+    "find_own_deployments",
     "framework",
     "frameworks",
     "launch_command",
+    "obstacle_to_own",
+    "own_deployments",
+    "own_deployments_named",
+    "own_environment_spec",
     "parameters_of",
     "protocol_of",
     "published",

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from servelab.errors import UsageError
-from servelab.model.load import Expectation, Request
+from servelab.model.load import Asked, Expectation
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OUR_HEADERS = frozenset({"connection", "content-length", "transfer-encoding", "x-servelab-nonce"})
@@ -19,13 +19,6 @@ _LARGEST_FILE = 256 * 1024 * 1024
 _JSON = ("Content-Type", "application/json")
 _Each = TypeVar("_Each")
 """What one line of a file holds."""
-
-
-class Asked(Struct, frozen=True, kw_only=True):
-    """A request, with what its answer must be."""
-
-    request: Request
-    expectation: Expectation
 
 
 class _Checks(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
