@@ -162,7 +162,7 @@ def _asked(line: _Line, *, default: Asked) -> Asked:
     headers = merged(usual.headers, own)
     if kind and not any(name.lower() == kind[0].lower() for name, _ in headers):
         headers = (*headers, kind)
-    path = usual.path if line.path is None else _path(line.path)
+    path = usual.path if line.path is None else path_of(line.path)
     request = msgspec.structs.replace(
         usual,
         method=usual.method if line.method is None else method_of(line.method),
@@ -190,7 +190,8 @@ def merged(
     return (*(each for each in usual if each[0].lower() not in replaced), *own)
 
 
-def _path(path: str) -> str:
+def path_of(path: str) -> str:
+    """Return a path that can be sent; UsageError."""
     if not path.startswith("/") or not path.isascii() or not path.isprintable() or " " in path:
         raise UsageError(f"path {path!r}: it begins with / and has what is not ASCII as %XX")
     return path

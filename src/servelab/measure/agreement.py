@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from servelab.load.fetch import Answer
+from servelab.model.agreement import Agreement
 from servelab.model.load import Asked, Expectation
 
 _LONGEST_START = 4096
@@ -22,19 +23,6 @@ class Heard(Struct, frozen=True, kw_only=True):
     """For each request, each time that it was asked."""
     failure: str | None = None
     """Why there are none."""
-
-
-class Agreement(Struct, frozen=True, kw_only=True):
-    """What servers agree on."""
-
-    asked: tuple[Asked, ...]
-    """The requests, with what their answers must be from now on."""
-    agreeing: tuple[str, ...]
-    """Names of the deployments that gave these answers."""
-    excluded: tuple[tuple[str, str], ...] = ()
-    """Names of the others, with the reason."""
-    changing: tuple[int, ...] = ()
-    """Numbers of the requests, from 0, whose body is another each time, on every server."""
 
 
 def agree(

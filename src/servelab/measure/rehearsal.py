@@ -8,9 +8,9 @@ from servelab.load.fetch import Answer
 from servelab.measure.agreement import Heard
 from servelab.measure.attempt import Attempting
 from servelab.measure.machinery import Machinery
-from servelab.measure.placing import choose, limited
 from servelab.measure.subject import subject_of
 from servelab.model.address import Address
+from servelab.model.placement import Placement
 from servelab.model.progress import Event, Progress, Stage
 from servelab.model.trial import TrialSpec, TrialStatus
 from servelab.store.folder import RunFolder
@@ -20,7 +20,12 @@ TIMES_ASKED = 2
 
 
 def hear(
-    spec: TrialSpec, *, machinery: Machinery, folder: RunFolder, observe: Callable[[Event], None]
+    spec: TrialSpec,
+    *,
+    placement: Placement,
+    machinery: Machinery,
+    folder: RunFolder,
+    observe: Callable[[Event], None],
 ) -> Heard:
     """Start a deployment, ask each request a few times, and stop it."""
     title = spec.deployment.title
@@ -45,10 +50,7 @@ def hear(
         )
         attempt = Attempting(
             spec,
-            placement=limited(
-                choose(spec.placement, cpus=machinery.cpus, generators=spec.generators),
-                limits=spec.limits,
-            ),
+            placement=placement,
             environment=environment,
             machinery=machinery,
             folder=folder,

@@ -10,7 +10,8 @@ from servelab import catalogue
 from servelab.errors import CannotRunHere, ServerFailed, TrialInvalid
 from servelab.explain import disturbance
 from servelab.load.generator import Records
-from servelab.measure import audit, backlog, figures, gates, placing
+from servelab.measure import audit, backlog, figures, gates, placing, rehearsal
+from servelab.measure.agreement import Heard
 from servelab.measure.attempt import Attempt, Attempting, load_plan, log_name
 from servelab.measure.calibration import Calibrations
 from servelab.measure.ceiling import Ceilings
@@ -63,6 +64,18 @@ class TrialMeasurer:
         self.place(options)
         if options.limits is not None:
             self._machinery.require_limits(options.limits)
+
+    def hear(
+        self, spec: TrialSpec, *, folder: RunFolder, observe: Callable[[Event], None]
+    ) -> Heard:
+        """Return what a deployment answers to what will be asked of it; nothing is timed."""
+        return rehearsal.hear(
+            spec,
+            placement=self.place(spec),
+            machinery=self._machinery,
+            folder=folder,
+            observe=observe,
+        )
 
     def measure(
         self, spec: TrialSpec, *, folder: RunFolder, observe: Callable[[Event], None]
