@@ -89,6 +89,11 @@ def obstacle_to_own(on: Server[Any], *, service: Service) -> str | None:
         return f"{on.name} cannot start a gRPC service of yours; give its command with --command."
     if service.is_factory and not on.takes_factories:
         return f"{on.name} takes no factory; name a ready application instead of {service.name}."
+    if service.arguments and not on.takes_arguments:
+        return (
+            f"{on.name} calls a factory without arguments; write one that needs none for "
+            f"{service.name}."
+        )
     return None
 
 

@@ -37,6 +37,8 @@ class LaunchRequest(Generic[Settings]):
     """What the environment holds; empty means the catalogue's own versions."""
     is_factory: bool = False
     """The application is not the object named, but what it returns when called."""
+    arguments: str = ""
+    """Literals with which it is called."""
     is_own: bool = False
     """The application is the user's: nothing in it was written for a server's sake."""
     unix_socket: Path | None = None
@@ -49,8 +51,8 @@ class LaunchRequest(Generic[Settings]):
 
     @property
     def expression(self) -> str:
-        """Return the application as Python would write it: a factory is followed by ``()``."""
-        return f"{self.application}()" if self.is_factory else self.application
+        """Return the application as Python would write it: a factory with its call."""
+        return f"{self.application}({self.arguments})" if self.is_factory else self.application
 
     def version(self, package: str) -> tuple[int, ...] | None:
         """Return the leading numbers of a package's version; None for the catalogue's own."""
@@ -104,6 +106,8 @@ class Server(Generic[Settings]):
     configuration: Callable[[LaunchRequest[Settings]], ConfigurationFile] | None = None
     """Return the file that its own manual advises for such a command; None: it has none."""
     takes_factories: bool = False
+    takes_arguments: bool = False
+    """Its factories may be called with arguments."""
     takes_unix_sockets: bool = False
     is_for_development: bool = False
     """Its own manual says not to use it in production."""

@@ -16,6 +16,8 @@ class Service(Struct, frozen=True, kw_only=True):
     interface: Interface
     is_factory: bool = False
     """The object returns the application when it is called."""
+    arguments: str = ""
+    """Literals with which it is called."""
     framework: str = ""
     """Its framework in small letters; empty where it is none that is known."""
     directory: str

@@ -49,5 +49,6 @@ SERVER = Server(
     command=command,
     objection=objection,
     takes_factories=True,
+    takes_arguments=True,
     is_for_development=True,
 )

@@ -159,5 +159,6 @@ SERVER = Server(
     variants=variants,
     configuration=configuration,
     takes_factories=True,
+    takes_arguments=True,
     takes_unix_sockets=True,
 )
