@@ -6,7 +6,7 @@ import pytest
 from tests.conftest import Run
 from tests.fake_world import Script, World
 
-from servelab.environment import build
+from servelab.environment import build, uv_runs
 from servelab.model.environment import EnvironmentSpec
 from servelab.model.launch import LaunchCommand
 
@@ -93,7 +93,7 @@ def test_point_8_why_a_deployment_was_skipped_is_stored_without_credentials(
         lock=None,
     )
     output = f"error: thing not found at https://me:{SECRET}@index.example/thing.whl"
-    error = build.not_built(spec, output=output)
+    error = uv_runs.not_built(spec, output=output)
     assert SECRET not in str(error)
     assert "https://***@index.example/thing.whl" in str(error)
 
@@ -110,11 +110,11 @@ def test_point_8_an_environment_keeps_no_credentials_of_its_requirements(
 ) -> None:
     seen: list[tuple[str, int]] = []
 
-    def install(*_: object) -> None:
+    def install(*_: object, **__: object) -> None:
         file = tmp_path / "requirements.txt"
         seen.append((file.read_text(), file.stat().st_mode & 0o077))
 
-    monkeypatch.setattr(build, "_run", install)
+    monkeypatch.setattr(build, "run_uv", install)
     wanted = f"thing @ https://me:{SECRET}@index.example/thing.whl"
     spec = EnvironmentSpec(name="x", requirements=(wanted,), constraints="", lock=None)
     build._install(spec, tmp_path)

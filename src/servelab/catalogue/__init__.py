@@ -15,7 +15,7 @@ from servelab.catalogue.calls import (
 )
 from servelab.catalogue.commands import launch_command, why_not_here
 from servelab.catalogue.discovery import server, server_of, servers, stack, stacks
-from servelab.catalogue.environments import environment_spec
+from servelab.catalogue.environments import environment_spec, spec_beside
 from servelab.catalogue.frameworks import (
     Framework,
     application_directory,
@@ -62,6 +62,7 @@ __all__ = [
     "server_of",
     "servers",
     "slow_api_calls",
+    "spec_beside",
     "stack",
     "stacks",
     "waiting_s",
