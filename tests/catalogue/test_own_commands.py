@@ -93,9 +93,10 @@ def test_gunicorn_does_not_share_a_unix_socket_that_each_worker_would_remove() -
 
 def test_uwsgi_patches_before_it_imports_an_application_that_does_not_patch_itself() -> None:
     assert command("uwsgi", processes=2, async_cores=100, lazy_apps="on", is_factory=True) == (
-        "uwsgi --master --single-interpreter --need-app --enable-threads --lazy-apps --workers 2 "
-        "--gevent 100 --gevent-early-monkey-patch --protocol http --socket 127.0.0.1:3000 "
-        "--module 'shop.site:app()' --die-on-term --listen 1024 --disable-logging"
+        "uwsgi --master --single-interpreter --need-app --enable-threads --buffer-size 32768 "
+        "--lazy-apps --workers 2 --gevent 100 --gevent-early-monkey-patch --protocol http "
+        "--socket 127.0.0.1:3000 --module 'shop.site:app()' --die-on-term --listen 1024 "
+        "--disable-logging"
     )
     assert "patch" not in command("uwsgi", processes=2, threads=8)
 

@@ -84,6 +84,8 @@ async def answer(scope, send, *, is_made):
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": body})
 """
+LONG_COOKIE = f"session={'x' * 6000}"
+"""As users have them, and as uWSGI by itself would refuse."""
 FOREIGN_CONFIGURATION = "raise SystemExit('this is of the project, and must not be read')"
 
 _ports = itertools.count(25000 + os.getpid() % 100 * 10)
@@ -213,7 +215,7 @@ def seen(asked: catalogue.LaunchRequest[Any]) -> dict[str, Any]:
             connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             connection.sock.settimeout(5)
             connection.sock.connect(str(asked.unix_socket))
-        connection.request("GET", "/")
+        connection.request("GET", "/", headers={"Cookie": LONG_COOKIE})
         body = connection.getresponse().read()
     finally:
         connection.close()

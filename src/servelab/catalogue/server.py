@@ -54,12 +54,22 @@ class LaunchRequest(Generic[Settings]):
         """Return the application as Python would write it: a factory with its call."""
         return f"{self.application}({self.arguments})" if self.is_factory else self.application
 
+    @property
+    def loopback_departure(self) -> tuple[str, ...]:
+        """Return the departure that listening on loopback is; none on a unix socket."""
+        return (LOOPBACK_DEPARTURE,) if self.unix_socket is None else ()
+
     def version(self, package: str) -> tuple[int, ...] | None:
         """Return the leading numbers of a package's version; None for the catalogue's own."""
         for installed in self.packages:
             if installed.name.lower().replace("_", "-") == package:
                 return tuple(int(number) for number in re.findall(r"\d+", installed.version)[:3])
         return None
+
+    @property
+    def expression(self) -> str:
+        """Return the application as Python would write it: a factory is followed by ``()``."""
+        return f"{self.application}()" if self.is_factory else self.application
 
 
 class Needs(Struct, frozen=True, kw_only=True):
