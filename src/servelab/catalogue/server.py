@@ -50,11 +50,6 @@ class LaunchRequest(Generic[Settings]):
         return str(self.address) if self.unix_socket is None else f"unix:{self.unix_socket}"
 
     @property
-    def expression(self) -> str:
-        """Return the application as Python would write it: a factory with its call."""
-        return f"{self.application}({self.arguments})" if self.is_factory else self.application
-
-    @property
     def loopback_departure(self) -> tuple[str, ...]:
         """Return the departure that listening on loopback is; none on a unix socket."""
         return (LOOPBACK_DEPARTURE,) if self.unix_socket is None else ()
@@ -68,8 +63,8 @@ class LaunchRequest(Generic[Settings]):
 
     @property
     def expression(self) -> str:
-        """Return the application as Python would write it: a factory is followed by ``()``."""
-        return f"{self.application}()" if self.is_factory else self.application
+        """Return the application as Python would write it: a factory with its call."""
+        return f"{self.application}({self.arguments})" if self.is_factory else self.application
 
 
 class Needs(Struct, frozen=True, kw_only=True):
