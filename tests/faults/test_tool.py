@@ -175,14 +175,15 @@ def test_fault_28_a_generator_that_is_killed_makes_the_trial_invalid_and_keeps_i
     assert trial.stop.was_killed
     kept = read_records(tmp_path / "results" / "records" / f"{trial.id}.parquet")
     books = Books.read(tmp_path / "results" / "logs" / f"{trial.id}.books")
-    assert 0 < len(kept)
+    assert len(kept) > 0
     assert {int(number) for number in kept.sequence} <= books.answered
 
 
 def test_fault_28_load_alone_without_its_generator_is_stored_as_invalid(tmp_path: Path) -> None:
     with serving(right) as server:
         words = [sys.executable, "-m", "servelab", "load", f"http://{server.address}/", "-c", "1",
-                 "--think-time", "0.01", "--json", *ENDLESS, "--out", str(tmp_path / "results")]  # fmt: skip
+                 "--think-time", "0.01", *ENDLESS, "--json",
+                 "--out", str(tmp_path / "results")]  # fmt: skip
         with subprocess.Popen(
             words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as process:

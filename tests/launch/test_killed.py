@@ -88,9 +88,8 @@ def test_fault_28_nothing_outlives_any_two_of_servelab_supervisor_and_guard(
     assert eventually(lambda: not list(state.iterdir()))
 
 
-@pytest.mark.parametrize("fault", ["workers", "ignores_sigterm"])
 def test_a_supervisor_that_was_stopped_is_killed_with_the_server_and_named(
-    launch: Launch, address: Address, fault: str, monkeypatch: pytest.MonkeyPatch
+    launch: Launch, address: Address, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("servelab.launch.server._ANSWER_PATIENCE_S", 1.0)
     tree: frozenset[int] = frozenset()
@@ -99,7 +98,7 @@ def test_a_supervisor_that_was_stopped_is_killed_with_the_server_and_named(
 
     def stop_supervisor() -> None:
         nonlocal tree, supervisor
-        with launch(fault) as server:
+        with launch("workers") as server:
             server.wait_ready(lambda: ask(address), timeout_s=DEADLINE_S)
             tree, supervisor = server.process_ids(), server.supervisor_pid
             os.kill(supervisor, signal.SIGSTOP)

@@ -27,7 +27,7 @@ _PROGRESS_S = 0.2
 _FROM_OUTSIDE = frozenset(
     {signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGXCPU}
 )
-"""Signals that no fault of the generator's own ends it by; the kernel's lack of memory is SIGKILL."""
+"""Signals that no fault of its own ends a generator by; where memory is short, it is SIGKILL."""
 
 
 class EngineProcess:
