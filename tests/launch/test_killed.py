@@ -239,8 +239,7 @@ def test_files_of_a_run_that_goes_on_again_are_not_leftovers(state: Path, tmp_pa
     writer.begin(tag="live", program="gunicorn", log=str(log), groups=[])
     assert leftovers.find() == ()
     writer.remove()
-    assert writer._descriptor is not None
-    os.close(writer._descriptor)
+    writer.close()
 
 
 def test_a_garbled_note_stops_nobody(state: Path, tmp_path: Path) -> None:

@@ -337,8 +337,8 @@ class RunningServer:
         self._guard.wait()
         if not self._is_gone and self._first is not None and not self._unkillable:
             self._kill_abandoned()
-            cgroups.remove(self._group)
-            notes.Note(self._note).remove()
+            if cgroups.remove(self._group):
+                notes.Note(self._note).remove()
         with self._changed:
             self._note_end(killed=0, at_s=time.monotonic())
             self._changed.notify_all()

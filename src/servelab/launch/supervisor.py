@@ -263,13 +263,13 @@ def supervise(
 
 
 def settle(tree: Tree, *, order: Order, note: Note) -> None:
-    """Tell that nothing is left, and leave nothing."""
+    """Tell that nothing is left, and leave nothing; what cannot be removed stays noted."""
     counted = cgroups.figures(order.group) if order.group else None
     if counted is not None:
         emit("group", **counted._asdict())
     emit("gone", killed=tree.killed, at_s=time.monotonic())
-    cgroups.remove(order.group)
-    note.remove()
+    if cgroups.remove(order.group):
+        note.remove()
 
 
 def main() -> None:
@@ -308,9 +308,9 @@ def carry_out(order: Order, *, guard: int, commands: Commands, note: Note) -> No
         cgroups.create(order.group)
         server = start(order, log=log)
     except (OSError, subprocess.SubprocessError) as error:
-        cgroups.remove(order.group)
         emit("failed", reason=explain(error, argv=order.argv))
-        note.remove()
+        if cgroups.remove(order.group):
+            note.remove()
         return
     # It cannot vanish before it is reaped, so its line is there even if it has ended.
     stat = procfs.parse_stat(Path(f"/proc/{server.pid}/stat").read_bytes())
