@@ -309,3 +309,25 @@ def test_fault_34_two_servelab_at_once_are_told_and_marked_even_if_one_is_brief(
         assert OTHER_RUN in {warning["kind"] for warning in trial["warnings"]}
     ok = sum(json.loads(text)["trials"][0]["ledger"]["ok"] for text in (printed, brief.stdout))
     assert ok == server.answered or ok == server.answered - 1  # one may have been in flight
+
+
+def test_fault_34_two_runs_at_once_do_not_meet_on_a_port(tmp_path: Path) -> None:
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-m", "servelab", "run", "sync-devserver-threaded", "io",
+             "--param", "delay_s=0.05", "-n", "40", "-c", "4", "--json",
+             "--out", str(tmp_path / name)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("one", "two")
+    ]  # fmt: skip
+    used = []
+    for run in runs:
+        printed, notes = run.communicate(timeout=2 * DEADLINE_S)
+        assert run.returncode == 0, notes + printed
+        (trial,) = json.loads(printed)["trials"]
+        assert trial["ledger"] == {"scheduled": 40, "sent": 40, "ok": 40}
+        used.append(trial["port"])
+    assert used[0] != used[1]
