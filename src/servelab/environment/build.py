@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from servelab.environment import overlay
+from servelab.environment import overlay, receipts
 from servelab.environment.cache import MARKER, cache_directory, try_lock, wait_for_lock
 from servelab.environment.uv import install_arguments
 from servelab.environment.uv_runs import NAME, canonical, run_uv
@@ -122,13 +122,16 @@ def _install(spec: EnvironmentSpec, directory: Path) -> None:
     python = str(directory / "bin" / "python")
     # Compiled now, or the first trial would compile while it is measured.
     command = ["pip", "install", "--python", python, "--compile-bytecode", *how]
+    shown = [redaction.requirement(text) for text in spec.requirements]
+    if spec.lock is None and shown != list(spec.requirements):
+        command.append("--no-cache")  # uv's own would keep the addresses as they are
     try:
         arguments = [*command, *install_arguments(os.environ)]
         run_uv(arguments, spec=spec, directory=directory)
     finally:
         if spec.lock is None:  # its addresses may hold credentials, which are needed no more
-            shown = map(redaction.requirement, spec.requirements)
             _write(directory / "requirements.txt", "\n".join(shown) + "\n")
+            receipts.redact(directory)
 
 
 def _write(file: Path, text: str) -> str:

@@ -79,7 +79,7 @@ def environ_of(request: Mapping[str, Any]) -> dict[str, Any]:
 
 def call_wsgi(application: Any, request: Mapping[str, Any]) -> None:
     """Do all that one call makes the application do, up to the last byte of its answer."""
-    answer = application(environ_of(request), lambda *_: (lambda _: None))
+    answer = application(environ_of(request), lambda *_: lambda _: None)
     try:
         for _ in answer:
             """Take it, as a server would."""
