@@ -30,6 +30,7 @@ from servelab.model.trial import TrialSpec, TrialStatus
 from servelab.model.usage import ProcessUsage, Throttling
 from servelab.model.worker import WorkerCount, Workforce
 from servelab.served import workloads
+from servelab.store import scratch
 from servelab.store.folder import RunFolder
 
 SEED_PORT = 3000
@@ -117,7 +118,11 @@ class Attempting:
         return self._seen
 
     def _serve_and_load(self, stack: ExitStack) -> None:
-        variables = {workloads.COUNTERS_VARIABLE: str(self._counters)}
+        variables = {
+            workloads.COUNTERS_VARIABLE: str(self._counters),
+            workloads.FOLDER_VARIABLE: str(stack.enter_context(scratch.folder())),
+            workloads.MOUNTED_VARIABLE: self._spec.workload,
+        }
         if catalogue.slow_api_calls(self._spec.workload):
             log = self._folder.path / "logs" / f"{self._id}.slow_api.log"
             back_end = stack.enter_context(
