@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from servelab import application, catalogue
 from servelab.cli import requested, typed_requests
-from servelab.environment import dotenv, users
+from servelab.environment.users import find_user_environment
+from servelab.environment.variables import user_variables
 from servelab.errors import UsageError
 from servelab.launch.server import launched
 from servelab.model.deployment import Deployment
@@ -49,12 +50,14 @@ def find(typed: Typed) -> Found:
     if not directory.is_dir():
         raise UsageError(f"--project {typed.project}: there is no such folder")
     asked = _asked(typed)
-    variables = dotenv.variables(directory, typed=typed.variables)
-    environment = users.find(typed.environment, directory=directory)
+    variables = user_variables(typed.variables, project=directory)
+    environment = find_user_environment(
+        None if typed.environment is None else str(typed.environment), project=directory
+    )
     with scratch.folder() as place:
         seen = application.find(
             typed.application,
-            environment=environment,
+            interpreter=environment.python,
             directory=directory,
             variables=variables,
             launch=launched,
@@ -63,12 +66,13 @@ def find(typed: Typed) -> Found:
     service = Service(
         name=typed.application,
         application=seen.target,
+        arguments=seen.arguments,
         interface=seen.interface,
         is_factory=seen.is_factory,
         framework=seen.framework,
         directory=str(directory),
-        environment=str(environment.directory),
-        variables=variables,
+        environment=environment,
+        variables=tuple(variables.items()),
         asked=asked,
         seed=typed.seed,
     )
