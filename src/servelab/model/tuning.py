@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from servelab.model.plan import RunOptions
 from servelab.model.slo import Slo
 from servelab.model.trial import Role
 from servelab.model.variant import Value, Variant
@@ -39,9 +40,8 @@ class StackVariant(Struct, frozen=True, kw_only=True):
 
 
 class Tuning(Struct, frozen=True, kw_only=True):
-    """A race as it is stored; which rounds follow from it is reckoned."""
+    """The rules of one race; which rounds follow from them is reckoned."""
 
-    format: int = TUNING_FORMAT
     space: tuple[StackVariant, ...]
     benchmarks: tuple[Candidate, ...] = ()
     """Raced from the first round on and never dropped for being slow, such as 2 * cores + 1."""
@@ -54,6 +54,19 @@ class Tuning(Struct, frozen=True, kw_only=True):
     seed: int = 0
     """Of the order within each round."""
     judging: Judging = Judging()
+
+
+class TuningOrder(Struct, frozen=True, kw_only=True):
+    """A race as it is stored, so that it can be gone on with and its answer found again."""
+
+    format: int = TUNING_FORMAT
+    tuning: Tuning
+    options: RunOptions
+    cpu_count: int
+    """For which the space was laid out."""
+    warm_up_s: float
+    excluded: dict[str, str] = {}
+    """Deployment -> why it was left out before the race began."""
 
 
 class Entrant(Struct, frozen=True, kw_only=True):
