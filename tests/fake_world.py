@@ -16,6 +16,7 @@ import numpy as np
 from servelab.errors import CannotRunHere, EnvironmentNotBuilt, PortBusy, ServerExited
 from servelab.launch.server import Exit
 from servelab.linux.cgroups import GroupFigures
+from servelab.load.fetch import Answer
 from servelab.load.generator import ProbeAnswer, Records
 from servelab.measure import stopping
 from servelab.measure.machinery import Machinery
@@ -29,6 +30,7 @@ from servelab.model.load import (
     LoadProgress,
     LoadResult,
     OpenLoop,
+    Request,
     Scheduling,
 )
 from servelab.model.noise import Calibration, Noise
@@ -58,6 +60,8 @@ class Script:
     oom_kills: int = 0
     cannot_be_built: bool = False
     finds_port_taken: bool = False
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    """To what a rehearsal asks, by path."""
     lost_by_workers: int = 0
     """Answers that the workers forget to count: the books will not balance."""
 
@@ -116,6 +120,7 @@ class World:
             probe=lambda _plan, _timeout_s: ProbeAnswer(
                 outcome=Outcome.OK, worker_pid=7, reason=""
             ),
+            fetch=self.fetch,
             generate=self.generate,
             read_records=self.read_records,
             sample=self.sample,
@@ -133,6 +138,10 @@ class World:
         """Refuse where the script says so."""
         if self.cannot_limit:
             raise CannotRunHere(self.cannot_limit)
+
+    def fetch(self, _address: Address, request: Request, _timeout_s: float) -> Answer | str:
+        """Answer as the script says."""
+        return self.current.answers.get(request.path, Answer(status=404, body=b"nothing here"))
 
     def ensure_environment(
         self, spec: EnvironmentSpec, *, interpreter: Interpreter, on_progress: Callable[[str], None]

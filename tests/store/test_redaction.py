@@ -107,3 +107,19 @@ def test_hostile_text_takes_no_more_time_than_its_length(piece: str) -> None:
     redaction.words(text)
     redaction.argument(text)
     assert time.process_time() - began < 5
+
+
+def test_no_value_of_a_users_variable_is_stored() -> None:
+    given = {"DEBUG": "1", "DSN": "postgres://u:p@h/d"}
+    assert redaction.own_variables(given) == (("DEBUG", "***"), ("DSN", "***"))
+
+
+def test_secret_values_are_taken_out_of_any_text() -> None:
+    variables = {
+        "API_KEY": "abcdef",
+        "MY_SECRET": "abcdef-and-more",
+        "PIN_TOKEN": "12",
+        "A": "said",
+    }
+    text = "it said abcdef-and-more, abcdef, 12"
+    assert redaction.without_values(text, variables=variables) == "it said ***, ***, 12"

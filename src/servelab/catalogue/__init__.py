@@ -15,13 +15,20 @@ from servelab.catalogue.calls import (
 )
 from servelab.catalogue.commands import launch_command, why_not_here
 from servelab.catalogue.discovery import server, server_of, servers, stack, stacks
-from servelab.catalogue.environments import environment_spec
+from servelab.catalogue.environments import environment_spec, spec_beside
 from servelab.catalogue.frameworks import (
     Framework,
     application_directory,
     framework,
     frameworks,
     served_path,
+)
+from servelab.catalogue.own import (
+    find_own_deployments,
+    obstacle_to_own,
+    own_deployments,
+    own_deployments_named,
+    own_environment_spec,
 )
 from servelab.catalogue.selection import deployments_named, find_deployments, published
 from servelab.catalogue.server import LaunchRequest, Needs, Server
@@ -38,9 +45,14 @@ __all__ = [
     "deployments_named",
     "environment_spec",
     "find_deployments",
+    "find_own_deployments",
     "framework",
     "frameworks",
     "launch_command",
+    "obstacle_to_own",
+    "own_deployments",
+    "own_deployments_named",
+    "own_environment_spec",
     "parameters_of",
     "protocol_of",
     "published",
@@ -50,6 +62,7 @@ __all__ = [
     "server_of",
     "servers",
     "slow_api_calls",
+    "spec_beside",
     "stack",
     "stacks",
     "waiting_s",

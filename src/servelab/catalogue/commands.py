@@ -6,11 +6,13 @@ import msgspec
 
 from servelab.catalogue.discovery import server_of, stack
 from servelab.catalogue.frameworks import framework
+from servelab.catalogue.own import framework_of_service
 from servelab.catalogue.server import LaunchRequest
 from servelab.model.address import Address
 from servelab.model.deployment import Deployment
 from servelab.model.environment import Interpreter, Package
 from servelab.model.launch import LaunchCommand
+from servelab.model.service import Service
 
 _DEFAULT_LISTEN_LIMIT = 4096
 
@@ -18,6 +20,7 @@ _DEFAULT_LISTEN_LIMIT = 4096
 def launch_command(
     deployment: Deployment,
     *,
+    service: Service | None = None,
     address: Address,
     longest_drain_s: float,
     cpu_count: int,
@@ -26,6 +29,7 @@ def launch_command(
 ) -> LaunchCommand:
     """Return the command that starts a deployment in its application's folder.
 
+    `service` is the user's application, where it is none of the catalogue's.
     `listen_limit` is the host's ``net.core.somaxconn``; `packages` are those of the environment,
     for flags that only some versions have (none: the catalogue's own versions).
     """
@@ -33,14 +37,21 @@ def launch_command(
         LaunchRequest(
             settings=deployment.settings,
             application=deployment.application,
-            framework=framework(deployment.framework),
+            framework=framework(deployment.framework)
+            if service is None
+            else framework_of_service(service),
             address=address,
             longest_drain_s=longest_drain_s,
             cpu_count=cpu_count,
             listen_limit=listen_limit,
             packages=packages,
+            is_factory=service is not None and service.is_factory,
+            arguments=service.arguments if service is not None else "",
+            is_own=service is not None,
         )
     )
+    if service is not None:
+        return command
     variables = tuple(
         (name, value.replace("{cpu_count}", str(cpu_count)))
         for name, value in stack(deployment.stack).variables

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from servelab.catalogue.discovery import server, stack
+from servelab.catalogue.frameworks import framework
 from servelab.catalogue.settings import convert_settings
 from servelab.catalogue.stack import Published, deploy
 from servelab.errors import UsageError
@@ -21,11 +22,11 @@ def find_deployments(text: str) -> tuple[Deployment, ...]:
     found = stack(name)
     if not colon:
         return found.deployments
-    overrides = _split(settings, text=text)
+    overrides = split_settings(settings, text=text)
     first = msgspec.structs.asdict(found.deployments[0].settings)
     its_server = server(found.server)
     converted = convert_settings(its_server, {**first, **overrides}, of=name)
-    return (deploy(found, its_server, settings=converted),)
+    return (deploy(found, its_server, framework=framework(found.framework), settings=converted),)
 
 
 def deployments_named(names: Sequence[str]) -> tuple[Deployment, ...]:
@@ -44,7 +45,8 @@ def published(deployment: Deployment, *, workload: str) -> Published | None:
     return None
 
 
-def _split(settings: str, *, text: str) -> dict[str, str]:
+def split_settings(settings: str, *, text: str) -> dict[str, str]:
+    """Return the settings of ``key=value,...``; raise UsageError, which shows the whole text."""
     overrides: dict[str, str] = {}
     for part in settings.split(","):
         key, equals, value = (piece.strip() for piece in part.partition("="))

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from servelab.catalogue.frameworks import framework
+from servelab.catalogue.frameworks import Framework, framework
 from servelab.catalogue.server import Server
 from servelab.catalogue.settings import convert_settings
 from servelab.errors import UsageError
@@ -87,13 +87,18 @@ def read_stack(path: Path, servers: dict[str, Server[Any]]) -> Stack:
         convert_settings(server, {**content.settings, **entry.settings}, of=path.stem)
         for entry in content.deployments
     ]
-    deployments = tuple(deploy(stack, server, settings=each) for each in settings)
+    deployments = tuple(
+        deploy(stack, server, framework=framework(stack.framework), settings=each)
+        for each in settings
+    )
     return msgspec.structs.replace(stack, deployments=deployments)
 
 
-def deploy(stack: Stack, server: Server[Any], *, settings: ServerSettings) -> Deployment:
+def deploy(
+    stack: Stack, server: Server[Any], *, framework: Framework, settings: ServerSettings
+) -> Deployment:
     """Return the deployment of a stack with settings; raise UsageError where they do not go."""
-    objection = server.objection(settings, framework(stack.framework))
+    objection = server.objection(settings, framework)
     if objection is None and stack.interface not in server.interfaces:
         objection = f"{server.name} cannot serve {stack.interface.value.upper()} applications"
     if objection is not None:

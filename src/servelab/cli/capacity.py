@@ -94,29 +94,25 @@ def capacity(
         goal=_goal(slo_text.parse(slo), start_per_s=start, confirmation_s=duration, seed=seed),
         budget_s=None if budget is None else amounts.seconds(budget, option="--budget"),
     )
-    where = loads.placement_of(server_cpus=server_cpus, load_cpus=load_cpus)
     deployments, options = requested.parse(
         [deployment, workload],
-        load=loads.load_of(
-            concurrency=None,
-            default_callers=1,
-            rate_per_s=order.goal.first_rate_per_s,
-            arrivals=None,
-            seed=seed,
-            think_time_s=None,
-        ),
-        pacing=loads.pacing_of(pacing),
-        generators=loads.generators_of(generators, load_cpus=where.load_cpus),
-        placement=where,
-        limits=loads.limits_of(cpus=cpus, memory=memory),
-        requests=None,
-        duration_s=duration,
-        timeout_s=timeout,
-        connections=connections,
         parameters=param or [],
-        port=port,
-        python=python,
-        with_requirements=with_ or [],
+        typed=requested.Typed(
+            rate_per_s=order.goal.first_rate_per_s,
+            seed=seed,
+            duration_s=duration,
+            pacing=pacing,
+            generators=generators,
+            server_cpus=server_cpus,
+            load_cpus=load_cpus,
+            cpus=cpus,
+            memory=memory,
+            timeout_s=timeout,
+            connections=connections,
+            port=port,
+            python=python,
+            with_requirements=with_ or [],
+        ),
     )
     chosen = _only(deployments, typed=deployment)
     printer = printers.choose(as_json=as_json, quiet=quiet, verbose=verbose)

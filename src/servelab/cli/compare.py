@@ -99,29 +99,28 @@ def compare(
         return _status(measuring.resume(resume, with_requirements=with_, printer=printer))
     if not targets:
         raise UsageError("nothing to compare; name two deployments and a workload")
-    where = loads.placement_of(server_cpus=server_cpus, load_cpus=load_cpus)
     deployments, options = requested.parse(
         targets,
-        load=loads.load_of(
+        parameters=param or [],
+        typed=requested.Typed(
             concurrency=concurrency,
-            default_callers=requested.DEFAULT_CALLERS,
             rate_per_s=rate,
             arrivals=arrivals,
             seed=seed,
             think_time_s=think_time,
+            duration_s=duration,
+            pacing=pacing,
+            generators=generators,
+            server_cpus=server_cpus,
+            load_cpus=load_cpus,
+            cpus=cpus,
+            memory=memory,
+            timeout_s=timeout,
+            connections=connections,
+            port=port,
+            python=python,
+            with_requirements=with_ or [],
         ),
-        pacing=loads.pacing_of(pacing),
-        generators=loads.generators_of(generators, load_cpus=where.load_cpus),
-        placement=where,
-        limits=loads.limits_of(cpus=cpus, memory=memory),
-        requests=None,
-        duration_s=duration,
-        timeout_s=timeout,
-        connections=connections,
-        parameters=param or [],
-        port=port,
-        python=python,
-        with_requirements=with_ or [],
     )
     if len(deployments) < _LEAST:
         raise UsageError(

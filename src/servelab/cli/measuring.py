@@ -1,7 +1,8 @@
 """A plan made true: measured, told, stored; what `run` and `compare` have in common."""
 
 import contextlib
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,22 +17,45 @@ if TYPE_CHECKING:
     from servelab.report.printers import Printer
     from servelab.store.folder import RunFolder, StoredRun
 
+_LONGEST_NAME = 60
+
 
 def begin(
     plan: "Plan", *, deployments: Sequence["Deployment"], out: Path | None, printer: "Printer"
 ) -> "StoredRun":
     """Measure a plan into a new folder; return what is stored then."""
-    from servelab.experiment.plan import Past
-
     measurer = new_measurer()
     measurer.check(plan.options)  # what cannot be is told before anything is stored
-    folder = results.new_folder(out, name=_name(plan))
+    folder = results.new_folder(out, name=name_of(plan))
+    return go_on(
+        plan,
+        deployments=deployments,
+        skipped={},
+        measurer=measurer,
+        folder=folder,
+        printer=printer,
+    )
+
+
+def go_on(
+    plan: "Plan",
+    *,
+    deployments: Sequence["Deployment"],
+    skipped: Mapping[str, str],
+    measurer: "TrialMeasurer",
+    folder: "RunFolder",
+    printer: "Printer",
+) -> "StoredRun":
+    """Measure a plan into a folder that is there; of what was skipped already, the reason."""
+    from servelab.experiment.plan import Past
+
     folder.keep_plan(plan)
     if not plan.is_single:
         printer.note(_expectation(plan, deployments=deployments))
     return _measure(
         plan,
         deployments=deployments,
+        skipped=skipped,
         measurer=measurer,
         folder=folder,
         past=Past(),
@@ -46,7 +70,6 @@ def resume(
 
     Requirements are given again where they hold credentials, which are not stored.
     """
-    from servelab import catalogue
     from servelab.experiment.plan import past_of
     from servelab.store import folder as stored
 
@@ -54,13 +77,28 @@ def resume(
     run = stored.read(path)
     assert run.plan is not None  # noqa: S101 - reopen has read it
     plan = _with_credentials(run.plan, given=with_requirements or (), path=path)
+    measurer = new_measurer()
     return _measure(
         plan,
-        deployments=catalogue.deployments_named(plan.deployments),
-        measurer=new_measurer(),
+        deployments=_deployments(plan, measurer=measurer),
+        skipped={},
+        measurer=measurer,
         folder=folder,
         past=past_of(run.trials),
         printer=printer,
+    )
+
+
+def _deployments(plan: "Plan", *, measurer: "TrialMeasurer") -> tuple["Deployment", ...]:
+    """Return the deployments of a stored plan; raise UnknownName or UsageError."""
+    from servelab import catalogue
+
+    if plan.options.service is None:
+        return catalogue.deployments_named(plan.deployments)
+    return catalogue.own_deployments_named(
+        plan.deployments,
+        service=plan.options.service,
+        cpu_count=measurer.place(plan.options).server_core_count,
     )
 
 
@@ -123,6 +161,7 @@ def _measure(
     plan: "Plan",
     *,
     deployments: Sequence["Deployment"],
+    skipped: Mapping[str, str],
     measurer: "TrialMeasurer",
     folder: "RunFolder",
     past: "Past",
@@ -141,7 +180,7 @@ def _measure(
     planner = Planner(plan, deployments=deployments)
     if left := leftovers_view.note(leftovers.find()):
         printer.note(left)
-    skipped: dict[str, str] = {}
+    left_out = dict(skipped)
     interrupted, error = False, None
     with printer.live() as observe:
         try:
@@ -156,14 +195,14 @@ def _measure(
                 if isinstance(item, Trial):
                     (printer.trial if plan.is_single else printer.step)(item)
                 else:
-                    skipped[item.deployment] = item.reason
+                    left_out[item.deployment] = item.reason
                     printer.skipped(item)
         except KeyboardInterrupt:
             interrupted = True
         except ServelabError as stopped:
             interrupted, error = True, stopped
     with contextlib.suppress(StoreError):  # a full disk keeps nothing more, and is told below
-        folder.close(RunEnd(planned=planner.count, interrupted=interrupted, skipped=skipped))
+        folder.close(RunEnd(planned=planner.count, interrupted=interrupted, skipped=left_out))
     run = runs.read(folder.path)
     printer.finish(run)
     if error is not None:
@@ -194,8 +233,9 @@ def _rounds_to_expect(plan: "Plan") -> int:
     return plan.rounds or (plan.judging or Judging()).least_rounds
 
 
-def _name(plan: "Plan") -> str:
+def name_of(plan: "Plan") -> str:
     """Return a folder name's tail: the only stack, or how many, and the workload."""
     stacks = dict.fromkeys(name.partition(":")[0] for name in plan.deployments)
     what = next(iter(stacks)) if len(stacks) == 1 else str(len(plan.deployments))
-    return f"{what}-{plan.options.workload}"
+    asked = re.sub(r"[^A-Za-z0-9._-]+", "-", plan.options.workload).strip("-.")[:_LONGEST_NAME]
+    return f"{what}-{asked}"

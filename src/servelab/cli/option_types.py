@@ -7,6 +7,8 @@ import typer
 
 ARRIVING = "How calls arrive"
 REPEATING = "How often, and when it is enough"
+ASKING = "What is asked, and what must be answered"
+ITS_PLACE = "Where your application is at home"
 PLACING = "Where it runs, and on how much"
 
 Rate = Annotated[
@@ -152,6 +154,92 @@ Python = Annotated[
 Requirements = Annotated[
     list[str] | None,
     typer.Option("--with", metavar="REQUIREMENT", help="Use it instead: gunicorn==23.0.0."),
+]
+Application = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODULE:APPLICATION",
+        help="Your application, as its server is told: my.module:app, 'my.module:create_app()', "
+        "or a module alone.",
+    ),
+]
+Paths = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--path",
+        metavar="/PATH",
+        help="What is asked, with its query; several are asked in turn. [default: /]",
+        rich_help_panel=ASKING,
+    ),
+]
+RequestsFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="What is asked in turn: one JSON object a line, with method, path, headers, body.",
+        rich_help_panel=ASKING,
+    ),
+]
+Headers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-H", "--header", metavar="'NAME: VALUE'", help="Sent along.", rich_help_panel=ASKING
+    ),
+]
+ExpectedStatus = Annotated[
+    int | None,
+    typer.Option(
+        min=200,
+        max=599,
+        help="The status that is right. [default: any of 2xx]",
+        rich_help_panel=ASKING,
+    ),
+]
+Ignored = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ignore",
+        metavar="REGEX",
+        help="Parts of a body in which servers may differ, such as a token.",
+        rich_help_panel=ASKING,
+    ),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only",
+        metavar="SERVER[-VARIANT][:key=value,...]",
+        help="These deployments, such as gunicorn-gthread:processes=4. [default: every server]",
+    ),
+]
+UsersEnvironment = Annotated[
+    Path | None,
+    typer.Option(
+        "--env",
+        metavar="PATH",
+        help="The virtual environment that your application runs in; nothing in it is changed. "
+        "[default: the active one, or the project's .venv]",
+        rich_help_panel=ITS_PLACE,
+    ),
+]
+Variables = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--env-var",
+        metavar="NAME=VALUE",
+        help="Environment variable that your application is to find, beside those in .env.",
+        rich_help_panel=ITS_PLACE,
+    ),
+]
+Project = Annotated[
+    Path,
+    typer.Option(
+        "--project",
+        metavar="FOLDER",
+        help="Where servers are started. [default: this folder]",
+        show_default=False,
+        rich_help_panel=ITS_PLACE,
+    ),
 ]
 Resume = Annotated[
     Path | None,

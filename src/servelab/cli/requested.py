@@ -4,6 +4,9 @@ import difflib
 import platform
 from collections.abc import Sequence
 
+import msgspec
+from msgspec import Struct
+
 from servelab import catalogue
 from servelab.cli import loads
 from servelab.environment import interpreters
@@ -12,9 +15,8 @@ from servelab.experiment.plan import default_timeout_s
 from servelab.linux import ports
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.deployment import Deployment
-from servelab.model.limits import Limits
-from servelab.model.load import Load, Pacing
-from servelab.model.placement import PlacementWish
+from servelab.model.environment import Interpreter
+from servelab.model.load import Pacing
 from servelab.model.plan import RunOptions
 
 ALL = "all"
@@ -23,58 +25,99 @@ DEFAULT_CALLERS = 100
 DEFAULT_DURATION_S = 10.0
 
 
+class Typed(Struct, frozen=True, kw_only=True):
+    """What several commands are told in the same way, as it was typed."""
+
+    concurrency: int | None = None
+    rate_per_s: float | None = None
+    arrivals: str | None = None
+    seed: int | None = None
+    think_time_s: float | None = None
+    pacing: str = Pacing.TIMER.value
+    generators: str = "1"
+    server_cpus: str = loads.AUTO
+    load_cpus: str = loads.AUTO
+    cpus: float | None = None
+    memory: str | None = None
+    requests: int | None = None
+    duration_s: float | None = None
+    timeout_s: float | None = None
+    connections: str | None = None
+    port: int | None = None
+    python: str | None = None
+    with_requirements: Sequence[str] = ()
+    stops_under_load: bool = False
+
+
 def parse(
     targets: Sequence[str],
     *,
-    load: Load,
-    pacing: Pacing,
-    generators: int,
-    placement: PlacementWish,
-    limits: Limits | None,
-    requests: int | None,
-    duration_s: float | None,
-    timeout_s: float | None,
-    connections: str | None,
     parameters: Sequence[str],
-    port: int | None,
-    python: str | None,
-    with_requirements: Sequence[str],
-    stops_under_load: bool = False,
+    typed: Typed,
 ) -> tuple[tuple[Deployment, ...], RunOptions]:
     """Return the deployments and the options of a run; raise UsageError or CannotRunHere."""
-    _check_platform()
-    if requests is not None and duration_s is not None:
-        raise UsageError("--requests and --duration exclude each other; give one of them")
+    check_platform()
     names, workload = _split(targets)
     deployments = _deployments(names)
-    _check_requirements(deployments, with_requirements)
-    if port is not None:
-        ports.refuse_if_busy(Address(LOOPBACK, port))
+    _check_requirements(deployments, typed.with_requirements)
     pairs = tuple(_pair(text) for text in parameters)
-    waiting_s = catalogue.waiting_s(workload, dict(pairs))
-    options = RunOptions(
+    options = options_of(
+        typed,
         workload=workload,
-        parameters=pairs,
-        load=load,
-        pacing=pacing,
-        generators=generators,
-        placement=placement,
-        limits=limits,
-        requests=None if duration_s is not None else requests or DEFAULT_REQUESTS,
-        duration_s=duration_s,
-        connections=None if connections is None else loads.connections_of(connections),
-        timeout_s=timeout_s or default_timeout_s(load, waiting_s=waiting_s),
-        port=port,
-        interpreter=interpreters.find_interpreter(python)
-        if python
+        interpreter=interpreters.find_interpreter(typed.python)
+        if typed.python
         else interpreters.own_interpreter(),
-        with_requirements=tuple(with_requirements),
-        stops_under_load=stops_under_load,
+        waiting_s=catalogue.waiting_s(workload, dict(pairs)),
     )
-    return deployments, options
+    return deployments, msgspec.structs.replace(options, parameters=pairs)
 
 
-def _check_platform() -> None:
+def options_of(
+    typed: Typed,
+    *,
+    workload: str,
+    interpreter: Interpreter,
+    waiting_s: float,
+    default_callers: int = DEFAULT_CALLERS,
+) -> RunOptions:
+    """Return how a workload, or what a label stands for, is measured; raise UsageError.
+
+    One call waits `waiting_s` for others at the least.
+    """
+    if typed.requests is not None and typed.duration_s is not None:
+        raise UsageError("--requests and --duration exclude each other; give one of them")
+    if typed.port is not None:
+        ports.refuse_if_busy(Address(LOOPBACK, typed.port))
+    load = loads.load_of(
+        concurrency=typed.concurrency,
+        default_callers=default_callers,
+        rate_per_s=typed.rate_per_s,
+        arrivals=typed.arrivals,
+        seed=typed.seed,
+        think_time_s=typed.think_time_s,
+    )
+    placement = loads.placement_of(server_cpus=typed.server_cpus, load_cpus=typed.load_cpus)
+    is_timed = typed.duration_s is not None
+    return RunOptions(
+        workload=workload,
+        load=load,
+        pacing=loads.pacing_of(typed.pacing),
+        generators=loads.generators_of(typed.generators, load_cpus=placement.load_cpus),
+        placement=placement,
+        limits=loads.limits_of(cpus=typed.cpus, memory=typed.memory),
+        requests=None if is_timed else typed.requests or DEFAULT_REQUESTS,
+        duration_s=typed.duration_s,
+        connections=None if typed.connections is None else loads.connections_of(typed.connections),
+        timeout_s=typed.timeout_s or default_timeout_s(load, waiting_s=waiting_s),
+        port=typed.port,
+        interpreter=interpreter,
+        with_requirements=tuple(typed.with_requirements),
+        stops_under_load=typed.stops_under_load,
+    )
+
+
+def check_platform() -> None:
+    """Raise CannotRunHere where nothing can be measured."""
     if platform.system() != "Linux":
         raise CannotRunHere(
             f"measuring needs Linux, and this is {platform.system()}; results measured elsewhere "

@@ -3,30 +3,27 @@
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from servelab.cli import loads, typed_calls, typed_requests
-from servelab.cli.typed_requests import Asked
 from servelab.errors import UsageError
 from servelab.load import caps, proto_file, target
+from servelab.load.asking import asking
 from servelab.load.target import LoadTarget, Resolve
 from servelab.measure.load_alone import LoadOrder
 from servelab.model.load import (
+    Asked,
     Choice,
     Connections,
-    Expectation,
     LoadPlan,
     Protocol,
     Request,
-    RequestMix,
     Tls,
 )
 from servelab.store import redaction
 
 DEFAULT_CALLERS = 50
 DEFAULT_DURATION_S = 10.0
-_OK_STATUSES = range(200, 300)
 
 
 class Typed(Struct, frozen=True, kw_only=True):
@@ -86,16 +83,14 @@ def parse(typed: Typed, *, resolve: Resolve = target.resolve) -> LoadOrder:
 def _plan(typed: Typed, *, where: LoadTarget, asked: tuple[Asked, ...]) -> LoadPlan:
     is_timed = typed.requests is None
     choice, seed = _choice(typed.choose), typed.seed or 0
-    check, parameters, judged = _check(asked, choice=choice, seed=seed)
+    what = asking(asked, choice=choice, seed=seed)
     return LoadPlan(
         target=where.address,
         protocol=Protocol.GRPC if where.scheme.is_grpc else Protocol.HTTP,
-        request=asked[0].request
-        if len(asked) == 1
-        else RequestMix(requests=tuple(each.request for each in asked), choice=choice, seed=seed),
-        check=check,
-        check_parameters=parameters,
-        judged_statuses=judged,
+        request=what.request,
+        check=what.check,
+        check_parameters=what.check_parameters,
+        judged_statuses=what.judged_statuses,
         authority=where.authority,
         load=loads.load_of(
             concurrency=typed.concurrency,
@@ -139,22 +134,6 @@ def _choice(text: str) -> Choice:
         return Choice(text)
     except ValueError:
         raise UsageError(f"--choose {text!r}: it is either round-robin or random") from None
-
-
-def _check(
-    asked: tuple[Asked, ...], *, choice: Choice, seed: int
-) -> tuple[str, str, tuple[int, ...]]:
-    """Return a plan's check with its parameters, and the statuses beyond 2xx that it judges."""
-    expectations = [each.expectation for each in asked]
-    if all(each == Expectation() for each in expectations):
-        return "servelab.load.answers:any_answer", "{}", ()
-    parameters = {"expectations": expectations, "choice": choice, "seed": seed}
-    declared = {each.status for each in expectations if each.status is not None}
-    return (
-        "servelab.load.answers:declared_check",
-        msgspec.json.encode(parameters).decode(),
-        tuple(sorted(declared.difference(_OK_STATUSES))),
-    )
 
 
 def _in_words(asked: tuple[Asked, ...], *, typed: Typed) -> str:

@@ -78,32 +78,32 @@ def run(
         return measuring.status_of(
             measuring.resume(resume, with_requirements=with_, printer=printer)
         )
-    where = loads.placement_of(server_cpus=server_cpus, load_cpus=load_cpus)
     deployments, options = requested.parse(
         targets or [],
-        load=loads.load_of(
+        parameters=param or [],
+        typed=requested.Typed(
             concurrency=concurrency,
-            default_callers=requested.DEFAULT_CALLERS,
             rate_per_s=rate,
             arrivals=arrivals,
             seed=seed,
             think_time_s=think_time,
+            requests=requests,
+            duration_s=requested.DEFAULT_DURATION_S
+            if duration is None and requests is None and rounds > 1
+            else duration,
+            stops_under_load=stop_under_load,
+            pacing=pacing,
+            generators=generators,
+            server_cpus=server_cpus,
+            load_cpus=load_cpus,
+            cpus=cpus,
+            memory=memory,
+            timeout_s=timeout,
+            connections=connections,
+            port=port,
+            python=python,
+            with_requirements=with_ or [],
         ),
-        pacing=loads.pacing_of(pacing),
-        generators=loads.generators_of(generators, load_cpus=where.load_cpus),
-        placement=where,
-        limits=loads.limits_of(cpus=cpus, memory=memory),
-        requests=requests,
-        duration_s=requested.DEFAULT_DURATION_S
-        if duration is None and requests is None and rounds > 1
-        else duration,
-        timeout_s=timeout,
-        connections=connections,
-        parameters=param or [],
-        port=port,
-        python=python,
-        with_requirements=with_ or [],
-        stops_under_load=stop_under_load,
     )
     plan = Plan(
         deployments=tuple(deployment.name for deployment in deployments),

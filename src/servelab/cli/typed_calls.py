@@ -7,10 +7,9 @@ import msgspec
 from msgspec import Struct
 
 from servelab.cli import typed_requests
-from servelab.cli.typed_requests import Asked
 from servelab.errors import UsageError
 from servelab.load.proto_file import ProtoFile
-from servelab.model.load import Expectation, NoncePlace, Request
+from servelab.model.load import Asked, Expectation, NoncePlace, Request
 
 _METHOD = re.compile(r"/?(?:([\w.]+)/)?(\w+)", re.ASCII)
 

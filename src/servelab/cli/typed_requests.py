@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from servelab.errors import UsageError
-from servelab.model.load import Expectation, Request
+from servelab.model.load import Asked, Expectation
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OUR_HEADERS = frozenset({"connection", "content-length", "transfer-encoding", "x-servelab-nonce"})
@@ -19,13 +19,6 @@ _LARGEST_FILE = 256 * 1024 * 1024
 _JSON = ("Content-Type", "application/json")
 _Each = TypeVar("_Each")
 """What one line of a file holds."""
-
-
-class Asked(Struct, frozen=True, kw_only=True):
-    """A request, with what its answer must be."""
-
-    request: Request
-    expectation: Expectation
 
 
 class _Checks(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -169,7 +162,7 @@ def _asked(line: _Line, *, default: Asked) -> Asked:
     headers = merged(usual.headers, own)
     if kind and not any(name.lower() == kind[0].lower() for name, _ in headers):
         headers = (*headers, kind)
-    path = usual.path if line.path is None else _path(line.path)
+    path = usual.path if line.path is None else path_of(line.path)
     request = msgspec.structs.replace(
         usual,
         method=usual.method if line.method is None else method_of(line.method),
@@ -197,7 +190,8 @@ def merged(
     return (*(each for each in usual if each[0].lower() not in replaced), *own)
 
 
-def _path(path: str) -> str:
+def path_of(path: str) -> str:
+    """Return a path that can be sent; UsageError."""
     if not path.startswith("/") or not path.isascii() or not path.isprintable() or " " in path:
         raise UsageError(f"path {path!r}: it begins with / and has what is not ASCII as %XX")
     return path

@@ -126,6 +126,7 @@ def trial_spec(
     return TrialSpec(
         deployment=deployment,
         workload=options.workload,
+        service=options.service,
         parameters=options.parameters,
         load=_load_of(options.load, round_number=round_number),
         pacing=options.pacing,

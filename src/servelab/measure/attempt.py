@@ -17,6 +17,7 @@ from servelab.linux.cgroups import GroupFigures
 from servelab.load.generator import Records
 from servelab.measure import placing, slow_api, stopping
 from servelab.measure.machinery import Machinery, Sampler
+from servelab.measure.subject import subject_of
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.environment import Environment
 from servelab.model.launch import GracefulStop, LaunchCommand, StopReport
@@ -29,7 +30,6 @@ from servelab.model.progress import Event, Progress, Stage
 from servelab.model.trial import TrialSpec, TrialStatus
 from servelab.model.usage import ProcessUsage, Throttling
 from servelab.model.worker import WorkerCount, Workforce
-from servelab.served import workloads
 from servelab.store import scratch
 from servelab.store.folder import RunFolder
 
@@ -85,6 +85,7 @@ class Attempting:
         self._machinery = machinery
         self._folder = folder
         self._observe = observe
+        self._subject = subject_of(spec)
         self._id = spec.id
         self._counters = folder.path / "logs" / f"{spec.id}.counters"
         self._are_workers_counted = False
@@ -101,9 +102,27 @@ class Attempting:
         """Return what was observed; a fault of server, generator or host is in its status."""
         # What is measured again after its line was damaged must not add to what was counted then.
         self._counters.unlink(missing_ok=True)
+        self._serve(ask=self._ask, meanwhile=self._load)
+        self._count_workers()
+        usage = self._seen.usage
+        self._note(noise=self._watch.noise(unwaited_cpu_s=usage.unwaited_cpu_s if usage else 0.0))
+        return self._seen
+
+    def rehearse(self, ask: Callable[[Address], str | None]) -> Attempt:
+        """Return what was observed of a server that was only asked until it had answered.
+
+        `ask` returns why the server is not ready; it keeps for itself what was answered.
+        """
+        self._serve(ask=lambda: ask(self._seen.address), meanwhile=self._judge_end)
+        return self._seen
+
+    def _serve(
+        self, *, ask: Callable[[], str | None], meanwhile: Callable[[RunningServer], None]
+    ) -> None:
+        """Have the server run while something is done; a fault of anybody's is in the status."""
         try:
             with self._watch, ExitStack() as stack:
-                self._serve_and_load(stack)
+                self._while_ready(stack, ask=ask, meanwhile=meanwhile)
         except PortBusy:
             raise
         except ServerFailed as error:
@@ -112,18 +131,20 @@ class Attempting:
             self._note(status=TrialStatus.INVALID, reason=str(error))
         except AuditFailed as error:
             self._note(status=TrialStatus.INVALID, reason=str(error), audit_error=str(error))
-        self._count_workers()
-        usage = self._seen.usage
-        self._note(noise=self._watch.noise(unwaited_cpu_s=usage.unwaited_cpu_s if usage else 0.0))
-        return self._seen
 
-    def _serve_and_load(self, stack: ExitStack) -> None:
+    def _while_ready(
+        self,
+        stack: ExitStack,
+        *,
+        ask: Callable[[], str | None],
+        meanwhile: Callable[[RunningServer], None],
+    ) -> None:
+        place = stack.enter_context(scratch.folder())
         variables = {
-            workloads.COUNTERS_VARIABLE: str(self._counters),
-            workloads.FOLDER_VARIABLE: str(stack.enter_context(scratch.folder())),
-            workloads.MOUNTED_VARIABLE: self._spec.workload,
+            **dict(self._environment.variables),
+            **self._subject.variables(self._counters, place),
         }
-        if catalogue.slow_api_calls(self._spec.workload):
+        if self._subject.slow_api_calls:
             log = self._folder.path / "logs" / f"{self._id}.slow_api.log"
             back_end = stack.enter_context(
                 slow_api.running(self._machinery, placement=self._placement, log=log)
@@ -132,13 +153,16 @@ class Attempting:
         self._tell(Stage.STARTING)
         began_s = time.monotonic()
         with self._launched(variables) as server:
-            server.wait_ready(self._ask, timeout_s=READY_TIMEOUT_S)
+            server.wait_ready(ask, timeout_s=READY_TIMEOUT_S)
             self._note(start_s=time.monotonic() - began_s)
-            self._put_load(server)
-            self._judge_end(server)
-            self._tell(Stage.STOPPING)
-            if self._spec.stops_under_load:
-                self._stop_under_load(server)
+            meanwhile(server)
+
+    def _load(self, server: RunningServer) -> None:
+        self._put_load(server)
+        self._judge_end(server)
+        self._tell(Stage.STOPPING)
+        if self._spec.stops_under_load:
+            self._stop_under_load(server)
 
     @contextmanager
     def _launched(self, variables: dict[str, str]) -> Iterator[RunningServer]:
@@ -146,8 +170,8 @@ class Attempting:
         with self._machinery.launch(
             self._seen.command,
             programs=self._environment.programs,
-            directory=catalogue.application_directory(self._spec.deployment),
-            python_path=(catalogue.served_path(),),
+            directory=self._subject.directory(self._spec.deployment),
+            python_path=self._subject.python_path,
             variables=variables,
             log=self._folder.log_file(self._id),
             address=self._seen.address,
@@ -282,6 +306,7 @@ class Attempting:
     def _launch_command(self, address: Address) -> LaunchCommand:
         command = catalogue.launch_command(
             self._spec.deployment,
+            service=self._spec.service,
             address=address,
             longest_drain_s=_DRAIN_FACTOR * self._spec.timeout_s,
             cpu_count=self._placement.server_core_count,
@@ -347,20 +372,14 @@ class MemoryCap:
 def load_plan(spec: TrialSpec, *, address: Address) -> LoadPlan:
     """Return what the generator must know for a trial."""
     deployment = spec.deployment
-    protocol = catalogue.protocol_of(deployment)
-    parameters = dict(spec.parameters)
+    what = subject_of(spec).asking(deployment)
     return LoadPlan(
         target=address,
-        protocol=protocol,
-        request=catalogue.request_for(deployment, spec.workload, parameters),
-        check="servelab.load.answers:workload_check",
-        check_parameters=msgspec.json.encode(
-            {
-                "workload": spec.workload,
-                "parameters": parameters,
-                "protocol": protocol,
-            }
-        ).decode(),
+        protocol=catalogue.protocol_of(deployment),
+        request=what.request,
+        check=what.check,
+        check_parameters=what.check_parameters,
+        judged_statuses=what.judged_statuses,
         load=spec.load,
         requests=spec.requests,
         duration_s=spec.duration_s,

@@ -9,13 +9,14 @@ from types import TracebackType
 from typing import Protocol
 
 from servelab.launch.server import RunningServer
+from servelab.load.fetch import Answer, fetch
 from servelab.load.generator import ProbeAnswer, Records
 from servelab.model.address import Address
 from servelab.model.environment import Environment, EnvironmentSpec, Interpreter
 from servelab.model.host import HostFacts
 from servelab.model.launch import LaunchCommand
 from servelab.model.limits import Limits
-from servelab.model.load import LoadPlan, LoadProgress, LoadResult
+from servelab.model.load import LoadPlan, LoadProgress, LoadResult, Request
 from servelab.model.noise import Noise
 from servelab.model.placement import HostCpus
 from servelab.model.usage import ProcessUsage
@@ -108,6 +109,8 @@ class Machinery:
     ensure_environment: EnsureEnvironment
     launch: Launch
     probe: Callable[[LoadPlan, float], ProbeAnswer]
+    fetch: Callable[[Address, Request, float], Answer | str]
+    """Returns an answer within so many seconds, or why there is none."""
     generate: Generate
     read_records: Callable[[Path], Records]
     sample: Callable[[int], AbstractContextManager[Sampler]]
@@ -147,12 +150,13 @@ def real() -> Machinery:
         ensure_environment=ensure,
         launch=launched,
         probe=lambda plan, timeout_s: probe(plan, timeout_s=timeout_s),
+        fetch=lambda address, request, timeout_s: fetch(address, request, timeout_s=timeout_s),
         generate=generate,
         read_records=read_records,
         sample=sampled,
         watch=Watch,
         read_counts=_read_counts,
-        free_port=ports.next_free_port,
+        free_port=ports.claim_free_port,
         cpus=host_cpus(),
         require_limits=limiting.require,
         listen_limit=ports.listen_limit(),

@@ -10,11 +10,13 @@ from servelab import catalogue
 from servelab.errors import CannotRunHere, ServerFailed, TrialInvalid
 from servelab.explain import disturbance
 from servelab.load.generator import Records
-from servelab.measure import audit, backlog, figures, gates, placing
+from servelab.measure import audit, backlog, figures, gates, placing, rehearsal
+from servelab.measure.agreement import Heard
 from servelab.measure.attempt import Attempt, Attempting, load_plan, log_name
 from servelab.measure.calibration import Calibrations
 from servelab.measure.ceiling import Ceilings
 from servelab.measure.machinery import Machinery
+from servelab.measure.subject import subject_of
 from servelab.model.environment import Environment
 from servelab.model.load import LoadResult, Protocol
 from servelab.model.outcome import Outcome
@@ -49,7 +51,7 @@ class TrialMeasurer:
             spec.placement,
             cpus=self._machinery.cpus,
             generators=spec.generators,
-            back_ends=1 if catalogue.slow_api_calls(spec.workload) else 0,
+            back_ends=1 if subject_of(spec).slow_api_calls else 0,
         )
         return placing.limited(placement, limits=spec.limits)
 
@@ -62,6 +64,18 @@ class TrialMeasurer:
         self.place(options)
         if options.limits is not None:
             self._machinery.require_limits(options.limits)
+
+    def hear(
+        self, spec: TrialSpec, *, folder: RunFolder, observe: Callable[[Event], None]
+    ) -> Heard:
+        """Return what a deployment answers to what will be asked of it; nothing is timed."""
+        return rehearsal.hear(
+            spec,
+            placement=self.place(spec),
+            machinery=self._machinery,
+            folder=folder,
+            observe=observe,
+        )
 
     def measure(
         self, spec: TrialSpec, *, folder: RunFolder, observe: Callable[[Event], None]
@@ -78,21 +92,11 @@ class TrialMeasurer:
         if obstacle is not None:
             raise CannotRunHere(obstacle)
         environment = self._machinery.ensure_environment(
-            catalogue.environment_spec(
-                spec.deployment.server, with_requirements=spec.with_requirements
-            ),
+            subject_of(spec).environment(spec.deployment),
             interpreter=spec.interpreter,
             on_progress=lambda detail: tell(Stage.ENVIRONMENT, detail),
         )
-        try:
-            ceiling = self._ceilings.find(
-                spec,
-                placement=placement,
-                environment=environment,
-                tell=lambda detail: tell(Stage.CEILING, detail),
-            )
-        except (ServerFailed, TrialInvalid) as error:
-            raise CannotRunHere(f"its ceiling could not be measured: {error}") from error
+        ceiling = self._ceiling(spec, placement=placement, environment=environment, tell=tell)
         attempt = Attempting(
             spec,
             placement=placement,
@@ -108,13 +112,34 @@ class TrialMeasurer:
             folder=folder,
             yardstick=Yardstick(
                 ceiling=ceiling,
-                ceiling_per_s=self._ceilings.highest_per_s(spec),
+                ceiling_per_s=None if ceiling is None else self._ceilings.highest_per_s(spec),
                 null_rate_per_s=self._null_rate_per_s(
                     spec, placement=placement, attempt=attempt, tell=tell
                 ),
                 placement=placement,
             ),
         )
+
+    def _ceiling(
+        self,
+        spec: TrialSpec,
+        *,
+        placement: Placement,
+        environment: Environment,
+        tell: Callable[[Stage, str], None],
+    ) -> Ceiling | None:
+        """Return what the hardware could do; None where nobody knows the bare work."""
+        if spec.service is not None:
+            return None
+        try:
+            return self._ceilings.find(
+                spec,
+                placement=placement,
+                environment=environment,
+                tell=lambda detail: tell(Stage.CEILING, detail),
+            )
+        except (ServerFailed, TrialInvalid) as error:
+            raise CannotRunHere(f"its ceiling could not be measured: {error}") from error
 
     def _null_rate_per_s(
         self,
@@ -143,9 +168,9 @@ class TrialMeasurer:
 class Yardstick(Struct, frozen=True, kw_only=True):
     """What the figures of a trial are held against."""
 
-    ceiling: Ceiling
-    """Measured in the trial's own environment."""
-    ceiling_per_s: float
+    ceiling: Ceiling | None
+    """Measured in the trial's own environment; None where nobody knows the bare work."""
+    ceiling_per_s: float | None
     """The highest that is known for this work."""
     null_rate_per_s: float | None
     """What the generator reaches against no server; None where it was mostly idle."""
@@ -278,7 +303,7 @@ def _with_figures(
     # What the server used is known of the whole load only.
     calls = load.outcomes.get(Outcome.OK.label, 0)
     cpu_s_per_call = figures.per_call(usage.cpu_s if usage else None, calls=calls)
-    bare_s = yardstick.ceiling.cpu_s_per_call
+    bare_s = yardstick.ceiling.cpu_s_per_call if yardstick.ceiling else None
     return msgspec.structs.replace(
         trial,
         load_s=figures.load_s(load),
@@ -318,7 +343,11 @@ def _with_verdict(trial: Trial, *, attempt: Attempt, load: LoadResult, spec: Tri
     bugs = [
         *audit.errors_of_generator(load, sent=sent),
         # Answers of others are in the ledger, and not in the workers' books.
-        *(() if strangers else audit.errors_of_workers(audit.ledger(load), attempt.workers)),
+        *(
+            audit.errors_of_workers(audit.ledger(load), attempt.workers)
+            if subject_of(spec).counts_calls and not strangers
+            else ()
+        ),
     ]
     if bugs:
         return msgspec.structs.replace(
@@ -363,7 +392,8 @@ def _warnings(trial: Trial, *, spec: TrialSpec) -> Iterable[Warning]:
     yield from gates.warnings_on_efficiency(trial.efficiency)
     if trial.workforce is not None:
         yield from gates.warnings_on_workforce(trial.workforce)
-    if trial.workforce is None or trial.workforce.came_up >= trial.workforce.asked:
+    came_up = trial.workforce is None or trial.workforce.came_up >= trial.workforce.asked
+    if came_up and subject_of(spec).counts_calls:
         yield from gates.warnings_on_workers(
             asked=min(spec.deployment.processes, trial.ledger["ok"]),
             seen=len(trial.calls_per_worker),

@@ -127,6 +127,13 @@ class Expectation(Struct, frozen=True, kw_only=True):
     """Paths such as ``items.0.name`` with the value that must be there."""
 
 
+class Asked(Struct, frozen=True, kw_only=True):
+    """A request, with what its answer must be."""
+
+    request: Request
+    expectation: Expectation = Expectation()
+
+
 class LoadPlan(Struct, frozen=True, kw_only=True):
     """All that the generator needs to know."""
 

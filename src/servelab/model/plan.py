@@ -7,6 +7,7 @@ from servelab.model.figure import Figure
 from servelab.model.limits import Limits
 from servelab.model.load import ClosedLoop, Connections, Load, Pacing
 from servelab.model.placement import PlacementWish
+from servelab.model.service import Service
 from servelab.model.verdict import Budget, Judging
 
 PLAN_FORMAT = 1
@@ -16,6 +17,9 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     """What the user asked for, the same for all trials of a run."""
 
     workload: str
+    """Of the catalogue; or the label of the service."""
+    service: Service | None = None
+    """The user's own application; None: what the catalogue serves."""
     parameters: tuple[tuple[str, str], ...] = ()
     load: Load = ClosedLoop(callers=100)
     pacing: Pacing = Pacing.TIMER

@@ -1,5 +1,6 @@
 """A trial: what is asked of it, and what came of it."""
 
+import re
 from enum import Enum
 
 from msgspec import Struct, field
@@ -11,6 +12,7 @@ from servelab.model.limits import Limits
 from servelab.model.load import Connections, Load, Pacing, Scheduling
 from servelab.model.noise import Noise
 from servelab.model.placement import Placement, PlacementWish
+from servelab.model.service import Service
 from servelab.model.step import Step
 from servelab.model.usage import Growth, ProcessUsage, Throttling
 from servelab.model.warm_up import Steadiness, WarmUp
@@ -25,6 +27,9 @@ GENERATOR_HEAVY = "generator-heavy"
 """Kind of the warning that the generator took too much of the cores that it shared."""
 _UNFIT_TO_RANK = frozenset({CLIENT_BOUND, GENERATOR_HEAVY})
 PILOT_ROUND = 0
+_UNFIT_FOR_FILES = re.compile(r"[^A-Za-z0-9._-]+")
+_LONGEST_PART = 60
+"""Of a file's name; there is one label in a run."""
 LOAD_ALONE = "load"
 """Stands for the deployment where servelab loaded a server that it did not start."""
 
@@ -45,6 +50,8 @@ class Role(Enum):
     CANDIDATE = "candidate"
     CONTROL = "control"
     """A candidate once more, under another name: the two must not be found to differ."""
+    REHEARSAL = "rehearsal"
+    """Not measured: only asked what it answers."""
 
 
 class TrialSpec(Struct, frozen=True, kw_only=True):
@@ -52,6 +59,9 @@ class TrialSpec(Struct, frozen=True, kw_only=True):
 
     deployment: Deployment
     workload: str
+    """Of the catalogue; or the label of the service."""
+    service: Service | None = None
+    """The user's own application; None: what the catalogue serves."""
     parameters: tuple[tuple[str, str], ...] = ()
     """Of the workload, where they differ from its defaults."""
     load: Load
@@ -96,7 +106,8 @@ class TrialSpec(Struct, frozen=True, kw_only=True):
         """Return a name that is a file name, too, and unique within its run."""
         readable = self.deployment.name.replace(":", "-").replace(",", "-").replace("=", "")
         role = "" if self.role is Role.CANDIDATE else f"-{self.role.value}"
-        return f"{readable}-{self.workload}{role}-{self.round}"
+        asked = _UNFIT_FOR_FILES.sub("-", self.workload)[:_LONGEST_PART]
+        return f"{readable}-{asked}{role}-{self.round}"
 
 
 class Warning(Struct, frozen=True, kw_only=True):  # noqa: A001 - the word of the reports

@@ -4,7 +4,7 @@ Each pattern takes a time in proportion to the text: some of it was written by s
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -32,6 +32,7 @@ _SPOKEN_HEADER = re.compile(
     r"((?:proxy-)?authorization|(?:set-)?cookie|x-api-key|x-auth-token)(\s{0,9}:\s{0,9})[^\r\n]+",
     re.IGNORECASE,
 )
+_SHORTEST_SECRET = 6
 _SPACES = re.compile(r"(\s+)")
 
 
@@ -117,6 +118,29 @@ def command(launched: LaunchCommand) -> LaunchCommand:
             for name, value in launched.variables
         ),
     )
+
+
+def own_variables(variables: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return the variables of a user's application as they may be stored: no value at all.
+
+    They come from files that exist to hold secrets, whatever the names say.
+    """
+    return tuple((name, HIDDEN) for name in variables)
+
+
+def without_values(text: str, *, variables: Mapping[str, str]) -> str:
+    """Return text, such as an application's last words, without the values that are secret.
+
+    Those are of variables whose names say so, and not so short that they are words of any text.
+    """
+    secret = [
+        value
+        for name, value in variables.items()
+        if is_secret(name) and len(value) >= _SHORTEST_SECRET
+    ]
+    for value in sorted(secret, key=len, reverse=True):
+        text = text.replace(value, HIDDEN)
+    return text
 
 
 def plan(asked: Plan) -> Plan:

@@ -1,0 +1,160 @@
+"""The servers that can serve a user's own application, each in all its variants."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from servelab.catalogue.discovery import servers
+from servelab.catalogue.environments import environment_spec, spec_beside
+from servelab.catalogue.frameworks import Framework
+from servelab.catalogue.names import unknown
+from servelab.catalogue.selection import split_settings
+from servelab.catalogue.server import Server
+from servelab.catalogue.settings import convert_settings
+from servelab.catalogue.stack import Stack, deploy
+from servelab.errors import UsageError
+from servelab.model.deployment import Deployment, Interface
+from servelab.model.environment import EnvironmentSpec
+from servelab.model.service import Service
+from servelab.model.variant import Variant
+
+
+def framework_of_service(service: Service) -> Framework:
+    """Return what the application is written in; what that needs is the user's own matter."""
+    return Framework(
+        name=service.framework,
+        summary=service.name,
+        interface=service.interface,
+        requirements=(),
+        directory=Path(service.directory),
+    )
+
+
+def own_environment_spec(server_name: str, *, service: Service) -> EnvironmentSpec:
+    """Return what the environment of a server must hold, over what the user's own holds."""
+    if service.environment is None:
+        return environment_spec(server_name)
+    return spec_beside(server_name, user=service.environment)
+
+
+def own_deployments(service: Service, *, cpu_count: int) -> tuple[Deployment, ...]:
+    """Return one deployment for each server and variant that can serve it, as a search begins."""
+    return tuple(
+        _deployment(service, on, variant=variant, overrides={})
+        for on in servers()
+        for variant in _variants(on, service=service, cpu_count=cpu_count)
+        if obstacle_to_own(on, service=service) is None
+        and not _objects(on, variant, service=service)
+    )
+
+
+def find_own_deployments(text: str, *, service: Service, cpu_count: int) -> tuple[Deployment, ...]:
+    """Return what ``SERVER[-VARIANT][:key=value,...]`` selects for a user's application.
+
+    A server alone means all its variants that can serve it. Raise UnknownName or UsageError.
+    """
+    name, colon, settings = text.partition(":")
+    on, variants = _selected(name, service=service, cpu_count=cpu_count)
+    if (obstacle := obstacle_to_own(on, service=service)) is not None:
+        raise UsageError(obstacle)
+    overrides = split_settings(settings, text=text) if colon else {}
+    return tuple(
+        _deployment(service, on, variant=each, overrides=overrides)
+        for each in variants
+        if len(variants) == 1 or not _objects(on, each, service=service)
+    )
+
+
+def own_deployments_named(
+    names: tuple[str, ...], *, service: Service, cpu_count: int
+) -> tuple[Deployment, ...]:
+    """Return the deployments that have these names; raise UnknownName or UsageError."""
+    return tuple(
+        next(
+            each
+            for each in find_own_deployments(name, service=service, cpu_count=cpu_count)
+            if each.name == name
+        )
+        for name in names
+    )
+
+
+def obstacle_to_own(on: Server[Any], *, service: Service) -> str | None:
+    """Say in a sentence why a server cannot serve an application at all; None where it can."""
+    if service.interface not in on.interfaces:
+        return f"{on.name} serves no {service.interface.value.upper()} applications."
+    if service.interface is Interface.GRPC:
+        return f"{on.name} cannot start a gRPC service of yours; give its command with --command."
+    if service.is_factory and not on.takes_factories:
+        return f"{on.name} takes no factory; name a ready application instead of {service.name}."
+    if service.arguments and not on.takes_arguments:
+        return (
+            f"{on.name} calls a factory without arguments; write one that needs none for "
+            f"{service.name}."
+        )
+    return None
+
+
+def _selected(
+    name: str, *, service: Service, cpu_count: int
+) -> tuple[Server[Any], tuple[Variant, ...]]:
+    """Return server and variants of a stack's name."""
+    by_stack: dict[str, tuple[Server[Any], tuple[Variant, ...]]] = {}
+    for on in servers():
+        variants = tuple(_variants(on, service=service, cpu_count=cpu_count))
+        by_stack[on.name] = (on, variants)
+        by_stack |= {_stack_name(on, each): (on, (each,)) for each in variants if each.name}
+    if name not in by_stack:
+        raise unknown("server", name, known=list(by_stack))
+    return by_stack[name]
+
+
+def _variants(on: Server[Any], *, service: Service, cpu_count: int) -> Iterator[Variant]:
+    if service.interface in on.interfaces:
+        yield from on.variants(service.interface, cpu_count)
+
+
+def _objects(on: Server[Any], variant: Variant, *, service: Service) -> bool:
+    """Tell whether a server has an objection to a variant for this application."""
+    settings = convert_settings(on, _values(variant), of=_stack_name(on, variant))
+    return on.objection(settings, framework_of_service(service)) is not None
+
+
+def _values(variant: Variant) -> dict[str, Any]:
+    starts = {axis.setting: axis.start for axis in variant.axes if axis.start is not None}
+    return {**dict(variant.fixed), **starts}
+
+
+def _stack_name(on: Server[Any], variant: Variant) -> str:
+    return f"{on.name}-{variant.name}" if variant.name else on.name
+
+
+def _deployment(
+    service: Service,
+    on: Server[Any],
+    *,
+    variant: Variant,
+    overrides: dict[str, str],
+) -> Deployment:
+    name = _stack_name(on, variant)
+    fixed = {key: str(value) for key, value in variant.fixed if value is not None}
+    for key, value in overrides.items():
+        if fixed.get(key, value) != value:
+            raise UsageError(f"{name} has {key}={fixed[key]}; leave {key} out, or name {on.name}.")
+    return deploy(
+        Stack(
+            name=name,
+            summary=f"{service.name} on {on.summary}",
+            framework=service.framework,
+            interface=service.interface,
+            application=service.application,
+            server=on.name,
+            seed_position=None,
+            deployments=(),
+            published=(),
+            variables=(),
+        ),
+        on,
+        framework=framework_of_service(service),
+        settings=convert_settings(on, {**_values(variant), **overrides}, of=name),
+    )

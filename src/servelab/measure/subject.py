@@ -1,0 +1,107 @@
+"""What a trial serves and asks: a workload of the catalogue, or an application of the user's."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from servelab import catalogue
+from servelab.load.asking import Asking, asking
+from servelab.model.deployment import Deployment
+from servelab.model.environment import EnvironmentSpec
+from servelab.model.plan import RunOptions
+from servelab.model.service import Service
+from servelab.model.trial import TrialSpec
+from servelab.served import workloads
+
+
+class Subject(Protocol):
+    """Where a trial's application comes from, and what is asked of it."""
+
+    slow_api_calls: int
+    """How many calls to the slow API one call makes."""
+    counts_calls: bool
+    """Whether its workers keep books of their calls."""
+    python_path: tuple[Path, ...]
+    """What goes on the path of the server's interpreter."""
+
+    def environment(self, deployment: Deployment, /) -> EnvironmentSpec:
+        """Return what the server's environment must hold."""
+
+    def directory(self, deployment: Deployment, /) -> Path:
+        """Return the folder in which the server is started."""
+
+    def variables(self, counters: Path, place: Path, /) -> Mapping[str, str]:
+        """Return the variables that the application is to find.
+
+        Books are kept in `counters`; what it writes in `place` lasts as long as its server.
+        """
+
+    def asking(self, deployment: Deployment, /) -> Asking:
+        """Return what is sent, and when an answer is right."""
+
+
+def subject_of(spec: TrialSpec | RunOptions) -> Subject:
+    """Return the subject of a trial, or of all trials of a run."""
+    return _OfCatalogue(spec) if spec.service is None else _OfUser(spec.service)
+
+
+class _OfCatalogue:
+    counts_calls = True
+
+    def __init__(self, spec: TrialSpec | RunOptions) -> None:
+        self._spec = spec
+        self.slow_api_calls = catalogue.slow_api_calls(spec.workload)
+        self.python_path: tuple[Path, ...] = (catalogue.served_path(),)
+
+    def environment(self, deployment: Deployment, /) -> EnvironmentSpec:
+        return catalogue.environment_spec(
+            deployment.server, with_requirements=self._spec.with_requirements
+        )
+
+    def directory(self, deployment: Deployment) -> Path:
+        return catalogue.application_directory(deployment)
+
+    def variables(self, counters: Path, place: Path) -> Mapping[str, str]:
+        return {
+            workloads.COUNTERS_VARIABLE: str(counters),
+            workloads.FOLDER_VARIABLE: str(place),
+            workloads.MOUNTED_VARIABLE: self._spec.workload,
+        }
+
+    def asking(self, deployment: Deployment) -> Asking:
+        parameters = dict(self._spec.parameters)
+        return Asking(
+            request=catalogue.request_for(deployment, self._spec.workload, parameters),
+            check="servelab.load.answers:workload_check",
+            check_parameters=msgspec.json.encode(
+                {
+                    "workload": self._spec.workload,
+                    "parameters": parameters,
+                    "protocol": catalogue.protocol_of(deployment),
+                }
+            ).decode(),
+        )
+
+
+class _OfUser:
+    counts_calls = False
+    slow_api_calls = 0
+    python_path: tuple[Path, ...] = ()
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def environment(self, deployment: Deployment, /) -> EnvironmentSpec:
+        return catalogue.own_environment_spec(deployment.server, service=self._service)
+
+    def directory(self, _deployment: Deployment) -> Path:
+        return Path(self._service.directory)
+
+    def variables(self, _counters: Path, _place: Path) -> Mapping[str, str]:
+        return dict(self._service.variables)
+
+    def asking(self, _deployment: Deployment) -> Asking:
+        service = self._service
+        return asking(service.asked, choice=service.choice, seed=service.seed)

@@ -1,0 +1,44 @@
+"""An application of the user's: how it is loaded, and what is asked of it."""
+
+from msgspec import Struct
+
+from servelab.model.deployment import Interface
+from servelab.model.environment import UserEnvironment
+from servelab.model.load import Asked, Choice
+
+
+class Service(Struct, frozen=True, kw_only=True):
+    """What is served and asked where it is not a workload of the catalogue."""
+
+    name: str
+    """As the user named it, such as ``my.module:app``."""
+    application: str
+    """Module and object as servers are told."""
+    interface: Interface
+    is_factory: bool = False
+    """The object returns the application when it is called."""
+    arguments: str = ""
+    """Literals with which it is called."""
+    framework: str = ""
+    """Its framework in small letters; empty where it is none that is known."""
+    directory: str
+    """The project's folder, in which servers are started."""
+    environment: UserEnvironment | None = None
+    """What it runs in; None: it needs nothing but its server."""
+    variables: tuple[tuple[str, str], ...] = ()
+    """Environment variables that it is to find."""
+    asked: tuple[Asked, ...]
+    """What is asked in turn, and what must be answered."""
+    choice: Choice = Choice.ROUND_ROBIN
+    seed: int = 0
+    """Of the choice."""
+
+    @property
+    def label(self) -> str:
+        """Return application and request in words, as tables name what was asked."""
+        if len(self.asked) > 1:
+            return f"{self.name}, {len(self.asked)} requests"
+        request = self.asked[0].request
+        method = "" if request.method == "GET" else f" {request.method}"
+        path = "" if request.path == "/" and not method else f" {request.path}"
+        return f"{self.name}{method}{path}"
