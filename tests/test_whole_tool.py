@@ -251,6 +251,25 @@ def test_short_work_that_is_slower_than_serving_keeps_its_own_ceiling(run: Run) 
     assert trial["ceiling"]["source"] == "the bare work in 2 processes"
 
 
+def test_each_kind_of_call_has_response_times_of_its_own(run: Run) -> None:
+    world = World({"flask": Script()})
+    words = ("run", "sync-devserver", "mixed", "-n", "100", "-c", "4")
+    _, printed, _ = run(world, *words, "--json")
+    trial = trials_of(printed)[0]
+    kinds = {kind["name"]: kind for kind in trial["kinds"]}
+    assert {name: kind["calls"] for name, kind in kinds.items()} == {"fast": 80, "slow": 20}
+    # One after the other at the scripted server, the last of four callers waits 0.4 s.
+    assert kinds["fast"]["response_time_s"]["max"] == pytest.approx(0.4)
+    _, printed, _ = run(world, *words)
+    assert "Fast calls:" in printed
+    assert "80; p50 400.0, max 400.0 ms" in printed
+
+
+def test_calls_that_are_all_alike_have_no_kinds(run: Run) -> None:
+    _, printed, _ = run(World({"flask": Script()}), "run", "sync-devserver", "cpu", "--json")
+    assert trials_of(printed)[0]["kinds"] == []
+
+
 def test_a_mix_is_sent_in_turn_and_checked_so(run: Run) -> None:
     world = World({"flask": Script()})
     run(world, "run", "sync-devserver", "mixed", "-n", "100", "--param", "num=7")

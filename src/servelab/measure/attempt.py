@@ -30,6 +30,7 @@ from servelab.model.progress import Event, Progress, Stage
 from servelab.model.trial import TrialSpec, TrialStatus
 from servelab.model.usage import ProcessUsage, Throttling
 from servelab.model.worker import WorkerCount, Workforce
+from servelab.served import workloads
 from servelab.store import scratch
 from servelab.store.folder import RunFolder
 
