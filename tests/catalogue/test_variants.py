@@ -45,7 +45,7 @@ def test_a_search_starts_at_one_of_the_values_and_all_of_them_are_taken(cpu_coun
     for server, _, variant in ways(cpu_count):
         for axis in variant.axes:
             assert axis.start in axis.values
-            assert len(set(axis.values)) == len(axis.values) > 1
+            assert len(set(axis.values)) == len(axis.values)
             for value in axis.values:
                 settings(server, {**dict(variant.fixed), axis.setting: value})
 

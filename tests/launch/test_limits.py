@@ -202,7 +202,7 @@ def abandoned(*victims: str, tmp_path: Path) -> Iterator[Path]:
         pids = dict(
             zip(
                 ("servelab", "supervisor", "guard"),
-                map(int, (servelab.pid, *watchers)),
+                [servelab.pid, *map(int, watchers)],
                 strict=True,
             )
         )

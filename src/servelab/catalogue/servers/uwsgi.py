@@ -83,6 +83,8 @@ def options(request: LaunchRequest[Settings]) -> tuple[Option, ...]:
         "vacuum": request.unix_socket is not None,
         "listen": _backlog(request),
         "disable-logging": True,
+        # It closes each connection after its answer, and does not say so by itself.
+        "add-header": "Connection: close" if is_own else None,
     }
     return tuple(Option(f"--{name}", name, value) for name, value in given.items())
 
