@@ -5,6 +5,7 @@ is run by hand.)
 """
 
 from servelab.catalogue.calls import (
+    kinds_in_turn,
     parameters_of,
     protocol_of,
     request_for,
@@ -48,6 +49,7 @@ __all__ = [
     "find_own_deployments",
     "framework",
     "frameworks",
+    "kinds_in_turn",
     "launch_command",
     "obstacle_to_own",
     "own_deployments",

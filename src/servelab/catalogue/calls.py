@@ -36,6 +36,15 @@ def waiting_s(workload: str, texts: Mapping[str, str]) -> float:
     return workloads.load(workload).waiting_s(parameters_of(workload, texts))
 
 
+def kinds_in_turn(workload: str, texts: Mapping[str, str]) -> tuple[str, ...]:
+    """Return of which kind the requests 0, 1, ... are, then from the beginning again.
+
+    Empty where all calls of a workload are alike; raise like `parameters_of`.
+    """
+    turns = workloads.turns(workload, parameters_of(workload, texts))
+    return tuple(turn.kind for turn in turns) if len(turns) > 1 else ()
+
+
 def protocol_of(deployment: Deployment) -> Protocol:
     """Return what a caller of a deployment must speak."""
     return Protocol.GRPC if deployment.interface is Interface.GRPC else Protocol.HTTP

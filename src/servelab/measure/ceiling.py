@@ -105,12 +105,10 @@ class Ceilings:
         null_rate_per_s = self._null_rate_per_s(spec, placement=placement, tell=tell)
         if bare.per_s <= null_rate_per_s:
             return bare
+        took_us = bare.cpu_s_per_call * 1e6
+        took = f"only {took_us:.0f} µs" if took_us >= 1 else "less than 1 µs"
         return msgspec.structs.replace(
-            bare,
-            per_s=null_rate_per_s,
-            source=(
-                f"{_NULL_SOURCE}, as the bare work takes only {bare.cpu_s_per_call * 1e6:.0f} µs"
-            ),
+            bare, per_s=null_rate_per_s, source=f"{_NULL_SOURCE}, as the bare work takes {took}"
         )
 
     def _null_rate_per_s(

@@ -11,13 +11,15 @@ from servelab.measure.gates import Punctuality, lateness_limit_s
 from servelab.model.load import Load, OpenLoop
 from servelab.model.outcome import Outcome
 from servelab.model.times import Times
-from servelab.model.trial import CorrectedQuantiles, GeneratorUsage, Histogram
+from servelab.model.trial import CallKind, CorrectedQuantiles, GeneratorUsage, Histogram
 from servelab.model.usage import Growth
 from servelab.stats.histogram import histogram
 from servelab.stats.quantiles import corrected_quantile, nearest_rank, quantile, summarise
 from servelab.stats.trends import trend
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -102,6 +104,26 @@ def response_times(records: Records) -> Times | None:
     refuses at once must not look quicker than one which does the work.
     """
     return summarise(_times_of_all(records))
+
+
+def by_kind(records: Records, *, kinds: Sequence[str]) -> list[CallKind]:
+    """Return the same for each kind of call; `kinds` are those of the requests 0, 1, ... in turn.
+
+    Kinds come in the order of their first turn; one without a request is left out.
+    """
+    import numpy as np
+
+    if not kinds:
+        return []
+    times_s, turns = _times_of_all(records), records.sequence % len(kinds)
+    found = []
+    for name in dict.fromkeys(kinds):
+        places = [place for place, kind in enumerate(kinds) if kind == name]
+        own_s = times_s[np.isin(turns, places)]
+        summary = summarise(own_s)
+        if summary is not None:
+            found.append(CallKind(name=name, calls=len(own_s), response_time_s=summary))
+    return found
 
 
 def corrected_response_times(records: Records) -> CorrectedQuantiles:

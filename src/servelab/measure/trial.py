@@ -301,6 +301,13 @@ def _measured(trial: Trial, *, attempt: Attempt, load: LoadResult, spec: TrialSp
     )
 
 
+def _kinds(spec: TrialSpec) -> tuple[str, ...]:
+    """Return the kinds of the calls in their turns; empty where nothing is known of them."""
+    if spec.service is not None:
+        return ()
+    return catalogue.kinds_in_turn(spec.workload, dict(spec.parameters))
+
+
 def _with_figures(
     trial: Trial, *, attempt: Attempt, load: LoadResult, spec: TrialSpec, yardstick: Yardstick
 ) -> Trial:
@@ -315,6 +322,7 @@ def _with_figures(
         trial,
         load_s=figures.load_s(load),
         response_time_s=figures.response_times(records),
+        kinds=figures.by_kind(records, kinds=_kinds(spec)),
         **figures.parts_of_response_times(records),
         response_time_histogram=figures.response_time_histogram(records),
         backlog=backlog.of_records(records, load=trial.load),

@@ -121,6 +121,15 @@ class Warning(Struct, frozen=True, kw_only=True):  # noqa: A001 - the word of th
     text: str
 
 
+class CallKind(Struct, frozen=True, kw_only=True):
+    """The calls of one kind, of a workload whose calls are not all alike."""
+
+    name: str
+    calls: int
+    """Those that were sent."""
+    response_time_s: Times
+
+
 class CorrectedQuantiles(Struct, frozen=True, kw_only=True):
     """Quantiles of one trial's response times in seconds, made to be averaged over rounds.
 
@@ -261,6 +270,8 @@ class Trial(Struct, frozen=True, kw_only=True):
     without an objective."""
     response_time_s: Times | None = None
     """From the planned start to the end; failures count as no less than they took."""
+    kinds: list[CallKind] = []
+    """The same of each kind of call by itself; empty where all calls are alike."""
     corrected_response_time_s: CorrectedQuantiles | None = None
     """Of the window after a warm-up."""
     generator_delay_s: Times | None = None
