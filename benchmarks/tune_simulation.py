@@ -156,13 +156,18 @@ def truth(
     )
 
 
-_PROCESSES = {
+_PROCESSES: dict[int, dict[int, tuple[int, ...]]] = {
     6: {2: (1, 2, 3, 4, 6, 8), 4: (1, 2, 4, 6, 8, 16), 8: (1, 4, 8, 12, 16, 32)},
     4: {2: (1, 2, 4, 8), 4: (1, 4, 8, 16), 8: (1, 8, 16, 32)},
     3: {2: (1, 2, 4), 4: (2, 4, 8), 8: (4, 8, 16)},
 }
 """How many values -> cores -> the values."""
-_THREADS = {4: ((1, 4, 16, 64), 4), 3: ((1, 8, 64), 8), 2: ((1, 16), 16), 1: ((16,), 16)}
+_THREADS: dict[int, tuple[tuple[int, ...], int]] = {
+    4: ((1, 4, 16, 64), 4),
+    3: ((1, 8, 64), 8),
+    2: ((1, 16), 16),
+    1: ((16,), 16),
+}
 """How many values -> the values, and where a search begins."""
 
 

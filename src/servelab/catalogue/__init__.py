@@ -27,9 +27,11 @@ from servelab.catalogue.frameworks import (
 from servelab.catalogue.own import (
     find_own_deployments,
     obstacle_to_own,
+    own_deployment,
     own_deployments,
     own_deployments_named,
     own_environment_spec,
+    own_ways,
 )
 from servelab.catalogue.selection import deployments_named, find_deployments, published
 from servelab.catalogue.server import LaunchRequest, Needs, Server
@@ -52,9 +54,11 @@ __all__ = [
     "kinds_in_turn",
     "launch_command",
     "obstacle_to_own",
+    "own_deployment",
     "own_deployments",
     "own_deployments_named",
     "own_environment_spec",
+    "own_ways",
     "parameters_of",
     "protocol_of",
     "published",

@@ -241,6 +241,8 @@ class Trial(Struct, frozen=True, kw_only=True):
     status: TrialStatus
     reason: str | None = None
     """Why it failed or is invalid."""
+    whole_s: float | None = None
+    """From its beginning, with its ceiling where that was measured first, until it was stored."""
     command: str
     departures: list[str] = []
     started_at: str
@@ -318,7 +320,9 @@ class Trial(Struct, frozen=True, kw_only=True):
 
     @property
     def took_s(self) -> float:
-        """Return how long it took, from the launch of its server until that was gone."""
+        """Return how long it took; of trials of before, from the launch until the server was gone."""
+        if self.whole_s is not None:
+            return self.whole_s
         stopping_s = self.stop.seconds if self.stop else 0.0
         return (self.start_s or 0.0) + (self.load_s or 0.0) + stopping_s
 
