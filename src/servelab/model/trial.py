@@ -320,7 +320,7 @@ class Trial(Struct, frozen=True, kw_only=True):
 
     @property
     def took_s(self) -> float:
-        """Return how long it took; of trials of before, from the launch until the server was gone."""
+        """Return how long it took; where that was not noted, how long its server was there."""
         if self.whole_s is not None:
             return self.whole_s
         stopping_s = self.stop.seconds if self.stop else 0.0
