@@ -84,6 +84,10 @@ def with_any_settings(**settings: Any) -> Any:
     return wsgi
 
 
+def two_arguments(request: Any, number: Any) -> None:
+    pass
+
+
 def needs_one(config: Any) -> Any:
     return wsgi
 
@@ -126,6 +130,7 @@ async def async_factory() -> Any:
         (needs_one, "needs arguments"),
         (handler, "needs arguments"),
         (WsgiMiddleware, "needs arguments"),
+        (two_arguments, "unknown"),
         (passing(wsgi), "unknown"),
         (wrapping(needs_one), "unknown"),
         ("app", "unknown"),
@@ -145,6 +150,7 @@ def test_the_signature_tells_what_a_callable_is(value: object, kind: str) -> Non
         (passing(asgi), "asgi"),
         (passing(AsgiMiddleware()), "asgi"),
         (passing(needs_one), "unknown"),
+        (two_arguments, "unknown"),
         (passing(lambda *_: 3), "unknown"),
         ("app", "unknown"),
     ],

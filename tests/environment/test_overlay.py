@@ -10,8 +10,14 @@ import msgspec
 import pytest
 
 from servelab import catalogue
-from servelab.environment import ensure, find_user_environment, own_interpreter
+from servelab.environment import (
+    bytecode_variables,
+    ensure,
+    find_user_environment,
+    own_interpreter,
+)
 from servelab.environment.build import environment_key
+from servelab.environment.cache import entries
 from servelab.errors import EnvironmentNotBuilt
 from servelab.launch.server import launched
 from servelab.linux import ports
@@ -150,7 +156,18 @@ def test_a_server_of_the_users_runs_from_the_overlay_and_changes_nothing_of_thei
         server.wait_ready(ask, timeout_s=DEADLINE_S)
     assert answers == ["gunicorn 23.0.0"]
     assert fingerprint(project) == before
-    assert list((built.directory / "bytecode").rglob("shop/__init__.*.pyc"))
+    ((_, bytecode),) = built.variables
+    assert list(Path(bytecode).rglob("shop/__init__.*.pyc"))
+
+
+@pytest.mark.live
+def test_all_overlays_of_an_environment_share_their_bytecode(
+    user: UserEnvironment, built: Environment, cache: Path
+) -> None:
+    assert bytecode_variables(user, cache=cache) == built.variables
+    ((_, bytecode),) = built.variables
+    assert list(Path(bytecode).rglob("uvicorn/main.*.pyc"))
+    assert all(each.is_complete for each in entries(cache))
 
 
 @pytest.mark.live

@@ -211,8 +211,9 @@ def test_a_power_cut_leaves_the_unfinished_results_which_are_named_and_kept(
     state: Path, tmp_path: Path
 ) -> None:
     results = unfinished_results(tmp_path)
-    raw = results / "records" / "a-cpu-1.parquet.raw0"
-    raw.write_bytes(b"half of it")
+    halves = tuple(results / "records" / f"a-cpu-1.parquet.{end}" for end in ("part", "raw0"))
+    for half in halves:
+        half.write_bytes(b"half of it")
     forge(
         state,
         tmp_path,
@@ -223,9 +224,9 @@ def test_a_power_cut_leaves_the_unfinished_results_which_are_named_and_kept(
     left = only(leftovers.find())
     assert left.is_from_another_boot
     assert left.processes == ()
-    assert (left.files, left.unfinished) == ((raw,), results)
+    assert (left.files, left.unfinished) == (halves, results)
     assert leftovers.remove(left).is_complete
-    assert not raw.exists()
+    assert not any(half.exists() for half in halves)
     assert (results / "plan.json").exists()
     assert leftovers.find() == ()
 

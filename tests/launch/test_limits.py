@@ -199,13 +199,8 @@ def abandoned(*victims: str, tmp_path: Path) -> Iterator[Path]:
     ) as servelab:
         assert servelab.stdout is not None
         group, *watchers = servelab.stdout.readline().decode().split()
-        pids = dict(
-            zip(
-                ("servelab", "supervisor", "guard"),
-                [servelab.pid, *map(int, watchers)],
-                strict=True,
-            )
-        )
+        numbers = (servelab.pid, *(int(each) for each in watchers))
+        pids = dict(zip(("servelab", "supervisor", "guard"), numbers, strict=True))
         with subprocess.Popen([sys.executable, "-S", "-c", WAIT]) as stranger:
             try:
                 (Path(group) / "cgroup.procs").write_text(str(stranger.pid))

@@ -95,7 +95,9 @@ def _build_once(
         directory=directory,
         interpreter=interpreter,
         packages=overlay.merged(installed_packages(directory), user=spec.beside),
-        variables=() if spec.beside is None else overlay.variables(directory),
+        variables=(
+            overlay.bytecode_variables(spec.beside, cache=directory.parent) if spec.beside else ()
+        ),
     )
     _mark_complete(environment)
     on_progress(f"the environment of {spec.name} is ready")

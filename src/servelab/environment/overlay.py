@@ -2,11 +2,12 @@
 
 The overlay holds only what the user's environment lacks. Its first act in every process is to show
 that environment's packages, so that nothing is copied and nothing there is changed. Bytecode goes
-into a folder of the overlay for the same reason (PYTHONPYCACHEPREFIX): an interpreter that imports
-from the user's folders would write there. It costs the first start of each server the compiling of
-what it imports; later starts, and all that is timed, read it as always.
+into a folder of the cache for the same reason (PYTHONPYCACHEPREFIX): an interpreter that imports
+from the user's folders would write there. All overlays of an environment share that folder, so that
+an application is compiled when it is first looked at, and read as always when it is timed.
 """
 
+import hashlib
 import os
 import re
 import shlex
@@ -14,6 +15,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from servelab.environment.cache import MARKER, cache_directory
 from servelab.environment.uv import install_arguments
 from servelab.environment.uv_runs import canonical, not_built, run_uv, uv_failure
 from servelab.errors import EnvironmentNotBuilt
@@ -24,6 +26,7 @@ from servelab.model.environment import (
     UserEnvironment,
 )
 from servelab.store import redaction
+from servelab.store.typed_json import encode
 
 LAYOUT = 1
 """Part of the key of every overlay: raise it when they are built another way."""
@@ -81,7 +84,7 @@ def fill(directory: Path, *, spec: EnvironmentSpec, user: UserEnvironment) -> No
         python = str(directory / "bin" / "python")
         command = ["pip", "install", "--python", python, "--no-deps", "--requirements", wanted]
         run_uv([*command, *install_arguments(os.environ)], spec=spec, directory=directory)
-    _compile(directory)
+    _compile(directory, user=user)
     _write_programs(directory / "bin", user=user)
     for site_folder in directory.glob("lib/python*/site-packages"):
         folders = [str(each) for each in user.site_folders]
@@ -90,9 +93,17 @@ def fill(directory: Path, *, spec: EnvironmentSpec, user: UserEnvironment) -> No
         (site_folder / f"{_MODULE}.pth").write_text(f"import {_MODULE}\n", encoding="utf-8")
 
 
-def variables(directory: Path) -> tuple[tuple[str, str], ...]:
-    """Return what keeps the processes of an overlay from writing into the user's folders."""
-    return (("PYTHONPYCACHEPREFIX", str(_bytecode(directory))),)
+def bytecode_variables(
+    user: UserEnvironment, *, cache: Path | None = None
+) -> tuple[tuple[str, str], ...]:
+    """Return what keeps every process that imports from an environment from writing into it."""
+    content = encode([user.directory, user.interpreter])
+    minor = ".".join(str(number) for number in user.interpreter.minor)
+    digest = hashlib.sha256(content).hexdigest()[:16]
+    folder = (cache or cache_directory()) / f"bytecode-own-py{minor}-{digest}"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARKER).touch()  # it is no half-built environment
+    return (("PYTHONPYCACHEPREFIX", str(folder)),)
 
 
 def merged(packages: tuple[Package, ...], *, user: UserEnvironment | None) -> tuple[Package, ...]:
@@ -101,10 +112,6 @@ def merged(packages: tuple[Package, ...], *, user: UserEnvironment | None) -> tu
         return packages
     versions = {each.name: each.version for each in (*packages, *user.packages)}
     return tuple(Package(name, version) for name, version in sorted(versions.items()))
-
-
-def _bytecode(directory: Path) -> Path:
-    return directory / "bytecode"
 
 
 def _constraints(spec: EnvironmentSpec, *, user: UserEnvironment) -> list[str]:
@@ -188,22 +195,13 @@ def _write(file: Path, *, lines: "list[str] | tuple[str, ...]") -> str:
     return str(file)
 
 
-def _compile(directory: Path) -> None:
+def _compile(directory: Path, *, user: UserEnvironment) -> None:
     """Compile the server's packages now, or its first start would."""
-    prefix = f"pycache_prefix={_bytecode(directory)}"
     folders = [str(each) for each in directory.glob("lib/python*/site-packages")]
     subprocess.run(
-        [
-            directory / "bin" / "python",
-            "-I",
-            "-S",
-            "-X",
-            prefix,
-            "-m",
-            "compileall",
-            "-qq",
-            *folders,
-        ],
+        [directory / "bin" / "python", "-S", "-m", "compileall", "-qq", *folders],
+        env=dict(bytecode_variables(user, cache=directory.parent)),
+        cwd=directory,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         # Packages may hold files that are no Python of this version.

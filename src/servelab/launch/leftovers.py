@@ -27,7 +27,7 @@ _LARGEST_NOTE_BYTES = 4 << 20
 _PATIENCE_S = 5.0
 _PAUSE_S = 0.02
 _GROUP_PREFIX = "servelab-"
-_HALF_WRITTEN = ("records/*.raw[0-9]*", "*.new")
+_HALF_WRITTEN = ("records/*.raw[0-9]*", "records/*.part", "*.new")
 
 
 class _Head(Struct, frozen=True, kw_only=True):

@@ -6,7 +6,8 @@ from msgspec import Struct
 
 from servelab.explain.causes import explain
 from servelab.model.load import Connections, Load, OpenLoop, Scheduling
-from servelab.model.trial import PILOT_ROUND, CallKind, Role, Times, Trial, TrialStatus
+from servelab.model.times import Times
+from servelab.model.trial import PILOT_ROUND, CallKind, Role, Trial, TrialStatus
 from servelab.report import quantities, stopping_words
 
 _SEED_QUANTILES = ("p50", "p60", "p70", "p80", "p90")

@@ -162,20 +162,13 @@ def _application(named: Any, attribute: str, arguments: str | None) -> tuple[Any
         if not callable(named):
             raise Problem("not callable", attribute=attribute, name=type(named).__name__)
         return _called(named, attribute, arguments), True
-    if kind == recognition.UNKNOWN and callable(named) and attribute.endswith(_FACTORIES):
-        return _called(named, attribute, ""), True
-    if kind == recognition.FACTORY:
-        return _called(named, attribute, ""), True
-    if kind == recognition.NEEDS_ARGUMENTS or _is_made_with_arguments(named, attribute):
-        needed = recognition.required(named)
+    needed = recognition.required(named)
+    is_named_so = kind == recognition.UNKNOWN and attribute.endswith(_FACTORIES)
+    if kind == recognition.NEEDS_ARGUMENTS or (is_named_so and needed):
         raise Problem("needs arguments", attribute=attribute, candidates=needed[:_SHOWN_NAMES])
+    if kind == recognition.FACTORY or (is_named_so and callable(named)):
+        return _called(named, attribute, ""), True
     return named, False
-
-
-def _is_made_with_arguments(named: Any, attribute: str) -> bool:
-    """Tell a factory of two parameters from a WSGI application: by its name only."""
-    last = attribute.rpartition(".")[2]
-    return last in _FACTORIES and inspect.isfunction(named) and bool(recognition.required(named))
 
 
 def _called(factory: Any, attribute: str, arguments: str) -> Any:
@@ -203,6 +196,8 @@ def _called(factory: Any, attribute: str, arguments: str) -> Any:
 
 
 def _no_application(module: ModuleType, attribute: str, value: Any) -> Problem:
+    if inspect.isfunction(value) and (needed := recognition.required(value)):
+        return Problem("needs arguments", attribute=attribute, candidates=needed[:_SHOWN_NAMES])
     within = [
         name
         for name in ("wsgi_app", "asgi_app", "asgi", "wsgi", "server", "app")

@@ -93,7 +93,12 @@ def framework(value: Any) -> tuple[str, str]:
 
 
 def _known(value: Any) -> _Framework | None:
-    bases = [(base.__module__.split(".")[0], base.__name__) for base in type(value).__mro__]
+    bases = {
+        # All parts of the module's name: some libraries bring a framework along.
+        (part, base.__name__)
+        for base in type(value).__mro__
+        for part in base.__module__.split(".")
+    }
     found = next((known for name, known in _FRAMEWORKS.items() if name in bases), None)
     if found is not None:
         return found
@@ -126,7 +131,14 @@ def _kind_of_callable(value: Any) -> str:
     is_asgi = _takes(value, _ASGI_ARGUMENTS) and len(names) == _ASGI_ARGUMENTS
     if is_asgi or names[0] == "scope":  # a scope alone is what ASGI 2 passes first
         return ASGI
-    return WSGI if _takes(value, _WSGI_ARGUMENTS) else NEEDS_ARGUMENTS
+    if not _takes(value, _WSGI_ARGUMENTS):
+        return NEEDS_ARGUMENTS
+    # Many functions take two arguments, but for an object that can be called that is telling.
+    return WSGI if _is_named_as_wsgi(names) or not inspect.isfunction(value) else UNKNOWN
+
+
+def _is_named_as_wsgi(names: list[str]) -> bool:
+    return "env" in names[0].lower() or any("start" in each.lower() for each in names[1:2])
 
 
 def _kind_of_wrapped(value: Any) -> str:

@@ -33,6 +33,12 @@ _SPOKEN_HEADER = re.compile(
     re.IGNORECASE,
 )
 _SHORTEST_SECRET = 6
+_SPOKEN_MEMBER = re.compile(
+    r"""((['"])([\w.-]{1,100})\2\s{0,9}:\s{0,9})"""
+    r"""(?:b?'(?:[^'\\]|\\.)*'|b?"(?:[^"\\]|\\.)*"|[^\s,}\]'"]+)"""
+)
+"""Of a dictionary that a server printed, such as its environment or the headers of a request."""
+_TELLING_MEMBER = re.compile(f"{_TELLING_OPTION.pattern}|authoriz|cookie", re.IGNORECASE)
 _SPACES = re.compile(r"(\s+)")
 
 
@@ -103,9 +109,16 @@ def requirement(text: str) -> str:
 def words(text: str) -> str:
     """Return free text, such as a server's last words, as it may be stored."""
     text = "".join(url(part) if "://" in part else part for part in _SPACES.split(text))
+    text = _SPOKEN_MEMBER.sub(_spoken_member, text)
     text = _SPOKEN_HEADER.sub(rf"\1\2{HIDDEN}", text)
     text = _VARIABLE.sub(rf"\1{HIDDEN}", text)
     return _storable(_SCHEME.sub(rf"\1 {HIDDEN}", text))
+
+
+def _spoken_member(found: re.Match[str]) -> str:
+    quote = found[2]
+    is_telling = _TELLING_MEMBER.search(found[3]) is not None
+    return f"{found[1]}{quote}{HIDDEN}{quote}" if is_telling else found[0]
 
 
 def command(launched: LaunchCommand) -> LaunchCommand:
