@@ -47,6 +47,11 @@ class LaunchRequest(Generic[Settings]):
         """Return where to listen as most servers are told: ``HOST:PORT`` or ``unix:PATH``."""
         return str(self.address) if self.unix_socket is None else f"unix:{self.unix_socket}"
 
+    @property
+    def expression(self) -> str:
+        """Return the application as Python would write it: a factory is followed by ``()``."""
+        return f"{self.application}()" if self.is_factory else self.application
+
     def version(self, package: str) -> tuple[int, ...] | None:
         """Return the leading numbers of a package's version; None for the catalogue's own."""
         for installed in self.packages:
