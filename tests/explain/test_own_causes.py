@@ -10,7 +10,8 @@ from servelab.explain.causes import explain
 from servelab.model.limits import Limits
 from servelab.model.load import ClosedLoop, OpenLoop
 from servelab.model.placement import Placement
-from servelab.model.trial import Ceiling, GeneratorUsage, Times, Trial, TrialStatus
+from servelab.model.times import Times
+from servelab.model.trial import Ceiling, GeneratorUsage, Trial, TrialStatus
 from servelab.model.usage import MemoryKind, ProcessCpu, ProcessUsage, Throttling
 from tests.explain.test_causes import BASE
 

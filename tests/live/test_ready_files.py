@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.report import units
-from tests.report.own_runs import SERVICE, deployment, trial_of
+from tests.report.own_runs import SERVICE, deployment, environment_in, trial_of
 
 from servelab import catalogue
 from servelab.environment import build
@@ -47,7 +47,7 @@ def test_the_unit_and_gunicorns_file_serve_an_application_of_flask(tmp_path: Pat
         SERVICE,
         application="site_of_shop:app",
         directory=str(project),
-        environment=str(environment.directory),
+        environment=environment_in(str(environment.directory)),
         variables=(("MODE", "50 % $off"),),
     )
     of = deployment("gunicorn-gthread:processes=2,threads=2", service=service)

@@ -9,7 +9,7 @@ import msgspec
 from servelab import catalogue
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.deployment import Deployment, Interface
-from servelab.model.environment import Interpreter
+from servelab.model.environment import Interpreter, UserEnvironment
 from servelab.model.host import HostFacts
 from servelab.model.load import Asked, ClosedLoop, Connections, Request
 from servelab.model.placement import Placement
@@ -18,13 +18,29 @@ from servelab.model.service import Service
 from servelab.model.trial import Trial, TrialStatus
 from servelab.store.folder import RunEnd, RunFacts, StoredRun
 
+PYTHON = Interpreter(path=Path("/python"), version="3.11.0")
+
+
+def environment_in(folder: str) -> UserEnvironment:
+    """Return an environment of the user's in a folder, with nothing that matters here."""
+    return UserEnvironment(
+        directory=Path(folder),
+        python=Path(folder) / "bin" / "python",
+        interpreter=PYTHON,
+        site_folders=(),
+        packages=(),
+        from_elsewhere=(),
+        scripts=(),
+    )
+
+
 SERVICE = Service(
     name="shop.site:app",
     application="shop.site:app",
     interface=Interface.WSGI,
     framework="flask",
     directory="/srv/shop",
-    environment="/srv/shop/.venv",
+    environment=environment_in("/srv/shop/.venv"),
     asked=(Asked(request=Request(path="/")),),
 )
 PLACEMENT = Placement(
@@ -90,7 +106,7 @@ def run_of(
             workload=trials[0].workload,
             service=service,
             timeout_s=TIMEOUT_S,
-            interpreter=Interpreter(path=Path("/python"), version="3.11.0"),
+            interpreter=PYTHON,
         ),
         rounds=max(each.round for each in trials),
     )

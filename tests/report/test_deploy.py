@@ -21,7 +21,7 @@ from servelab.model.ready import EnvironmentFile, Place, Ready
 from servelab.model.service import Service
 from servelab.report import deploy, procfile, systemd
 from tests.report import units
-from tests.report.own_runs import SERVICE, deployment, trial_of
+from tests.report.own_runs import SERVICE, deployment, environment_in, trial_of
 
 GTHREAD = "gunicorn-gthread:processes=2,threads=8"
 
@@ -294,7 +294,7 @@ def test_systemd_finds_nothing_wrong_with_a_unit(text: str, tmp_path: Path) -> N
     service = msgspec.structs.replace(
         SERVICE,
         directory=str(project),
-        environment=str(project / ".venv"),
+        environment=environment_in(str(project / ".venv")),
         variables=(("API_KEY", "x"), ("MODE", 'a "b" % $c')),
     )
     made = ready(text, service=service, limits=Limits(cpus=0.5, memory_bytes=1 << 28))

@@ -5,6 +5,7 @@ is run by hand.)
 """
 
 from servelab.catalogue.calls import (
+    kinds_in_turn,
     parameters_of,
     protocol_of,
     request_for,
@@ -15,7 +16,7 @@ from servelab.catalogue.calls import (
 )
 from servelab.catalogue.commands import configuration_file, launch_command, why_not_here
 from servelab.catalogue.discovery import server, server_of, servers, stack, stacks
-from servelab.catalogue.environments import environment_spec
+from servelab.catalogue.environments import environment_spec, spec_beside
 from servelab.catalogue.frameworks import (
     Framework,
     application_directory,
@@ -50,6 +51,7 @@ __all__ = [
     "find_own_deployments",
     "framework",
     "frameworks",
+    "kinds_in_turn",
     "launch_command",
     "obstacle_to_own",
     "own_deployments",
@@ -64,6 +66,7 @@ __all__ = [
     "server_of",
     "servers",
     "slow_api_calls",
+    "spec_beside",
     "stack",
     "stacks",
     "to_install",

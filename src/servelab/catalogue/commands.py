@@ -103,6 +103,7 @@ def _request(
         listen_limit=listen_limit,
         packages=packages,
         is_factory=service is not None and service.is_factory,
+        arguments=service.arguments if service is not None else "",
         is_own=service is not None,
     )
 

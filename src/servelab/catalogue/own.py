@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from servelab.catalogue.discovery import server, servers
+from servelab.catalogue.discovery import servers
+from servelab.catalogue.environments import environment_spec, spec_beside
 from servelab.catalogue.frameworks import Framework
 from servelab.catalogue.names import unknown
 from servelab.catalogue.selection import split_settings
@@ -31,12 +32,9 @@ def framework_of_service(service: Service) -> Framework:
 
 def own_environment_spec(server_name: str, *, service: Service) -> EnvironmentSpec:
     """Return what the environment of a server must hold, over what the user's own holds."""
-    return EnvironmentSpec(
-        name=server_name,
-        requirements=server(server_name).requirements,
-        constraints="",
-        lock=None,
-    )
+    if service.environment is None:
+        return environment_spec(server_name)
+    return spec_beside(server_name, user=service.environment)
 
 
 def own_deployments(service: Service, *, cpu_count: int) -> tuple[Deployment, ...]:
@@ -89,6 +87,11 @@ def obstacle_to_own(on: Server[Any], *, service: Service) -> str | None:
         return f"{on.name} cannot start a gRPC service of yours; give its command with --command."
     if service.is_factory and not on.takes_factories:
         return f"{on.name} takes no factory; name a ready application instead of {service.name}."
+    if service.arguments and not on.takes_arguments:
+        return (
+            f"{on.name} calls a factory without arguments; write one that needs none for "
+            f"{service.name}."
+        )
     return None
 
 

@@ -37,6 +37,8 @@ class LaunchRequest(Generic[Settings]):
     """What the environment holds; empty means the catalogue's own versions."""
     is_factory: bool = False
     """The application is not the object named, but what it returns when called."""
+    arguments: str = ""
+    """Literals with which it is called."""
     is_own: bool = False
     """The application is the user's: nothing in it was written for a server's sake."""
     unix_socket: Path | None = None
@@ -48,9 +50,9 @@ class LaunchRequest(Generic[Settings]):
         return str(self.address) if self.unix_socket is None else f"unix:{self.unix_socket}"
 
     @property
-    def expression(self) -> str:
-        """Return the application as Python would write it: a factory is followed by ``()``."""
-        return f"{self.application}()" if self.is_factory else self.application
+    def loopback_departure(self) -> tuple[str, ...]:
+        """Return the departure that listening on loopback is; none on a unix socket."""
+        return (LOOPBACK_DEPARTURE,) if self.unix_socket is None else ()
 
     def version(self, package: str) -> tuple[int, ...] | None:
         """Return the leading numbers of a package's version; None for the catalogue's own."""
@@ -58,6 +60,11 @@ class LaunchRequest(Generic[Settings]):
             if installed.name.lower().replace("_", "-") == package:
                 return tuple(int(number) for number in re.findall(r"\d+", installed.version)[:3])
         return None
+
+    @property
+    def expression(self) -> str:
+        """Return the application as Python would write it: a factory with its call."""
+        return f"{self.application}({self.arguments})" if self.is_factory else self.application
 
 
 class Needs(Struct, frozen=True, kw_only=True):
@@ -104,6 +111,8 @@ class Server(Generic[Settings]):
     configuration: Callable[[LaunchRequest[Settings]], ConfigurationFile] | None = None
     """Return the file that its own manual advises for such a command; None: it has none."""
     takes_factories: bool = False
+    takes_arguments: bool = False
+    """Its factories may be called with arguments."""
     takes_unix_sockets: bool = False
     is_for_development: bool = False
     """Its own manual says not to use it in production."""

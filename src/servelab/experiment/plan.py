@@ -143,18 +143,14 @@ def trial_spec(
         interpreter=options.interpreter,
         with_requirements=options.with_requirements,
         stops_under_load=options.stops_under_load and round_number != PILOT_ROUND,
+        slo=options.slo,
         round=round_number,
     )
 
 
 def past_of(trials: Sequence[Trial]) -> Past:
     """Return what an interrupted run has left; what could not run is tried again."""
-    return Past(trials=tuple(trials), elapsed_s=sum(map(_seconds_of, trials)))
-
-
-def _seconds_of(trial: Trial) -> float:
-    stopping_s = trial.stop.seconds if trial.stop else 0.0
-    return (trial.start_s or 0.0) + (trial.load_s or 0.0) + stopping_s
+    return Past(trials=tuple(trials), elapsed_s=sum(trial.took_s for trial in trials))
 
 
 def shared_warm_up(trials: Sequence[Trial]) -> float:

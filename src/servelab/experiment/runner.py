@@ -52,14 +52,15 @@ def run(
                     title=spec.deployment.title, index=index, count=len(specs), round=spec.round
                 )
             )
-            item = _make(spec, measurer=measurer, folder=folder, observe=observe)
+            item = make(spec, measurer=measurer, folder=folder, observe=observe)
             past = _with(past, item, elapsed_s=clock() - began_s)
             yield item
 
 
-def _make(
+def make(
     spec: TrialSpec, *, measurer: Measurer, folder: RunFolder, observe: Callable[[Event], None]
 ) -> Trial | Skipped:
+    """Return a trial once it is on the disk, or why its deployment cannot run here."""
     try:
         trial = measurer.measure(spec, folder=folder, observe=observe)
     except (CannotRunHere, PortBusy) as error:

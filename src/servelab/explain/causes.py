@@ -8,7 +8,7 @@ The last factor is the machine's own and the same for all. The rules speak of th
 larger loss first.
 
 Work that waits: by Little's law (Operations Research 9(3), 1961) throughput * waiting time is how
-many calls waited at the back end at once; with all callers there, the ceiling would be reached.
+many calls waited at once; with all callers among them, the ceiling would be reached.
 
 Of an application of the user's the work is not known: `own_causes` has the rules for it, which hold
 with a ceiling and without.
@@ -157,8 +157,8 @@ def _cost_of_serving(evidence: Evidence) -> Iterator[Cause]:
     if trial.work_share is None or trial.work_share >= WORK_LOSS or bare_s is None:
         return
     served_s, switches = trial.cpu_s_per_call or 0.0, trial.voluntary_switches_per_call or 0.0
-    cost = f"a call took {served_s * 1000:.1f} ms of CPU where the bare work takes "
-    cost += f"{bare_s * 1000:.1f} ms"
+    cost = f"a call took {_milliseconds(served_s)} of CPU where the bare work takes "
+    cost += _milliseconds(bare_s)
     if switches >= MANY_SWITCHES_PER_CALL:
         threads = trial.usage.peak_threads if trial.usage else 0
         yield Cause(
@@ -176,8 +176,14 @@ def _cost_of_serving(evidence: Evidence) -> Iterator[Cause]:
         )
 
 
+def _milliseconds(seconds: float) -> str:
+    """Return a time with one decimal, or of less than a millisecond with two digits that count."""
+    milliseconds = seconds * 1000
+    return f"{milliseconds:.1f} ms" if milliseconds >= 1 else f"{milliseconds:.2g} ms"
+
+
 def _few_calls_at_once(evidence: Evidence) -> Iterator[Cause]:
-    """Callers who queued in the server instead of waiting at the back end."""
+    """Callers who queued in the server instead of waiting for what the work waits for."""
     load = evidence.trial.load
     if not isinstance(load, ClosedLoop):
         return
@@ -185,11 +191,15 @@ def _few_calls_at_once(evidence: Evidence) -> Iterator[Cause]:
     yield Cause(
         short=f"{at_once:.0f} of {load.callers} at once",
         sentence=(
-            f"on average {at_once:.1f} of {load.callers} calls waited for the back end at once; "
-            f"the others queued in the server, which used {evidence.cores_used:.1f} cores"
+            f"on average {at_once:.1f} of {load.callers} calls waited {_for_whom(evidence)}at once;"
+            f" the others queued in the server, which used {evidence.cores_used:.1f} cores"
         ),
         factor=evidence.efficiency,
     )
+
+
+def _for_whom(evidence: Evidence) -> str:
+    return "for the back end " if catalogue.slow_api_calls(evidence.trial.workload) else ""
 
 
 Rule = Callable[[Evidence], Iterator[Cause]]

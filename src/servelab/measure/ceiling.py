@@ -22,18 +22,22 @@ from servelab.model.limits import Limits
 from servelab.model.load import ClosedLoop
 from servelab.model.placement import Placement
 from servelab.model.trial import Ceiling, TrialSpec
+from servelab.served import workloads
 from servelab.stats.rates import median_rate_per_s
 from servelab.store import scratch
 
 BARE_SECONDS = 5.0
 SHORT_WORK_S = 0.001
-"""Below it a rate says more about serving than about the work."""
+"""Below it a rate may say more about serving than about the work."""
+_NULL_SOURCE = "generator and a server that does nothing"
 _POLL_S = 0.05
 
 
 class _BareProcess(Struct, frozen=True):
     ended_s: list[float]
     cpu_s: float
+    calls_each: int = 1
+    """How many calls lie between two of the moments."""
 
 
 class _BareRate(Struct, frozen=True, kw_only=True):
@@ -92,21 +96,29 @@ class Ceilings:
         placement: Placement,
         tell: Callable[[str], None],
     ) -> Ceiling:
-        """Return the null server's rate instead where the work is next to nothing."""
+        """Return the null server's rate instead where the work is short and that is lower.
+
+        Both are upper limits; that of work which takes longer is the lower one anyway.
+        """
         if bare.cpu_s_per_call is None or bare.cpu_s_per_call >= SHORT_WORK_S:
             return bare
+        null_rate_per_s = self._null_rate_per_s(spec, placement=placement, tell=tell)
+        if bare.per_s <= null_rate_per_s:
+            return bare
+        took_us = bare.cpu_s_per_call * 1e6
+        took = f"only {took_us:.0f} µs" if took_us >= 1 else "less than 1 µs"
+        return msgspec.structs.replace(
+            bare, per_s=null_rate_per_s, source=f"{_NULL_SOURCE}, as the bare work takes {took}"
+        )
+
+    def _null_rate_per_s(
+        self, spec: TrialSpec, *, placement: Placement, tell: Callable[[str], None]
+    ) -> float:
         tell("what the generator reaches against a server that does nothing")
         # The port takes no part in it.
         plan = load_plan(spec, address=Address(LOOPBACK, 0))
-        return msgspec.structs.replace(
-            bare,
-            per_s=self._calibrations.null_rate_per_s(
-                plan, placement=placement, limits=of_cpu_time(spec.limits)
-            ),
-            source=(
-                "generator and a server that does nothing, as the bare work takes only "
-                f"{bare.cpu_s_per_call * 1e6:.0f} µs"
-            ),
+        return self._calibrations.null_rate_per_s(
+            plan, placement=placement, limits=of_cpu_time(spec.limits)
         )
 
     def _of_waiting(
@@ -117,20 +129,29 @@ class Ceilings:
         waiting_s: float,
         tell: Callable[[str], None],
     ) -> Ceiling:
-        """Return callers over waiting time, or what the slow API and the generator can carry."""
-        tell("what the slow API can carry")
-        calls = catalogue.slow_api_calls(spec.workload)
-        rate_per_s = slow_api.measure_rate_per_s(self._machinery, placement=placement)
-        carried_per_s = rate_per_s / calls
+        """Return callers over waiting time, or what can be carried where that is less."""
+        carried = self._carried(spec, placement=placement, tell=tell)
         if not isinstance(spec.load, ClosedLoop):
-            return Ceiling(per_s=carried_per_s, source="what generator and slow API can carry")
-        asked_per_s = spec.load.callers / waiting_s
-        if asked_per_s <= carried_per_s:
+            return carried
+        asked = Ceiling(
+            per_s=spec.load.callers / waiting_s,
+            source=f"{spec.load.callers} callers / {waiting_s:g} s of waiting",
+        )
+        return min(asked, carried, key=lambda ceiling: ceiling.per_s)
+
+    def _carried(
+        self, spec: TrialSpec, *, placement: Placement, tell: Callable[[str], None]
+    ) -> Ceiling:
+        """Return what the generator can carry, with the slow API where the work calls it."""
+        calls = catalogue.slow_api_calls(spec.workload)
+        if not calls:
             return Ceiling(
-                per_s=asked_per_s,
-                source=f"{spec.load.callers} callers / {waiting_s:g} s of waiting",
+                per_s=self._null_rate_per_s(spec, placement=placement, tell=tell),
+                source=_NULL_SOURCE,
             )
-        return Ceiling(per_s=carried_per_s, source="what generator and slow API can carry")
+        tell("what the slow API can carry")
+        rate_per_s = slow_api.measure_rate_per_s(self._machinery, placement=placement)
+        return Ceiling(per_s=rate_per_s / calls, source="what generator and slow API can carry")
 
     def _of_bare_work(
         self,
@@ -218,6 +239,7 @@ class Ceilings:
             programs=environment.programs,
             directory=catalogue.served_path(),
             python_path=(catalogue.served_path(),),
+            variables={workloads.FOLDER_VARIABLE: str(place)},
             log=place / "log",
             address=None,
             cpus=frozenset(placement.server_cpus),
@@ -268,13 +290,14 @@ def _rate(reports: list[_BareProcess]) -> _BareRate:
     import numpy as np
 
     completions = [np.asarray(report.ended_s) for report in reports]
-    calls = sum(len(report.ended_s) - 1 for report in reports)
+    calls = sum((len(report.ended_s) - 1) * report.calls_each for report in reports)
     return _BareRate(
         processes=len(reports),
         per_s=median_rate_per_s(
             completions,
             start_s=max(report.ended_s[0] for report in reports),
             end_s=min(report.ended_s[-1] for report in reports),
+            calls_each=[report.calls_each for report in reports],
         ),
         cpu_s_per_call=sum(report.cpu_s for report in reports) / calls,
     )

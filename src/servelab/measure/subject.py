@@ -32,8 +32,11 @@ class Subject(Protocol):
     def directory(self, deployment: Deployment, /) -> Path:
         """Return the folder in which the server is started."""
 
-    def variables(self, counters: Path, /) -> Mapping[str, str]:
-        """Return the variables that the application is to find; books are kept in `counters`."""
+    def variables(self, counters: Path, place: Path, /) -> Mapping[str, str]:
+        """Return the variables that the application is to find.
+
+        Books are kept in `counters`; what it writes in `place` lasts as long as its server.
+        """
 
     def asking(self, deployment: Deployment, /) -> Asking:
         """Return what is sent, and when an answer is right."""
@@ -60,8 +63,12 @@ class _OfCatalogue:
     def directory(self, deployment: Deployment) -> Path:
         return catalogue.application_directory(deployment)
 
-    def variables(self, counters: Path) -> Mapping[str, str]:
-        return {workloads.COUNTERS_VARIABLE: str(counters)}
+    def variables(self, counters: Path, place: Path) -> Mapping[str, str]:
+        return {
+            workloads.COUNTERS_VARIABLE: str(counters),
+            workloads.FOLDER_VARIABLE: str(place),
+            workloads.MOUNTED_VARIABLE: self._spec.workload,
+        }
 
     def asking(self, deployment: Deployment) -> Asking:
         parameters = dict(self._spec.parameters)
@@ -92,7 +99,7 @@ class _OfUser:
     def directory(self, _deployment: Deployment) -> Path:
         return Path(self._service.directory)
 
-    def variables(self, _counters: Path) -> Mapping[str, str]:
+    def variables(self, _counters: Path, _place: Path) -> Mapping[str, str]:
         return dict(self._service.variables)
 
     def asking(self, _deployment: Deployment) -> Asking:

@@ -3,7 +3,7 @@
 import re
 from enum import Enum
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from servelab.model.deployment import Deployment
 from servelab.model.environment import Interpreter
@@ -13,7 +13,9 @@ from servelab.model.load import Connections, Load, Pacing, Scheduling
 from servelab.model.noise import Noise
 from servelab.model.placement import Placement, PlacementWish
 from servelab.model.service import Service
+from servelab.model.slo import Slo
 from servelab.model.step import Step
+from servelab.model.times import Times
 from servelab.model.usage import Growth, ProcessUsage, Throttling
 from servelab.model.warm_up import Steadiness, WarmUp
 from servelab.model.worker import Workforce
@@ -82,6 +84,8 @@ class TrialSpec(Struct, frozen=True, kw_only=True):
     with_requirements: tuple[str, ...] = ()
     stops_under_load: bool = False
     """Whether it is also stopped under the same load, after what is measured."""
+    slo: Slo | None = None
+    """Whose goodput is measured, too."""
     round: int = 1
     """0: a pilot, which tells how long the warm-up must be. Of a search: the probe's number."""
     role: Role = Role.CANDIDATE
@@ -117,23 +121,13 @@ class Warning(Struct, frozen=True, kw_only=True):  # noqa: A001 - the word of th
     text: str
 
 
-class Times(Struct, frozen=True, kw_only=True):
-    """Times of one trial's requests in seconds.
+class CallKind(Struct, frozen=True, kw_only=True):
+    """The calls of one kind, of a workload whose calls are not all alike."""
 
-    A quantile is None where fewer than ten samples lie beyond it.
-    """
-
-    mean: float
-    p50: float | None
-    p60: float | None
-    p70: float | None
-    p75: float | None
-    p80: float | None
-    p90: float | None
-    p95: float | None
-    p99: float | None
-    p99_9: float | None = field(default=None, name="p99.9")
-    max: float
+    name: str
+    calls: int
+    """Those that were sent."""
+    response_time_s: Times
 
 
 class CorrectedQuantiles(Struct, frozen=True, kw_only=True):
@@ -270,8 +264,14 @@ class Trial(Struct, frozen=True, kw_only=True):
     steadiness: Steadiness | None = None
     """Of the window after a warm-up."""
     throughput_per_s: float | None = None
+    slo: Slo | None = None
+    goodput_per_s: float | None = None
+    """Correct answers per second that took no longer than the objective allows a quantile; None
+    without an objective."""
     response_time_s: Times | None = None
     """From the planned start to the end; failures count as no less than they took."""
+    kinds: list[CallKind] = []
+    """The same of each kind of call by itself; empty where all calls are alike."""
     corrected_response_time_s: CorrectedQuantiles | None = None
     """Of the window after a warm-up."""
     generator_delay_s: Times | None = None
@@ -317,6 +317,12 @@ class Trial(Struct, frozen=True, kw_only=True):
     """Contradictions between servelab's own figures; not empty means a bug in servelab."""
 
     @property
+    def took_s(self) -> float:
+        """Return how long it took, from the launch of its server until that was gone."""
+        stopping_s = self.stop.seconds if self.stop else 0.0
+        return (self.start_s or 0.0) + (self.load_s or 0.0) + stopping_s
+
+    @property
     def is_load_alone(self) -> bool:
         """Tell whether servelab loaded a server that it did not start."""
         return self.deployment == LOAD_ALONE
@@ -331,6 +337,12 @@ class Trial(Struct, frozen=True, kw_only=True):
         """Tell whether its figures may be held against those of other deployments."""
         kinds = {warning.kind for warning in self.warnings}
         return self.status is TrialStatus.OK and not kinds & _UNFIT_TO_RANK
+
+    @property
+    def why_unrankable(self) -> str | None:
+        """Return the warning for which its figures may not be held against others; else None."""
+        unfit = (each.text for each in self.warnings if each.kind in _UNFIT_TO_RANK)
+        return next(unfit, None)
 
     @property
     def scheduled(self) -> int:

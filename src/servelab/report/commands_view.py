@@ -59,7 +59,7 @@ def _heading(service: Service, *, order: str) -> str:
     environment = (
         "a virtual environment"
         if service.environment is None
-        else f"the environment {shlex.quote(service.environment)}"
+        else f"the environment {shlex.quote(str(service.environment.directory))}"
     )
     variables = (
         f", with {', '.join(name for name, _ in service.variables)} set"

@@ -100,7 +100,9 @@ class _Making:
     @property
     def programs(self) -> PurePosixPath:
         """Return where the programs of the user's environment are, or are to be."""
-        return PurePosixPath(self.service.environment or f"{self.service.directory}/.venv") / "bin"
+        user = self.service.environment
+        directory = f"{self.service.directory}/.venv" if user is None else user.directory
+        return PurePosixPath(directory) / "bin"
 
     def own_script_at(self, address: Address) -> LaunchCommand | None:
         """Return the command of a file that is itself the program; None where it is settings."""

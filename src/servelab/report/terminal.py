@@ -23,6 +23,8 @@ from servelab.report.view import Block, Line, Table
 _LABEL_WIDTH = 21
 WIDE = 176
 """Columns of a terminal from which on the table is shown whole."""
+_LEAST_VERDICT = 20
+"""Columns that the reason of a failed probe needs to be read."""
 NARROW = 60
 """Columns below which labels and values do not stand side by side."""
 
@@ -107,24 +109,39 @@ def print_capacity(console: Console, page: CapacityPage, *, whole: bool) -> None
     console.print()
     _say(console, page.verdict, style="bold" if page.is_confirmed else "red")
     if whole and page.rows:
-        console.print(_probes(page))
+        _print_probes(console, page)
     if whole and page.curve:
-        _print(console, f"{page.quantile} over the rate; | is the target of {page.objective}")
+        _say(console, f"{page.quantile} over the rate; | is the target of {page.objective}")
         blocks = bars.EIGHTHS if console.encoding.startswith("utf") else bars.WHOLE
-        for row in capacity_view.curve_rows(page, blocks=blocks):
+        for row in capacity_view.curve_rows(page, blocks=blocks, width=console.width - 2):
             _print(console, f"  {row}")
     for note in page.notes:
-        _print(console, note)
+        _say(console, note)
 
 
-def _probes(page: CapacityPage) -> RichTable:
+def _print_probes(console: Console, page: CapacityPage) -> None:
+    """Print the trials of a search in a table; where that is too wide, on two lines each."""
     grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in page.columns:
-        is_text = heading in {"step", "verdict"}
-        grid.add_column(heading, justify="left" if is_text else "right", overflow="fold")
+        is_verdict = heading == "verdict"
+        grid.add_column(
+            heading,
+            justify="left" if is_verdict or heading == "step" else "right",
+            no_wrap=not is_verdict,
+            min_width=_LEAST_VERDICT if is_verdict else None,
+            overflow="fold",
+        )
     for row in page.rows:
         grid.add_row(*(Text(plain(cell)) for cell in row))
-    return grid
+    wished = Measurement.get(console, console.options.update(max_width=WIDE), grid)
+    if wished.minimum <= console.width:
+        console.print(grid)
+        return
+    console.print()
+    for measured, said in capacity_view.short_rows(page):
+        _say(console, measured, indent=5)
+        _say(console, f"     {said}", indent=5)
+    console.print()
 
 
 def print_verdict(console: Console, page: LoadPage) -> None:

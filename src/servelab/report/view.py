@@ -6,7 +6,8 @@ from msgspec import Struct, structs
 
 from servelab.explain.causes import explain
 from servelab.model.load import Connections, Load, OpenLoop, Scheduling
-from servelab.model.trial import PILOT_ROUND, Role, Times, Trial, TrialStatus
+from servelab.model.times import Times
+from servelab.model.trial import PILOT_ROUND, CallKind, Role, Trial, TrialStatus
 from servelab.report import quantities, stopping_words
 
 _SEED_QUANTILES = ("p50", "p60", "p70", "p80", "p90")
@@ -132,6 +133,8 @@ def _figures(trial: Trial) -> Iterable[Line]:
         yield Line("Efficiency:", f"{quantities.percent(trial.efficiency)} of the ceiling")
     if trial.cpu_s_per_call is not None:
         yield Line("CPU per call:", _cpu(trial))
+    for kind in trial.kinds:
+        yield Line(f"{kind.name.capitalize()} calls:", _kind(kind))
     if trial.usage is not None:
         yield Line(
             "Memory:",
@@ -151,6 +154,14 @@ def _figures(trial: Trial) -> Iterable[Line]:
     if trial.graceful_stop is not None:
         yield Line("Stop under load:", stopping_words.sentence(trial.graceful_stop))
     yield from (Line("Why:", f"{cause.sentence}.") for cause in explain(trial))
+
+
+def _kind(kind: CallKind) -> str:
+    """Return the response times of one kind of call; quantiles of too few are left out."""
+    times = kind.response_time_s
+    known = [(name, getattr(times, name)) for name in ("p50", "p90", "p99")]
+    words = [f"{name} {quantities.milliseconds(value)}" for name, value in known if value]
+    return f"{kind.calls}; {', '.join([*words, f'max {quantities.milliseconds(times.max)}'])} ms"
 
 
 def _cpu(trial: Trial) -> str:

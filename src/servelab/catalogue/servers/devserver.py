@@ -49,6 +49,7 @@ SERVER = Server(
     command=command,
     objection=objection,
     takes_factories=True,
+    takes_arguments=True,
     is_for_development=True,
     on_sigterm="On SIGTERM the development server ends at once and loses the calls at work.",
 )

@@ -1,7 +1,7 @@
 """gevent's own WSGI server, a library that a small script starts."""
 
 from servelab.catalogue.frameworks import served_path
-from servelab.catalogue.server import LOOPBACK_DEPARTURE, LaunchRequest, Needs, Server
+from servelab.catalogue.server import LaunchRequest, Needs, Server
 from servelab.model.deployment import Interface, ServerSettings
 from servelab.model.launch import ConfigurationFile, LaunchCommand
 
@@ -18,7 +18,7 @@ def command(request: LaunchRequest[Settings]) -> LaunchCommand:
     The folder of the script is on the path of the catalogue's applications, and of no other.
     """
     script = (str(served_path() / _SCRIPT),) if request.is_own else ("-m", "serve_pywsgi")
-    return LaunchCommand(argv=_argv(request, script), departures=(LOOPBACK_DEPARTURE,))
+    return LaunchCommand(argv=_argv(request, script), departures=request.loopback_departure)
 
 
 def configuration(request: LaunchRequest[Settings]) -> ConfigurationFile:

@@ -8,7 +8,7 @@ from msgspec import Meta
 from servelab.catalogue.axes import processes_axis, switch_axis, threads_axis
 from servelab.catalogue.frameworks import Framework
 from servelab.catalogue.options import Option, as_arguments, as_python
-from servelab.catalogue.server import LOOPBACK_DEPARTURE, LaunchRequest, Needs, Server, count
+from servelab.catalogue.server import LaunchRequest, Needs, Server, count
 from servelab.model.deployment import Interface, ServerSettings
 from servelab.model.launch import ConfigurationFile, LaunchCommand
 from servelab.model.variant import Variant
@@ -100,7 +100,7 @@ def options(request: LaunchRequest[Settings]) -> tuple[Option, ...]:
 def command(request: LaunchRequest[Settings]) -> LaunchCommand:
     """Return the seed's command; the worker's time-out exceeds the longest drain."""
     departures = [
-        LOOPBACK_DEPARTURE,
+        *request.loopback_departure,
         f"--timeout {_timeout_s(request)}: by default a worker that is busy for 30 s is killed.",
     ]
     if _has_control_socket(request):
@@ -168,6 +168,7 @@ SERVER = Server(
     variants=variants,
     configuration=configuration,
     takes_factories=True,
+    takes_arguments=True,
     takes_unix_sockets=True,
     installs=installs,
     on_sigterm=(

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from servelab.catalogue.axes import processes_axis
-from servelab.catalogue.server import LOOPBACK_DEPARTURE, LaunchRequest, Server, count
+from servelab.catalogue.server import LaunchRequest, Server, count
 from servelab.model.deployment import Interface, ServerSettings
 from servelab.model.launch import LaunchCommand
 from servelab.model.variant import Variant
@@ -45,7 +45,7 @@ def command(request: LaunchRequest[Settings]) -> LaunchCommand:
         argv += ["--loop", settings.loop]
     if settings.http is not None:
         argv += ["--http", settings.http]
-    departures = [LOOPBACK_DEPARTURE]
+    departures = [*request.loopback_departure]
     if request.is_own:
         argv.append("--no-access-log")
         departures.append("--no-access-log: it would write a line for each request.")

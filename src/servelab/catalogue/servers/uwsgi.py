@@ -7,7 +7,7 @@ from msgspec import Meta
 from servelab.catalogue.axes import processes_axis, switch_axis, threads_axis
 from servelab.catalogue.frameworks import Framework
 from servelab.catalogue.options import Option, Value, as_arguments, as_ini
-from servelab.catalogue.server import LOOPBACK_DEPARTURE, LaunchRequest, Needs, Server, count
+from servelab.catalogue.server import LaunchRequest, Needs, Server, count
 from servelab.model.deployment import Interface, ServerSettings
 from servelab.model.launch import ConfigurationFile, LaunchCommand
 from servelab.model.variant import Axis, Variant
@@ -15,6 +15,8 @@ from servelab.model.variant import Axis, Variant
 _BACKLOG = 1024
 _ASYNC_CORES = Axis(setting="async_cores", values=(10, 100, 1000), start=1000)
 _FILE = "uwsgi.ini"
+_HEADERS_BYTES = 32 << 10
+"""Of a request; from 4 KiB on, which cookies reach, uWSGI would reset the connection."""
 
 
 class Settings(ServerSettings, frozen=True):
@@ -68,6 +70,7 @@ def options(request: LaunchRequest[Settings]) -> tuple[Option, ...]:
         "single-interpreter": is_own or has_greenlets,
         "need-app": is_own,
         "enable-threads": is_own,
+        "buffer-size": _HEADERS_BYTES if is_own else None,
         "lazy-apps": settings.lazy_apps == "on",
         "workers": settings.processes,
         "threads": settings.threads,
@@ -80,6 +83,8 @@ def options(request: LaunchRequest[Settings]) -> tuple[Option, ...]:
         "vacuum": request.unix_socket is not None,
         "listen": _backlog(request),
         "disable-logging": True,
+        # It closes each connection after its answer, and does not say so by itself.
+        "add-header": "Connection: close" if is_own else None,
     }
     return tuple(Option(f"--{name}", name, value) for name, value in given.items())
 
@@ -89,7 +94,7 @@ def command(request: LaunchRequest[Settings]) -> LaunchCommand:
     return LaunchCommand(
         argv=("uwsgi", *as_arguments(options(request))),
         departures=(
-            LOOPBACK_DEPARTURE,
+            *request.loopback_departure,
             "--die-on-term: without it uWSGI answers SIGTERM by starting anew.",
             f"--listen {_backlog(request)}: its own backlog of 100 would make connections wait.",
             "--disable-logging: it would write a line for each request, which others do not.",
@@ -124,6 +129,7 @@ SERVER = Server(
     variants=variants,
     configuration=configuration,
     takes_factories=True,
+    takes_arguments=True,
     takes_unix_sockets=True,
     installs=lambda settings: ("pyuwsgi", *(("gevent",) if settings.async_cores else ())),
     on_sigterm=(
