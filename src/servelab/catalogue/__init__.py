@@ -14,7 +14,7 @@ from servelab.catalogue.calls import (
     workload_names,
     workload_summary,
 )
-from servelab.catalogue.commands import launch_command, why_not_here
+from servelab.catalogue.commands import configuration_file, launch_command, why_not_here
 from servelab.catalogue.discovery import server, server_of, servers, stack, stacks
 from servelab.catalogue.environments import environment_spec, spec_beside
 from servelab.catalogue.frameworks import (
@@ -24,6 +24,7 @@ from servelab.catalogue.frameworks import (
     frameworks,
     served_path,
 )
+from servelab.catalogue.installing import to_install, to_install_for
 from servelab.catalogue.own import (
     find_own_deployments,
     obstacle_to_own,
@@ -45,6 +46,7 @@ __all__ = [
     "Server",
     "Stack",
     "application_directory",
+    "configuration_file",
     "deployments_named",
     "environment_spec",
     "find_deployments",
@@ -71,6 +73,8 @@ __all__ = [
     "spec_beside",
     "stack",
     "stacks",
+    "to_install",
+    "to_install_for",
     "waiting_s",
     "why_not_here",
     "workload_names",

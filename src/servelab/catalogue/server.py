@@ -116,6 +116,11 @@ class Server(Generic[Settings]):
     takes_unix_sockets: bool = False
     is_for_development: bool = False
     """Its own manual says not to use it in production."""
+    installs: Callable[[Settings], tuple[str, ...]] | None = None
+    """Return the names, with extras, of what some settings need; None: all of `requirements`."""
+    on_sigterm: str = ""
+    """What a service manager's stop does to requests in flight, in a sentence; empty: nothing that
+    its users would have to know."""
 
 
 def count(number: int, noun: str) -> str:

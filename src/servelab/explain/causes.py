@@ -9,6 +9,9 @@ larger loss first.
 
 Work that waits: by Little's law (Operations Research 9(3), 1961) throughput * waiting time is how
 many calls waited at once; with all callers among them, the ceiling would be reached.
+
+Of an application of the user's the work is not known: `own_causes` has the rules for it, which hold
+with a ceiling and without.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,30 +19,17 @@ from dataclasses import dataclass
 
 from servelab import catalogue
 from servelab.errors import ServelabError
+from servelab.explain import own_causes
+from servelab.explain.cause import LOSS, MANY_SWITCHES_PER_CALL, Cause
 from servelab.model.load import ClosedLoop
 from servelab.model.trial import CEILING_NOISE, Trial, TrialStatus
 
 NEAR_CEILING = 0.9
 """Efficiency from which on there is nothing to explain."""
-LOSS = 0.9
-"""Share of the cores below which it is worth a sentence."""
 WORK_LOSS = 0.8
 """Work share below which it is: bare and served calls are timed minutes apart, moods vary."""
 UNEVEN = 1.25
 """The busiest worker's calls over the mean from which on the work counts as uneven."""
-MANY_SWITCHES_PER_CALL = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cause:
-    """What held a deployment back, or that nothing did."""
-
-    short: str
-    """For a table."""
-    sentence: str
-    """With the evidence."""
-    factor: float
-    """What it left of the efficiency, 1 is no loss."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,13 +48,14 @@ def explain(trial: Trial) -> tuple[Cause, ...]:
     """Return the causes, the largest loss first; empty where the figures allow none."""
     evidence = _evidence(trial)
     if evidence is None:
-        return ()
+        return own_causes.explain(trial) if own_causes.is_own(trial) else ()
     if evidence.efficiency > 1 + CEILING_NOISE:
         return (_above_the_ceiling(evidence),)
     if evidence.efficiency >= NEAR_CEILING:
         return (_near_the_ceiling(evidence),)
-    rules = _WAITING_RULES if evidence.waiting_s else _WORKING_RULES
-    found = [cause for rule in rules for cause in rule(evidence)]
+    found = [cause for rule in _rules(evidence) for cause in rule(evidence)]
+    if own_causes.is_own(trial):
+        found += own_causes.explain(trial)
     return tuple(sorted(found, key=lambda cause: cause.factor)) or (_small_losses(evidence),)
 
 
@@ -214,3 +205,10 @@ def _for_whom(evidence: Evidence) -> str:
 Rule = Callable[[Evidence], Iterator[Cause]]
 _WORKING_RULES: tuple[Rule, ...] = (_unused_cores, _cost_of_serving)
 _WAITING_RULES: tuple[Rule, ...] = (_few_calls_at_once,)
+_OWN_RULES: tuple[Rule, ...] = (_cost_of_serving,)
+
+
+def _rules(evidence: Evidence) -> tuple[Rule, ...]:
+    if own_causes.is_own(evidence.trial):
+        return _OWN_RULES
+    return _WAITING_RULES if evidence.waiting_s else _WORKING_RULES

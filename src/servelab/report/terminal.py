@@ -14,6 +14,7 @@ from rich.text import Text
 from servelab.model.trial import TrialStatus
 from servelab.report import bars, capacity_view, layout
 from servelab.report.capacity_view import CapacityPage
+from servelab.report.commands_view import Commands
 from servelab.report.layout import Layout
 from servelab.report.load_view import LoadPage
 from servelab.report.plain_text import name, plain
@@ -205,6 +206,18 @@ def print_table(console: Console, table: Table) -> None:
         console.print(layout.grid(table, layout=how, is_tall=not is_wide or table.is_tall))
     for note in table.notes:
         _say(console, note)
+
+
+def print_commands(console: Console, found: Commands) -> None:
+    """Print commands to copy, each on a line of its own however narrow the terminal is."""
+    console.print()
+    _say(console, found.heading, style="bold")
+    for each in found.commands:
+        console.print()
+        _say(console, name(each.title))
+        for line in (each.install, each.command):
+            if line:
+                _print(console, f"  {line}")
 
 
 def _say(console: Console, text: str, *, style: str = "", indent: int = 0) -> None:

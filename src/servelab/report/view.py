@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from servelab.explain.causes import explain
 from servelab.model.load import Connections, Load, OpenLoop, Scheduling
@@ -45,6 +45,8 @@ class Column(Struct, frozen=True):
     is_essential: bool = False
     """Whether it is shown where there is little room."""
     is_text: bool = False
+    may_vanish: bool = False
+    """Whether it is left out where no row has anything in it."""
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -75,7 +77,7 @@ class Table(Struct, frozen=True, kw_only=True):
 
 COLUMNS = (
     Column("requests/s", is_essential=True),
-    Column("of ceiling", is_essential=True),
+    Column("of ceiling", is_essential=True, may_vanish=True),
     Column("p50 ms", is_essential=True),
     Column("p90 ms"),
     Column("max ms"),
@@ -194,18 +196,49 @@ def failures_by_class(trial: Trial) -> str:
 
 def table(trials: Sequence[Trial], *, workload: str) -> Table:
     """Return the table of one workload's trials."""
+    ranked, others = _split(trials)
+    return without_empty_columns(
+        Table(
+            workload=workload,
+            verdict=_verdict(ranked, workload=workload, count=len(trials)),
+            columns=COLUMNS,
+            rows=tuple(_row(trial) for trial in [*ranked, *others]),
+            notes=tuple(_notes(ranked, others)),
+        )
+    )
+
+
+def in_order(trials: Sequence[Trial]) -> tuple[Trial, ...]:
+    """Return one workload's trials as its table has them."""
+    ranked, others = _split(trials)
+    return (*ranked, *others)
+
+
+def _split(trials: Sequence[Trial]) -> tuple[list[Trial], list[Trial]]:
+    """Return those that are ranked, best first, and the others."""
     ranked = sorted(
         (trial for trial in trials if trial.is_rankable),
         key=lambda trial: trial.throughput_per_s or 0.0,
         reverse=True,
     )
-    others = [trial for trial in trials if not trial.is_rankable]
-    return Table(
-        workload=workload,
-        verdict=_verdict(ranked, workload=workload, count=len(trials)),
-        columns=COLUMNS,
-        rows=tuple(_row(trial) for trial in [*ranked, *others]),
-        notes=tuple(_notes(ranked, others)),
+    return ranked, [trial for trial in trials if not trial.is_rankable]
+
+
+def without_empty_columns(table: Table) -> Table:
+    """Return a table without the columns that may vanish and have nothing in any row."""
+    kept = [
+        number
+        for number, column in enumerate(table.columns)
+        if not column.may_vanish
+        or any(row.cells[number] != quantities.MISSING for row in table.rows)
+    ]
+    return structs.replace(
+        table,
+        columns=tuple(table.columns[number] for number in kept),
+        rows=tuple(
+            structs.replace(row, cells=tuple(row.cells[number] for number in kept))
+            for row in table.rows
+        ),
     )
 
 

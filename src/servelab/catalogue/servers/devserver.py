@@ -51,4 +51,5 @@ SERVER = Server(
     takes_factories=True,
     takes_arguments=True,
     is_for_development=True,
+    on_sigterm="On SIGTERM the development server ends at once and loses the calls at work.",
 )

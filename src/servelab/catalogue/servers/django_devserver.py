@@ -50,4 +50,5 @@ SERVER = Server(
     command=command,
     objection=objection,
     is_for_development=True,
+    on_sigterm="On SIGTERM the development server ends at once and loses the calls at work.",
 )

@@ -127,6 +127,15 @@ def configuration(request: LaunchRequest[Settings]) -> ConfigurationFile:
     )
 
 
+def installs(settings: Settings) -> tuple[str, ...]:
+    """Return gunicorn, and what its worker is made of."""
+    if settings.worker_class == "gevent":
+        return ("gunicorn[gevent]", "gevent")
+    if settings.worker_class == _UVICORN_WORKER:
+        return ("gunicorn", "uvicorn-worker", "uvicorn[standard]", "uvloop", "httptools")
+    return ("gunicorn",)
+
+
 def _timeout_s(request: LaunchRequest[Settings]) -> int:
     return max(_DEFAULT_TIMEOUT_S, math.ceil(request.longest_drain_s) + 1)
 
@@ -161,4 +170,9 @@ SERVER = Server(
     takes_factories=True,
     takes_arguments=True,
     takes_unix_sockets=True,
+    installs=installs,
+    on_sigterm=(
+        "On SIGTERM gunicorn gives the calls at work 30 s (graceful_timeout) to be answered; the "
+        "sync worker loses the connections that wait in its queue."
+    ),
 )

@@ -107,4 +107,5 @@ SERVER = Server(
     configuration=configuration,
     takes_factories=True,
     takes_unix_sockets=True,
+    on_sigterm="On SIGTERM hypercorn gives the calls at work 3 s (graceful_timeout).",
 )

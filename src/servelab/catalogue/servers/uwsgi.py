@@ -131,4 +131,9 @@ SERVER = Server(
     takes_factories=True,
     takes_arguments=True,
     takes_unix_sockets=True,
+    installs=lambda settings: ("pyuwsgi", *(("gevent",) if settings.async_cores else ())),
+    on_sigterm=(
+        "With die-on-term, as measured, uWSGI ends at once on SIGTERM and loses the calls at work; "
+        "hook-master-start = unix_signal:15 gracefully_kill_them_all in its place lets them end."
+    ),
 )

@@ -65,4 +65,5 @@ SERVER = Server(
     variants=variants,
     takes_factories=True,
     takes_unix_sockets=True,
+    on_sigterm="waitress handles no SIGTERM: it ends at once and loses the calls at work.",
 )
