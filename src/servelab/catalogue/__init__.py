@@ -30,7 +30,13 @@ from servelab.catalogue.own import (
     own_deployments_named,
     own_environment_spec,
 )
-from servelab.catalogue.selection import deployments_named, find_deployments, published
+from servelab.catalogue.selection import (
+    deployments_named,
+    find_deployments,
+    on_python,
+    published,
+    split_python,
+)
 from servelab.catalogue.server import LaunchRequest, Needs, Server
 from servelab.catalogue.stack import Published, Stack
 
@@ -50,6 +56,7 @@ __all__ = [
     "frameworks",
     "launch_command",
     "obstacle_to_own",
+    "on_python",
     "own_deployments",
     "own_deployments_named",
     "own_environment_spec",
@@ -62,6 +69,7 @@ __all__ = [
     "server_of",
     "servers",
     "slow_api_calls",
+    "split_python",
     "stack",
     "stacks",
     "waiting_s",
