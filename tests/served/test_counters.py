@@ -87,14 +87,14 @@ def test_errors_are_received_but_not_answered_probes_do_not_count_and_a_fork_has
 ) -> None:
     pid = run(FAIL_PROBE_AND_FORK, tmp_path / "counters")
     parent, child = sorted(read_slots(tmp_path / "counters"), key=lambda slot: slot.pid != pid)
-    assert parent == Slot(pid=pid, received=3, answered=2)
+    assert parent == Slot(pid, 3, 2, has_gil=True)
     assert child.pid != pid
     assert child[1:3] == (1, 1)
 
 
 @pytest.mark.parametrize(("answer", "expected"), [("True", True), ("False", False)])
 def test_a_worker_says_whether_its_interpreter_has_the_gil(
-    tmp_path: Path, answer: str, expected: bool
+    tmp_path: Path, answer: str, *, expected: bool
 ) -> None:
     program = (
         f"import sys, workloads\nsys._is_gil_enabled = lambda: {answer}\n"

@@ -258,7 +258,7 @@ def ceilings_by_interpreter(trials: Sequence[Trial]) -> Iterable[str]:
     if len(found) > 1:
         each = "; ".join(
             f"{python_in_words(python)}: {quantities.rate(median(rates))}"
-            for python, rates in found.items()
+            for python, rates in sorted(found.items())
         )
         yield f"Efficiency is of the ceiling on the same interpreter, in requests/s: {each}."
 
