@@ -173,6 +173,14 @@ def test_the_gil_that_came_back_is_told_with_the_module_that_demands_it(
     assert json.loads(line)["gil"] == {"is_on": True, "modules": ["httptools.parser.parser"]}
 
 
+def test_a_table_on_free_threaded_python_alone_says_so(run: Run) -> None:
+    targets = (SERVER, "async-fastapi:processes=2")
+    _, printed, _ = run(world(), "run", *targets, "cpu", "--python", "3.99t")
+    assert "All of it on Python 3.99.1t (free-threaded)." in printed
+    _, printed, _ = run(world(), "run", *targets, "cpu", "--python", "3.98")
+    assert "All of it on" not in printed
+
+
 def test_where_nobody_speaks_of_the_gil_nothing_is_claimed(run: Run) -> None:
     _, printed, _ = run(world(), "run", SERVER, "cpu", "--python", "3.99t")
     assert "Python 3.99.1t (free-threaded); nothing said that the GIL came back on" in printed

@@ -125,7 +125,7 @@ def _candidates(minors: Sequence[str], *, variables: Mapping[str, str]) -> Itera
     pyenv = Path(variables.get("PYENV_ROOT") or home / ".pyenv")
     for root in dict.fromkeys((pyenv, home / ".pyenv")):
         yield from sorted(root.glob("versions/*/bin/python"), key=_by_number, reverse=True)
-    yield from _managed_by_uv(variables)
+    yield from managed_by_uv(variables)
 
 
 def _by_number(path: Path) -> list[int]:
@@ -136,7 +136,8 @@ def _numbers(text: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", text)]
 
 
-def _managed_by_uv(variables: Mapping[str, str]) -> Iterator[Path]:
+def managed_by_uv(variables: Mapping[str, str]) -> Iterator[Path]:
+    """Yield the interpreters that uv has installed."""
     listed = subprocess.run(
         [
             uv_program(),

@@ -6,7 +6,7 @@ from statistics import median
 from msgspec import Struct
 
 from servelab.explain.causes import explain
-from servelab.model.environment import python_in_words
+from servelab.model.environment import FREE_THREADED, python_in_words
 from servelab.model.gil import Gil
 from servelab.model.load import Connections, Load, OpenLoop, Scheduling
 from servelab.model.trial import PILOT_ROUND, Role, Times, Trial, TrialStatus
@@ -250,11 +250,14 @@ def _notes(ranked: Sequence[Trial], others: Sequence[Trial]) -> Iterable[str]:
 
 
 def ceilings_by_interpreter(trials: Sequence[Trial]) -> Iterable[str]:
-    """Yield what efficiency is of where trials ran on several interpreters."""
+    """Yield what efficiency is of on several interpreters; of one, that it is free-threaded."""
     found: dict[str, list[float]] = {}
     for trial in trials:
         if trial.ceiling_per_s is not None:
             found.setdefault(trial.interpreter, []).append(trial.ceiling_per_s)
+    python = trials[0].interpreter if trials else ""
+    if len(found) == 1 and python.endswith(FREE_THREADED):
+        yield f"All of it on {python_in_words(python)}."
     if len(found) > 1:
         each = "; ".join(
             f"{python_in_words(python)}: {quantities.rate(median(rates))}"
