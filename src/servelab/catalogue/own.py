@@ -8,7 +8,7 @@ from servelab.catalogue.discovery import servers
 from servelab.catalogue.environments import environment_spec, spec_beside
 from servelab.catalogue.frameworks import Framework
 from servelab.catalogue.names import unknown
-from servelab.catalogue.selection import split_settings
+from servelab.catalogue.selection import on_python, split_python, split_settings
 from servelab.catalogue.server import Server
 from servelab.catalogue.settings import convert_settings
 from servelab.catalogue.stack import Stack, deploy
@@ -50,20 +50,22 @@ def own_deployments(service: Service, *, cpu_count: int) -> tuple[Deployment, ..
 
 
 def find_own_deployments(text: str, *, service: Service, cpu_count: int) -> tuple[Deployment, ...]:
-    """Return what ``SERVER[-VARIANT][:key=value,...]`` selects for a user's application.
+    """Return what ``SERVER[-VARIANT][:key=value,...][@PYTHON]`` selects for an application.
 
     A server alone means all its variants that can serve it. Raise UnknownName or UsageError.
     """
-    name, colon, settings = text.partition(":")
+    selected, python = split_python(text)
+    name, colon, settings = selected.partition(":")
     on, variants = _selected(name, service=service, cpu_count=cpu_count)
     if (obstacle := obstacle_to_own(on, service=service)) is not None:
         raise UsageError(obstacle)
     overrides = split_settings(settings, text=text) if colon else {}
-    return tuple(
+    found = [
         _deployment(service, on, variant=each, overrides=overrides)
         for each in variants
         if len(variants) == 1 or not _objects(on, each, service=service)
-    )
+    ]
+    return on_python(found, python=python)
 
 
 def own_ways(
