@@ -28,7 +28,7 @@ def _of(stack: catalogue.Stack) -> Iterator[Deployment]:
     if not hasattr(first.settings, "processes"):
         yield first
         return
-    fewest = min(each.processes for each in stack.deployments)
+    fewest = min(2, *(each.processes for each in stack.deployments))
     for processes in range(fewest, 3):
         settings = ",".join([f"processes={processes}", *small])
         try:
