@@ -28,3 +28,8 @@ def threads_axis(setting: str = "threads", *, start: int = _ORDINARY_THREADS) ->
     are needed.
     """
     return Axis(setting=setting, values=_THREADS, start=start)
+
+
+def switch_axis(setting: str, *, start: str | None = None) -> Axis:
+    """Return a setting that is ``on`` or left out."""
+    return Axis(setting=setting, values=(None, "on"), start=start)

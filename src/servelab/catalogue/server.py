@@ -59,6 +59,11 @@ class LaunchRequest(Generic[Settings]):
                 return tuple(int(number) for number in re.findall(r"\d+", installed.version)[:3])
         return None
 
+    @property
+    def expression(self) -> str:
+        """Return the application as Python would write it: a factory is followed by ``()``."""
+        return f"{self.application}()" if self.is_factory else self.application
+
 
 class Needs(Struct, frozen=True, kw_only=True):
     """What a server demands of the interpreter and the machine."""
