@@ -80,6 +80,7 @@ def _keep_breaks(deployment: Deployment) -> None:
     with _case(deployment) as case:
         kill = WorkerKill(case.world.read_counts)
         bereft = case.attempt(kill)
+        lost, then = kill.lost(bereft), kill.aftermath(bereft)  # its records go with the case
     with _case(deployment) as case:
         headless = case.attempt(kill_master)
     with _case(deployment) as case:
@@ -90,8 +91,8 @@ def _keep_breaks(deployment: Deployment) -> None:
             machine=_machine(),
             measured_on=_today(),
             title=deployment.title,
-            worker_lost=kill.lost(bereft),
-            worker_then=kill.aftermath(bereft),
+            worker_lost=lost,
+            worker_then=then,
             master_then=_after_master(headless),
             busy_port=busy_port,
         ),
