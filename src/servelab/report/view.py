@@ -150,6 +150,12 @@ def _figures(trial: Trial) -> Iterable[Line]:
         calls = " / ".join(str(calls) for calls in trial.calls_per_worker.values())
         yield Line("Calls per worker:", calls)
     yield Line("Failures:", failures_by_class(trial))
+    yield from _circumstances(trial)
+    yield from (Line("Why:", f"{cause.sentence}.") for cause in explain(trial))
+
+
+def _circumstances(trial: Trial) -> Iterable[Line]:
+    """Yield where it ran and on what, and how it stopped."""
     if trial.placement is not None:
         yield Line("Placement:", _placement(trial))
     if trial.gil is not None:
@@ -158,7 +164,6 @@ def _figures(trial: Trial) -> Iterable[Line]:
         yield Line("Limits:", _limits(trial))
     if trial.graceful_stop is not None:
         yield Line("Stop under load:", stopping_words.sentence(trial.graceful_stop))
-    yield from (Line("Why:", f"{cause.sentence}.") for cause in explain(trial))
 
 
 def _kind(kind: CallKind) -> str:
