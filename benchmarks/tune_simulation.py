@@ -11,7 +11,6 @@ from msgspec import Struct
 
 from servelab.model.tuning import (
     Candidate,
-    End,
     Measured,
     RaceEnding,
     StackVariant,
@@ -20,7 +19,8 @@ from servelab.model.tuning import (
 )
 from servelab.model.variant import Axis, Variant
 from servelab.model.verdict import Better
-from servelab.tuning import answer, next_round
+from servelab.tuning.answer import answer_of
+from servelab.tuning.race import after, begin, whole_round
 from simulated_hosts.hosts import ROUND_EFFECT, Weather, disturbances
 
 GRID_ROUNDS = 8
@@ -30,6 +30,7 @@ MOST_SLOTS = 600
 GATE = 0.1
 """What neighbours may take of a trial, as a logarithm, before the noise gates void its round."""
 _MB = 2**20
+_SETTINGS = ("processes", "threads")
 Generator = np.random.Generator
 
 
@@ -131,7 +132,7 @@ def truth(
     )
     folklore = Candidate(stack="stack-0", settings=(("processes", 2 * cores + 1), ("threads", 1)))
     grid = tuple(
-        Candidate(stack=way.stack, settings=tuple(zip(("processes", "threads"), each, strict=True)))
+        Candidate(stack=way.stack, settings=tuple(zip(_SETTINGS, each, strict=True)))
         for way in space
         for each in product(*(axis.values for axis in way.variant.axes))
     )
@@ -156,13 +157,18 @@ def truth(
     )
 
 
-_PROCESSES = {
+_PROCESSES: Mapping[int, Mapping[int, tuple[int, ...]]] = {
     6: {2: (1, 2, 3, 4, 6, 8), 4: (1, 2, 4, 6, 8, 16), 8: (1, 4, 8, 12, 16, 32)},
     4: {2: (1, 2, 4, 8), 4: (1, 4, 8, 16), 8: (1, 8, 16, 32)},
     3: {2: (1, 2, 4), 4: (2, 4, 8), 8: (4, 8, 16)},
 }
 """How many values -> cores -> the values."""
-_THREADS = {4: ((1, 4, 16, 64), 4), 3: ((1, 8, 64), 8), 2: ((1, 16), 16), 1: ((16,), 16)}
+_THREADS: Mapping[int, tuple[tuple[int, ...], int]] = {
+    4: ((1, 4, 16, 64), 4),
+    3: ((1, 8, 64), 8),
+    2: ((1, 16), 16),
+    1: ((16,), 16),
+}
 """How many values -> the values, and where a search begins."""
 
 
@@ -216,28 +222,30 @@ class Raced(Struct, frozen=True, kw_only=True):
 
 def race(truth: Truth, *, host: Host, seed: int, gates: Gates) -> Raced:
     """Return what the controller finds, and what eight rounds of the whole grid would."""
-    past: list[Measured] = []
-    while not isinstance(asked := next_round(past, tuning=truth.tuning), End):
-        past += [
+    state, slot = begin(truth.tuning), 0
+    while state.ending is None:
+        asked = whole_round(state, tuning=truth.tuning)
+        made = tuple(
             Measured(
                 candidate=entrant.candidate,
                 round=asked.number,
                 role=entrant.role,
                 rate_per_s=host.measured(
-                    truth.rates[entrant.candidate], slot=slot, number=asked.number
+                    truth.rates[entrant.candidate], slot=place, number=asked.number
                 ),
                 peak_memory_bytes=truth.memory_bytes[entrant.candidate],
-                is_void=gates is Gates.WATCH and host.is_disturbed(slot),
+                is_void=gates is Gates.WATCH and host.is_disturbed(place),
             )
-            for slot, entrant in enumerate(asked.entrants, start=len(past))
-        ]
-    found = answer(past, tuning=truth.tuning)
+            for place, entrant in enumerate(asked.entrants, start=slot)
+        )
+        state, slot = after(state, made, tuning=truth.tuning), slot + len(made)
+    found = answer_of(state, trials=slot, tuning=truth.tuning)
     better = _better(found)
     rates = {each.name: rate for each, rate in truth.rates.items()}
     false = [names for names in better if rates[names[0]] / rates[names[1]] <= 1 + DELTA]
     return Raced(
-        ending=asked.ending,
-        trials=len(past),
+        ending=state.ending,
+        trials=slot,
         rounds=found.rounds,
         share=truth.rates[found.winner] / truth.best if found.winner else None,
         grid_share=truth.rates[_best_of_grid(truth, host=host, seed=seed)] / truth.best,

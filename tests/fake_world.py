@@ -62,6 +62,8 @@ class Script:
     finds_port_taken: bool = False
     answers: Mapping[str, Answer] = field(default_factory=dict)
     """To what a rehearsal asks, by path."""
+    writes: str = ""
+    """Into its log, when it starts."""
     lost_by_workers: int = 0
     """Answers that the workers forget to count: the books will not balance."""
 
@@ -86,11 +88,16 @@ class World:
     """What the fake servers do, by a word of their command line."""
 
     scripts: Mapping[str, Script]
+    by_python: Mapping[str, Script] = field(default_factory=dict)
+    """What they do on an interpreter, by its full version, whatever their command line."""
     bare_call_s: float = 0.05
+    bare_call_s_by_python: Mapping[str, float] = field(default_factory=dict)
     interrupt_after: int | None = None
     """Press Ctrl-C during this trial, counted from 1."""
     started: list[str] = field(default_factory=list)
     current: Script = field(default_factory=Script)
+    python: str = ""
+    """Full version of the interpreter whose environment was asked for last."""
     busy_ports: int = 0
     """How many ports from the seed's on are taken."""
     told: list[Path] = field(default_factory=list)
@@ -148,6 +155,7 @@ class World:
     ) -> Environment:
         """Have every environment at once, but for those that cannot be built."""
         on_progress(f"the environment of {spec.name} is ready")
+        self.python = interpreter.full_version
         if any(
             script.cannot_be_built for word, script in self.scripts.items() if word == spec.name
         ):
@@ -186,9 +194,11 @@ class World:
         if not any(word.endswith(("slow_api.py", "null_server.py")) for word in command.argv):
             assert address is not None
             self.started.append(str(command))
-            self.current = next(
+            self.current = self.by_python.get(self.python) or next(
                 script for word, script in self.scripts.items() if word in str(command)
             )
+            if self.current.writes:
+                log.write_text(self.current.writes)
             if self.current.finds_port_taken:
                 raise PortBusy("port 3000 is taken; choose another with --port")
             counters = Path((variables or {})["SERVELAB_COUNTERS"])
@@ -199,9 +209,10 @@ class World:
     def _write_bare(self, command: LaunchCommand) -> None:
         words = dict(zip(command.argv, command.argv[1:], strict=False))
         processes, seconds = int(words["--processes"]), float(words["--seconds"])
-        calls = round(seconds / self.bare_call_s)
-        ended = [START_S + n * self.bare_call_s for n in range(calls + 1)]
-        report = {"ended_s": ended, "cpu_s": calls * self.bare_call_s}
+        call_s = self.bare_call_s_by_python.get(self.python, self.bare_call_s)
+        calls = round(seconds / call_s)
+        ended = [START_S + n * call_s for n in range(calls + 1)]
+        report = {"ended_s": ended, "cpu_s": calls * call_s}
         Path(words["--out"]).write_text(json.dumps([report] * processes))
 
     def generate(

@@ -96,7 +96,7 @@ def test_uwsgi_patches_before_it_imports_an_application_that_does_not_patch_itse
         "uwsgi --master --single-interpreter --need-app --enable-threads --buffer-size 32768 "
         "--lazy-apps --workers 2 --gevent 100 --gevent-early-monkey-patch --protocol http "
         "--socket 127.0.0.1:3000 --module 'shop.site:app()' --die-on-term --listen 1024 "
-        "--disable-logging"
+        "--disable-logging --add-header 'Connection: close'"
     )
     assert "patch" not in command("uwsgi", processes=2, threads=8)
 

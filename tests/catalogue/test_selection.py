@@ -23,6 +23,23 @@ def test_settings_override_those_of_the_first_deployment() -> None:
     assert deployment.name == "async-gevent-gunicorn:processes=3,worker_class=gevent"
 
 
+def test_what_follows_the_at_sign_is_the_interpreter() -> None:
+    (deployment,) = catalogue.find_deployments("sync-uwsgi:processes=2@3.14t")
+    assert deployment.name == "sync-uwsgi:processes=2,threads=50@3.14t"
+    assert deployment.title == ("sync-uwsgi 2 processes * 50 threads, Python 3.14t (free-threaded)")
+    assert catalogue.deployments_named([deployment.name]) == (deployment,)
+    names = [each.name for each in catalogue.find_deployments("async-fastapi@3.13")]
+    assert names == ["async-fastapi:processes=1@3.13", "async-fastapi:processes=4@3.13"]
+
+
+def test_published_figures_are_of_a_deployment_on_whichever_interpreter() -> None:
+    (here,) = catalogue.find_deployments("sync-uwsgi:processes=1")
+    (there,) = catalogue.find_deployments("sync-uwsgi:processes=1@3.13")
+    figures = catalogue.published(here, workload="cpu")
+    assert figures is not None
+    assert catalogue.published(there, workload="cpu") == figures
+
+
 def test_every_deployments_name_selects_exactly_it() -> None:
     for stack in catalogue.stacks():
         for deployment in stack.deployments:
@@ -70,6 +87,7 @@ def test_unknown_names_are_answered_with_the_nearest(text: str, sentence: str) -
         ("async-grpc:threads=5", "async-grpc: gRPC on asyncio has no threads; "),
         ("sync-gunicorn:worker_class=asgi", "sync-gunicorn: worker_class=asgi cannot serve Flask."),
         ("sync-gunicorn:worker_class=sync", "sync-gunicorn: worker_class=sync has no threads; "),
+        ("sync-uwsgi@", "'sync-uwsgi@' names no interpreter after @; "),
         ("sync-uwsgi:", "'' in 'sync-uwsgi:' sets nothing; write STACK:key=value,..."),
         ("sync-uwsgi:threads", "'threads' in 'sync-uwsgi:threads' sets nothing; "),
         ("sync-uwsgi:threads=5,threads=6", "'sync-uwsgi:threads=5,threads=6' sets threads twice"),

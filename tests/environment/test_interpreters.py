@@ -1,11 +1,12 @@
 import os
+import platform
 import sys
 from pathlib import Path
 
 import pytest
 
 from servelab.environment import find_interpreter, own_interpreter
-from servelab.environment.interpreters import inspect
+from servelab.environment.interpreters import inspect, known_interpreters, managed_by_uv
 from servelab.errors import CannotRunHere, UsageError
 
 
@@ -86,6 +87,42 @@ def test_free_threaded_is_asked_for_by_its_letter_and_only_so(
     assert find_interpreter("3.99t", variables=variables).is_free_threaded
     with pytest.raises(CannotRunHere, match=r"found: .*3\.99\.0t"):
         find_interpreter("3.99", variables=variables)
+
+
+def test_all_that_servers_can_run_on_are_listed_the_oldest_first(
+    tmp_path: Path, nowhere: dict[str, str]
+) -> None:
+    for version in ("3.10.13", "3.100.0", "3.99.2"):
+        fake(tmp_path / "versions" / version / "bin", "python", version=version)
+    fake(tmp_path / "bin", "python3.14t", version="3.14.99", free=True)
+    broken(tmp_path / "bin", "python3.13")
+    variables = {**nowhere, "PYENV_ROOT": str(tmp_path), "PATH": str(tmp_path / "bin")}
+    listed = known_interpreters(variables=variables)
+    versions = [each.full_version for each in listed]
+    assert versions == [own_interpreter().full_version, "3.14.99t", "3.99.2", "3.100.0"]
+
+
+def test_uvs_own_are_found_without_asking_what_is_on_the_path(
+    tmp_path: Path, nowhere: dict[str, str]
+) -> None:
+    # A folder as uv makes them, with this interpreter in it.
+    own = own_interpreter()
+    name = f"cpython-{own.version}-linux-{platform.machine()}-gnu"
+    programs = tmp_path / "uv" / name / "bin"
+    programs.mkdir(parents=True)
+    (programs.parent / "lib").symlink_to(own.path.resolve().parent.parent / "lib")
+    minor = ".".join(map(str, own.minor))
+    (programs / f"python{minor}").symlink_to(own.path.resolve())
+    asked = tmp_path / "asked"
+    shim = fake(tmp_path / "shims", "python3.12", version="3.12.0")
+    shim.write_text(f"#!/bin/sh\ntouch {asked}\n")
+    variables = {
+        **nowhere,
+        "UV_PYTHON_INSTALL_DIR": str(tmp_path / "uv"),
+        "PATH": str(tmp_path / "shims"),
+    }
+    assert [path.parent for path in managed_by_uv(variables)] == [programs]
+    assert not asked.exists()
 
 
 def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:

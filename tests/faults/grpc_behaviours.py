@@ -66,8 +66,9 @@ def endless_message(raw: Connection, _nonce: bytes) -> bool:
     connection = as_http2(raw)
     connection.send_head(*HEAD)
     content = b"\0\x7f\xff\xff\xff" + bytes(16_000)
+    frames = http2.frame(http2.DATA, stream=connection.stream, payload=content) * 16
     while not connection.stopped.is_set():
-        connection.send(http2.frame(http2.DATA, stream=connection.stream, payload=content) * 16)
+        connection.send(frames)
     return False
 
 

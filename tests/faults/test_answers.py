@@ -212,7 +212,8 @@ def test_fault_18_endless_answers_on_64_connections_share_a_quarter_of_a_gigabyt
     tmp_path: Path,
 ) -> None:
     with serving(behaviours.endless_body) as server, (tmp_path / "printed").open("wb") as out:
-        words = ["load", f"http://{server.address}/", "-n", "64", "-c", "64", "--json"]
+        words = ["load", f"http://{server.address}/", "-n", "64", "-c", "64", "--timeout", "300",
+                 "--json"]  # fmt: skip
         process = subprocess.Popen(
             [sys.executable, "-m", "servelab", *words],
             stdout=out,

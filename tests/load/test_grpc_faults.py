@@ -19,6 +19,7 @@ from servelab.model.load import (
     Request,
 )
 from stop_cases.trials import generators
+from tests.faults.conftest import _nothing_left  # noqa: F401 - all tests here use it
 from tests.faults.grpc_behaviours import (
     as_http2,
     bad_headers,
@@ -280,6 +281,7 @@ def test_fault_18_endless_messages_on_64_channels_share_a_quarter_of_a_gigabyte(
             load=ClosedLoop(callers=64),
             channels=64,
             requests=64,
+            timeout_s=300.0,
         )
         result = generate(plan, records=tmp_path / "records.parquet", on_progress=look)
     assert result.outcomes == {"too big": 64}

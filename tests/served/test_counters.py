@@ -2,6 +2,7 @@
 
 import os
 import signal
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -78,7 +79,7 @@ def test_counts_of_many_threads_survive_the_workers_sudden_death(tmp_path: Path)
         assert worker.stdout.readline() == "in the middle of a call\n"
         worker.send_signal(signal.SIGKILL)
         worker.wait(DEADLINE_S)
-    assert read_slots(counters) == (Slot(pid=worker.pid, received=4001, answered=4000),)
+    assert read_slots(counters) == (Slot(worker.pid, 4001, 4000, has_gil=True),)
 
 
 def test_errors_are_received_but_not_answered_probes_do_not_count_and_a_fork_has_its_slot(
@@ -86,16 +87,36 @@ def test_errors_are_received_but_not_answered_probes_do_not_count_and_a_fork_has
 ) -> None:
     pid = run(FAIL_PROBE_AND_FORK, tmp_path / "counters")
     parent, child = sorted(read_slots(tmp_path / "counters"), key=lambda slot: slot.pid != pid)
-    assert parent == Slot(pid=pid, received=3, answered=2)
+    assert parent == Slot(pid, 3, 2, has_gil=True)
     assert child.pid != pid
-    assert child[1:] == (1, 1)
+    assert child[1:3] == (1, 1)
+
+
+@pytest.mark.parametrize(("answer", "expected"), [("True", True), ("False", False)])
+def test_a_worker_says_whether_its_interpreter_has_the_gil(
+    tmp_path: Path, answer: str, *, expected: bool
+) -> None:
+    program = (
+        f"import sys, workloads\nsys._is_gil_enabled = lambda: {answer}\n"
+        'with workloads.counted("1"): pass\n'
+    )
+    with start(program, tmp_path / "counters") as worker:
+        assert worker.wait(DEADLINE_S) == 0
+    (slot,) = read_slots(tmp_path / "counters")
+    assert slot.has_gil is expected
+
+
+def test_a_file_of_an_earlier_form_does_not_say_whether_there_was_a_gil(tmp_path: Path) -> None:
+    counters = tmp_path / "counters"
+    counters.write_bytes(struct.pack("=QQQ40x", 7, 3, 2))
+    assert read_slots(counters) == (Slot(7, 3, 2, has_gil=None),)
 
 
 def test_processes_that_start_at_once_each_get_a_slot(tmp_path: Path) -> None:
     run(MANY_PROCESSES, tmp_path / "counters")
     slots = read_slots(tmp_path / "counters")
     assert len({slot.pid for slot in slots}) == len(slots) == 100
-    assert all(slot[1:] == (1, 1) for slot in slots)
+    assert all(slot[1:3] == (1, 1) for slot in slots)
 
 
 def test_without_the_variable_nothing_is_counted() -> None:

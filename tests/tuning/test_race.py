@@ -103,6 +103,19 @@ def test_the_race_climbs_to_a_peak_that_is_steps_away() -> None:
     assert answer(past, tuning=tuning).winner == of("gthread", 8, 1)
 
 
+def test_a_stack_that_begins_with_too_little_has_more_tried() -> None:
+    tuning = Tuning(space=(way("a"), way("b"), way("c"), GRID))
+
+    def rate(each: Candidate, number: int) -> float:
+        waits = {4: 30.0, 16: 150.0}.get(int(dict(each.settings).get("threads") or 0), 10.0)
+        return (waits if each.stack == "gthread" else 100.0) * wobble(each, number)
+
+    past, _ = race(tuning, rate=rate)
+    winner = answer(past, tuning=tuning).winner
+    assert winner is not None
+    assert dict(winner.settings)["threads"] == 16
+
+
 def test_one_below_half_of_the_leader_runs_twice() -> None:
     past, _, found = raced(("a", 100), ("b", 45), ("c", 98))
     lost = next(each for each in found.losses if each.candidate.stack == "b")

@@ -28,11 +28,19 @@ from servelab.catalogue.installing import to_install, to_install_for
 from servelab.catalogue.own import (
     find_own_deployments,
     obstacle_to_own,
+    own_deployment,
     own_deployments,
     own_deployments_named,
     own_environment_spec,
+    own_ways,
 )
-from servelab.catalogue.selection import deployments_named, find_deployments, published
+from servelab.catalogue.selection import (
+    deployments_named,
+    find_deployments,
+    on_python,
+    published,
+    split_python,
+)
 from servelab.catalogue.server import LaunchRequest, Needs, Server
 from servelab.catalogue.stack import Published, Stack
 
@@ -54,9 +62,12 @@ __all__ = [
     "kinds_in_turn",
     "launch_command",
     "obstacle_to_own",
+    "on_python",
+    "own_deployment",
     "own_deployments",
     "own_deployments_named",
     "own_environment_spec",
+    "own_ways",
     "parameters_of",
     "protocol_of",
     "published",
@@ -67,6 +78,7 @@ __all__ = [
     "servers",
     "slow_api_calls",
     "spec_beside",
+    "split_python",
     "stack",
     "stacks",
     "to_install",

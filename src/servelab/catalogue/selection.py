@@ -1,6 +1,6 @@
-"""Deployments by the text that selects them: ``STACK[:key=value,...]``."""
+"""Deployments by the text that selects them: ``STACK[:key=value,...][@PYTHON]``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -15,9 +15,30 @@ from servelab.model.deployment import Deployment
 def find_deployments(text: str) -> tuple[Deployment, ...]:
     """Return all deployments of a stack, or the one that the text's settings describe.
 
-    What the text leaves out is as in the stack's first deployment.
-    Raise UnknownName or UsageError.
+    What the text leaves out is as in the stack's first deployment. What it says of the interpreter
+    is kept as it is. Raise UnknownName or UsageError.
     """
+    selected, python = split_python(text)
+    return on_python(_of_stack(selected), python=python)
+
+
+def split_python(text: str) -> tuple[str, str | None]:
+    """Return what selects deployments, and the interpreter behind ``@``; None where none is named.
+
+    Raise UsageError where nothing follows.
+    """
+    selected, at, python = text.partition("@")
+    if at and not python.strip():
+        raise UsageError(f"{text!r} names no interpreter after @; write one such as @3.13")
+    return selected.strip(), python.strip() if at else None
+
+
+def on_python(deployments: Iterable[Deployment], *, python: str | None) -> tuple[Deployment, ...]:
+    """Return the deployments on an interpreter; None: on that of the run."""
+    return tuple(msgspec.structs.replace(each, python=python) for each in deployments)
+
+
+def _of_stack(text: str) -> tuple[Deployment, ...]:
     name, colon, settings = text.partition(":")
     found = stack(name)
     if not colon:
@@ -37,8 +58,9 @@ def deployments_named(names: Sequence[str]) -> tuple[Deployment, ...]:
 
 
 def published(deployment: Deployment, *, workload: str) -> Published | None:
-    """Return the seed's figures for a deployment; None where it has none."""
+    """Return the seed's figures for a deployment, on whichever interpreter; None: it has none."""
     found = stack(deployment.stack)
+    (deployment,) = on_python([deployment], python=None)
     for each, figures in zip(found.deployments, found.published, strict=True):
         if each == deployment:
             return figures.get(workload)

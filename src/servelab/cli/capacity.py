@@ -33,7 +33,7 @@ _SEARCHING = "How it is searched"
 def capacity(
     deployment: Annotated[
         str,
-        typer.Argument(metavar="DEPLOYMENT", help="A deployment, STACK[:key=value,...]."),
+        typer.Argument(metavar="DEPLOYMENT", help="A deployment, STACK[:key=value,...][@PYTHON]."),
     ],
     workload: Annotated[str, typer.Argument(metavar="WORKLOAD", help="The work of one call.")],
     slo: Annotated[
@@ -110,7 +110,7 @@ def capacity(
             timeout_s=timeout,
             connections=connections,
             port=port,
-            python=python,
+            pythons=[] if python is None else [python],
             with_requirements=with_ or [],
         ),
     )

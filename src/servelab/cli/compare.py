@@ -75,7 +75,7 @@ def compare(
     connections: option_types.ConnectionsName = None,
     param: option_types.Parameters = None,
     port: option_types.Port = None,
-    python: option_types.Python = None,
+    python: option_types.Pythons = None,
     with_: option_types.Requirements = None,
     server_cpus: option_types.ServerCpus = loads.AUTO,
     load_cpus: option_types.LoadCpus = loads.AUTO,
@@ -118,7 +118,7 @@ def compare(
             timeout_s=timeout,
             connections=connections,
             port=port,
-            python=python,
+            pythons=python or [],
             with_requirements=with_ or [],
         ),
     )

@@ -14,7 +14,7 @@ def list_catalogue(
         str | None, typer.Option(metavar="VERSION|PATH", help="Judge for this interpreter.")
     ] = None,
 ) -> int:
-    """Print stacks with their deployments, servers and workloads, and which can run here."""
+    """Print stacks with their deployments, servers, workloads, and what of it can run here."""
     from servelab.environment import interpreters
     from servelab.report import listing
 
@@ -23,4 +23,5 @@ def list_catalogue(
     )
     compiler = shutil.which("cc")
     listing.print_catalogue(interpreter, compiler=Path(compiler) if compiler else None)
+    listing.print_interpreters(interpreters.known_interpreters())
     return status.OK

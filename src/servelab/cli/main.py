@@ -24,6 +24,7 @@ from servelab.cli import (
     show,
     status,
     try_,
+    tune,
 )
 from servelab.errors import ServelabError
 
@@ -39,6 +40,7 @@ app = typer.Typer(
 app.command(name="run", no_args_is_help=False)(run.run)
 app.command(name="compare")(compare.compare)
 app.command(name="try")(try_.try_)
+app.command(name="tune")(tune.tune)
 app.command(name="capacity")(capacity.capacity)
 app.command(name="load")(load.load)
 app.command(name="list")(listing.list_catalogue)

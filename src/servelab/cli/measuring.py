@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from servelab.cli import results, status
+from servelab.cli import results, status, typed_pythons
 from servelab.errors import ServelabError, StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def resume(
     run = stored.read(path)
     assert run.plan is not None  # noqa: S101 - reopen has read it
     plan = _with_credentials(run.plan, given=with_requirements or (), path=path)
+    typed_pythons.refuse_others(plan.options)
     measurer = new_measurer()
     return _measure(
         plan,
@@ -235,7 +236,11 @@ def _rounds_to_expect(plan: "Plan") -> int:
 
 def name_of(plan: "Plan") -> str:
     """Return a folder name's tail: the only stack, or how many, and the workload."""
-    stacks = dict.fromkeys(name.partition(":")[0] for name in plan.deployments)
+    stacks = dict.fromkeys(re.split("[:@]", name)[0] for name in plan.deployments)
     what = next(iter(stacks)) if len(stacks) == 1 else str(len(plan.deployments))
-    asked = re.sub(r"[^A-Za-z0-9._-]+", "-", plan.options.workload).strip("-.")[:_LONGEST_NAME]
-    return f"{what}-{asked}"
+    return f"{what}-{file_name(plan.options.workload)}"
+
+
+def file_name(label: str) -> str:
+    """Return a label as a part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", label).strip("-.")[:_LONGEST_NAME]

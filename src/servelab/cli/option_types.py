@@ -96,7 +96,7 @@ Targets = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="DEPLOYMENT... WORKLOAD",
-        help="Deployments (STACK[:key=value,...], or 'all'), then the workload.",
+        help="Deployments (STACK[:key=value,...][@PYTHON], or 'all'), then the workload.",
     ),
 ]
 Concurrency = Annotated[
@@ -149,6 +149,15 @@ Python = Annotated[
     str | None,
     typer.Option(
         metavar="VERSION|PATH", help="Interpreter of the servers. [default: servelab's own]"
+    ),
+]
+Pythons = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--python",
+        metavar="VERSION|PATH",
+        help="Interpreter of the servers, such as 3.13 or 3.14t; several: everything on each. "
+        "[default: servelab's own]",
     ),
 ]
 Requirements = Annotated[

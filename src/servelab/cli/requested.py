@@ -2,14 +2,14 @@
 
 import difflib
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from msgspec import Struct
 
 from servelab import catalogue
 from servelab.cli import loads
-from servelab.environment import interpreters
+from servelab.cli.typed_pythons import on_interpreters
 from servelab.errors import CannotRunHere, UnknownName, UsageError
 from servelab.experiment.plan import default_timeout_s
 from servelab.linux import ports
@@ -44,7 +44,7 @@ class Typed(Struct, frozen=True, kw_only=True):
     timeout_s: float | None = None
     connections: str | None = None
     port: int | None = None
-    python: str | None = None
+    pythons: Sequence[str] = ()
     with_requirements: Sequence[str] = ()
     stops_under_load: bool = False
 
@@ -58,18 +58,18 @@ def parse(
     """Return the deployments and the options of a run; raise UsageError or CannotRunHere."""
     check_platform()
     names, workload = _split(targets)
-    deployments = _deployments(names)
-    _check_requirements(deployments, typed.with_requirements)
+    found = on_interpreters(_deployments(names), pythons=typed.pythons)
+    _check_requirements(found.deployments, typed.with_requirements)
     pairs = tuple(_pair(text) for text in parameters)
     options = options_of(
         typed,
         workload=workload,
-        interpreter=interpreters.find_interpreter(typed.python)
-        if typed.python
-        else interpreters.own_interpreter(),
+        interpreter=found.interpreter,
         waiting_s=catalogue.waiting_s(workload, dict(pairs)),
     )
-    return deployments, msgspec.structs.replace(options, parameters=pairs)
+    return found.deployments, msgspec.structs.replace(
+        options, parameters=pairs, interpreters=found.interpreters
+    )
 
 
 def options_of(
@@ -142,13 +142,16 @@ def _split(targets: Sequence[str]) -> tuple[Sequence[str], str]:
 
 def _deployments(names: Sequence[str]) -> tuple[Deployment, ...]:
     """Return the deployments in the order named, each once."""
-    expanded = [
-        stack.name if name == ALL else name
-        for name in names
-        for stack in (catalogue.stacks() if name == ALL else catalogue.stacks()[:1])
-    ]
-    found = [item for name in expanded for item in catalogue.find_deployments(name)]
+    found = [deployment for name in names for deployment in _selected(name)]
     return tuple({deployment.name: deployment for deployment in found}.values())
+
+
+def _selected(name: str) -> Iterable[Deployment]:
+    selected, python = catalogue.split_python(name)
+    if selected != ALL:
+        return catalogue.find_deployments(name)
+    every = [deployment for stack in catalogue.stacks() for deployment in stack.deployments]
+    return catalogue.on_python(every, python=python)
 
 
 def _check_requirements(

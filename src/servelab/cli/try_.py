@@ -1,7 +1,7 @@
 """`servelab try`: an application of the user's on every server that can serve it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -9,18 +9,11 @@ from servelab.cli import (
     loads,
     measuring,
     option_types,
+    rehearsed,
     requested,
     results,
     status,
 )
-from servelab.errors import CannotRunHere
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from servelab.model.agreement import Agreement
-    from servelab.model.deployment import Deployment
-    from servelab.report.printers import Printer
 
 DEFAULT_CALLERS = 50
 
@@ -75,7 +68,6 @@ def try_(
     import msgspec
 
     from servelab.cli import requested_service
-    from servelab.experiment import rehearsing
     from servelab.model.plan import Plan
     from servelab.report import printers
 
@@ -135,19 +127,14 @@ def try_(
         return status.OK
     ignored = requested_service.patterns(ignore or ())
     folder = results.new_folder(out, name=measuring.name_of(plan))
-    with printer.live() as observe:
-        agreement = rehearsing.rehearse(
-            deployments,
-            service=service,
-            options=options,
-            hearer=measurer,
-            folder=folder,
-            observe=observe,
-            ignored=ignored,
-        )
-    _tell(agreement, deployments=deployments, printer=printer)
-    if not agreement.agreeing:
-        raise CannotRunHere(f"no server gives an answer of {service.name} that is worth timing")
+    agreement = rehearsed.rehearse(
+        deployments,
+        options=options,
+        measurer=measurer,
+        folder=folder,
+        printer=printer,
+        ignored=ignored,
+    )
     service = msgspec.structs.replace(service, asked=agreement.asked)
     plan = msgspec.structs.replace(
         plan,
@@ -164,15 +151,3 @@ def try_(
             printer=printer,
         )
     )
-
-
-def _tell(
-    agreement: "Agreement", *, deployments: "Sequence[Deployment]", printer: "Printer"
-) -> None:
-    """Say which deployments go on, and why the others do not."""
-    from servelab.model.progress import Skipped
-    from servelab.report import agreement_words
-
-    for name, reason in agreement.excluded:
-        printer.skipped(Skipped(deployment=name, reason=reason))
-    printer.note(agreement_words.sentence(agreement, count=len(deployments)))

@@ -7,14 +7,14 @@ import re
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from servelab.environment.uv import uv_program, uv_variables
 from servelab.errors import CannotRunHere, UsageError
-from servelab.model.environment import Interpreter
+from servelab.model.environment import FREE_THREADED, Interpreter
 from servelab.store.typed_json import decode
 
 _QUESTION = """
@@ -26,7 +26,10 @@ print(json.dumps({
 }))
 """
 _PATIENCE_S = 20.0
-_VERSION = re.compile(r"(?P<numbers>\d+\.\d+(\.\d+)?)(?P<free>t?)")
+_VERSION = re.compile(r"\d+\.\d+(\.\d+)?t?")
+_OLDEST = 11
+"""The lowest 3.x that is looked for where nobody asks for a version."""
+_NEWEST = 30
 
 
 def own_interpreter() -> Interpreter:
@@ -47,21 +50,28 @@ def find_interpreter(wanted: str, *, variables: Mapping[str, str] | None = None)
     given = os.environ if variables is None else variables
     if "/" in wanted:
         return _by_path(Path(wanted).expanduser())
-    version = _VERSION.fullmatch(wanted)
-    if version is None:
+    if _VERSION.fullmatch(wanted) is None:
         raise UsageError(
             f"{wanted!r} names no Python interpreter; give a version such as 3.13 or 3.14t, "
             "or the path of an interpreter."
         )
     others = []
-    for found in _interpreters(version["numbers"], variables=given):
-        if _fits(found, wanted=version):
+    for found in _interpreters((_minor(wanted),), variables=given):
+        if found.answers_to(wanted):
             return found
         others.append(found)
     raise CannotRunHere(
         f"Python {wanted} is not on this machine ({_describe(others)}); "
         "install it, or give the path of an interpreter."
     )
+
+
+def known_interpreters(*, variables: Mapping[str, str] | None = None) -> tuple[Interpreter, ...]:
+    """List the interpreters of this machine that servers can run on, the oldest first."""
+    given = os.environ if variables is None else variables
+    minors = [f"3.{number}" for number in range(_OLDEST, _NEWEST)]
+    found = [each for each in _interpreters(minors, variables=given) if each.minor >= (3, _OLDEST)]
+    return tuple(sorted(found, key=lambda each: (_numbers(each.version), each.is_free_threaded)))
 
 
 def inspect(path: Path) -> Interpreter | None:
@@ -86,18 +96,15 @@ def _by_path(path: Path) -> Interpreter:
     return found
 
 
-def _fits(interpreter: Interpreter, *, wanted: re.Match[str]) -> bool:
-    if interpreter.is_free_threaded != bool(wanted["free"]):
-        return False
-    numbers = wanted["numbers"].split(".")
-    return interpreter.version.split(".")[: len(numbers)] == numbers
+def _minor(version: str) -> str:
+    return ".".join(version.removesuffix(FREE_THREADED).split(".")[:2])
 
 
-def _interpreters(version: str, *, variables: Mapping[str, str]) -> Iterator[Interpreter]:
+def _interpreters(minors: Sequence[str], *, variables: Mapping[str, str]) -> Iterator[Interpreter]:
     """Yield the interpreters of this machine, each once, the nearest first."""
     yield own_interpreter()
     seen = {own_interpreter().path.resolve()}
-    for path in _candidates(version, variables=variables):
+    for path in _candidates(minors, variables=variables):
         resolved = path.resolve()
         if resolved in seen or not os.access(path, os.X_OK):
             continue
@@ -109,23 +116,28 @@ def _interpreters(version: str, *, variables: Mapping[str, str]) -> Iterator[Int
             yield found
 
 
-def _candidates(version: str, *, variables: Mapping[str, str]) -> Iterator[Path]:
-    minor = ".".join(version.split(".")[:2])
-    names = (f"python{minor}", f"python{minor}t", "python3")
+def _candidates(minors: Sequence[str], *, variables: Mapping[str, str]) -> Iterator[Path]:
+    named = [f"python{minor}{letter}" for minor in minors for letter in ("", FREE_THREADED)]
+    names = (*named, "python3")
     for folder in variables.get("PATH", os.defpath).split(os.pathsep):
         yield from (Path(folder or ".") / name for name in names)
     home = Path(variables.get("HOME") or "~").expanduser()
     pyenv = Path(variables.get("PYENV_ROOT") or home / ".pyenv")
     for root in dict.fromkeys((pyenv, home / ".pyenv")):
         yield from sorted(root.glob("versions/*/bin/python"), key=_by_number, reverse=True)
-    yield from _managed_by_uv(variables)
+    yield from managed_by_uv(variables)
 
 
 def _by_number(path: Path) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", path.parent.parent.name)]
+    return _numbers(path.parent.parent.name)
 
 
-def _managed_by_uv(variables: Mapping[str, str]) -> Iterator[Path]:
+def _numbers(text: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", text)]
+
+
+def managed_by_uv(variables: Mapping[str, str]) -> Iterator[Path]:
+    """Yield the interpreters that uv has installed."""
     listed = subprocess.run(
         [
             uv_program(),
@@ -135,7 +147,8 @@ def _managed_by_uv(variables: Mapping[str, str]) -> Iterator[Path]:
             "--managed-python",
             "--output-format=json",
         ],
-        env=uv_variables(variables),
+        # uv would ask every program on the path, although only its own are wanted.
+        env={**uv_variables(variables), "PATH": ""},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
@@ -146,7 +159,5 @@ def _managed_by_uv(variables: Mapping[str, str]) -> Iterator[Path]:
 
 
 def _describe(found: list[Interpreter]) -> str:
-    versions = dict.fromkeys(
-        f"{each.version}t" if each.is_free_threaded else each.version for each in found
-    )
+    versions = dict.fromkeys(each.full_version for each in found)
     return f"found: {', '.join(versions)}"

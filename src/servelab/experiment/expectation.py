@@ -26,7 +26,7 @@ def seconds(
     stop_s = _STOP_UNDER_LOAD_S if plan.options.stops_under_load else 0.0
     pilots = len(deployments) if plan.warm_up_s is None else 0
     trials = len(deployments) + (plan.judging is not None)
-    ceilings = len({deployment.server for deployment in deployments})
+    ceilings = len({(each.server, each.python) for each in deployments})
     round_s = (
         trials * (BESIDE_LOAD_S + warm_up_s + plan.options.duration_s + stop_s)
         + ceilings * len(process_counts(cores)) * BARE_SECONDS

@@ -7,8 +7,10 @@ from itertools import count
 import msgspec
 from msgspec import Struct
 
+from servelab.errors import UsageError
 from servelab.explain.rounds import arrange
 from servelab.model.deployment import Deployment, Interface
+from servelab.model.environment import Interpreter
 from servelab.model.load import ClosedLoop, Connections, Load
 from servelab.model.plan import Plan, RunOptions
 from servelab.model.trial import PILOT_ROUND, Role, Trial, TrialSpec
@@ -140,12 +142,23 @@ def trial_spec(
         channels=_channels(deployment, load=options.load) if is_grpc else 1,
         timeout_s=options.timeout_s,
         port=options.port,
-        interpreter=options.interpreter,
+        interpreter=interpreter_of(deployment, options=options),
         with_requirements=options.with_requirements,
         stops_under_load=options.stops_under_load and round_number != PILOT_ROUND,
         slo=options.slo,
         round=round_number,
     )
+
+
+def interpreter_of(deployment: Deployment, *, options: RunOptions) -> Interpreter:
+    """Return the interpreter of a deployment; raise UsageError where the options lack it."""
+    version = deployment.python
+    if version is None:
+        return options.interpreter
+    for each in options.interpreters:
+        if each.answers_to(version):
+            return each
+    raise UsageError(f"{deployment.name}: the plan holds no Python {version}; measure it anew.")
 
 
 def past_of(trials: Sequence[Trial]) -> Past:

@@ -37,7 +37,7 @@ _START_PATIENCE_S = 10.0
 _KILL_PATIENCE_S = 10.0
 _ANSWER_PATIENCE_S = 10.0
 """How long a supervisor may take to pass a word on, which it does at once."""
-_CLOSE_PATIENCE_S = 15.0
+_CLOSE_PATIENCE_S = 20.0
 """Longer than a guard takes to replace a supervisor, and to kill what can be killed."""
 _TREE_GRACE_S = 1.0
 _TAIL_LINES = 12

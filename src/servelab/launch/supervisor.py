@@ -53,8 +53,11 @@ OPEN_FILES = 65536
 _FIRST_LOOK_S = 0.5
 _KILL_PAUSE_S = 0.005
 _KILL_PATIENCE_S = 5.0
-_GUARD_PATIENCE_S = _KILL_PATIENCE_S + 1.0
-"""What a supervisor has, once servelab is gone, before its guard takes it for stopped."""
+_GUARD_PATIENCE_S = _KILL_PATIENCE_S + 4.0
+"""What a supervisor has, once servelab is gone, before its guard takes it for stopped.
+
+More than killing the tree and removing its control group can take.
+"""
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 

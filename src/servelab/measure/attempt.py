@@ -15,11 +15,12 @@ from servelab.errors import AuditFailed, PortBusy, ServerFailed, StoreError, Tri
 from servelab.launch.server import RunningServer
 from servelab.linux.cgroups import GroupFigures
 from servelab.load.generator import Records
-from servelab.measure import placing, slow_api, stopping
+from servelab.measure import gil, placing, slow_api, stopping
 from servelab.measure.machinery import Machinery, Sampler
 from servelab.measure.subject import subject_of
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.environment import Environment
+from servelab.model.gil import Gil
 from servelab.model.launch import GracefulStop, LaunchCommand, StopReport
 from servelab.model.limits import mebibytes
 from servelab.model.load import LoadPlan, LoadProgress, LoadResult
@@ -64,6 +65,7 @@ class Attempt:
     graceful_stop: GracefulStop | None = None
     workers: tuple[WorkerCount, ...] = ()
     workforce: Workforce | None = None
+    gil: Gil | None = None
     noise: Noise | None = None
 
 
@@ -105,6 +107,9 @@ class Attempting:
         self._counters.unlink(missing_ok=True)
         self._serve(ask=self._ask, meanwhile=self._load)
         self._count_workers()
+        if self._environment.interpreter.is_free_threaded:
+            log = self._folder.log_file(self._id)
+            self._note(gil=gil.seen(log, workers=self._seen.workers))
         usage = self._seen.usage
         self._note(noise=self._watch.noise(unwaited_cpu_s=usage.unwaited_cpu_s if usage else 0.0))
         return self._seen

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
+from servelab.model.gil import Gil
 from servelab.model.load import Load, OpenLoop, Scheduling
 from servelab.model.outcome import Outcome
 from servelab.model.slo import FAILURE_LIMIT
@@ -34,6 +35,7 @@ UNSTEADY = "unsteady"
 GROWS = "grows"
 WORKERS_MISSING = "workers-missing"
 WORKERS_REPLACED = "workers-replaced"
+GIL_BACK = "gil-back-on"
 _REMEDY = "quiet the machine, give the generator a core that the server leaves free, or load less"
 ABOVE_CEILING = "above-ceiling"
 INCLUDES_GENERATOR = "includes-generator"
@@ -216,6 +218,24 @@ def warnings_on_workforce(found: Workforce) -> Iterable[Warning]:
 
 def _processes(pids: tuple[int, ...]) -> str:
     return f"process{'es' if len(pids) > 1 else ''} {', '.join(str(pid) for pid in pids)}"
+
+
+def warnings_on_gil(found: Gil) -> Iterable[Warning]:
+    """Yield that the threads of a free-threaded interpreter ran one at a time all the same."""
+    if not found.is_on:
+        return
+    cause = (
+        f"module {', '.join(found.modules)} demands it"
+        if found.modules
+        else "something that the server loads demands it"
+    )
+    yield Warning(
+        kind=GIL_BACK,
+        text=(
+            f"the GIL came back on: {cause}, and threads took turns although Python is "
+            "free-threaded; choose a version that can do without, with --with"
+        ),
+    )
 
 
 def warnings_on_growth(

@@ -179,6 +179,8 @@ def _read_counts(path: Path) -> tuple[WorkerCount, ...]:
     from servelab.served.workloads import read_slots
 
     return tuple(
-        WorkerCount(pid=slot.pid, received=slot.received, answered=slot.answered)
+        WorkerCount(
+            pid=slot.pid, received=slot.received, answered=slot.answered, has_gil=slot.has_gil
+        )
         for slot in read_slots(path)
     )

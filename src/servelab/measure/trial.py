@@ -212,7 +212,7 @@ def _identity(spec: TrialSpec, *, attempt: Attempt, environment: Environment) ->
         id=attempt.id,
         deployment=deployment.name,
         stack=deployment.stack,
-        heading=deployment.heading,
+        heading=deployment.particulars,
         summary=deployment.summary,
         workload=spec.workload,
         parameters=dict(spec.parameters),
@@ -234,7 +234,8 @@ def _identity(spec: TrialSpec, *, attempt: Attempt, environment: Environment) ->
         start_s=attempt.start_s,
         stop=attempt.stop,
         graceful_stop=attempt.graceful_stop,
-        interpreter=environment.interpreter.version,
+        interpreter=environment.interpreter.full_version,
+        gil=attempt.gil,
         packages={package.name: package.version for package in environment.packages},
         limits=spec.limits,
         workforce=attempt.workforce,
@@ -413,6 +414,8 @@ def _warnings(trial: Trial, *, spec: TrialSpec) -> Iterable[Warning]:
             asked=min(spec.deployment.processes, trial.ledger["ok"]),
             seen=len(trial.calls_per_worker),
         )
+    if trial.gil is not None:
+        yield from gates.warnings_on_gil(trial.gil)
     yield from gates.warnings_on_growth(
         memory_bytes=trial.memory_growth_bytes,
         open_files=trial.open_files_growth,

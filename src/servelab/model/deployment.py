@@ -5,6 +5,8 @@ from enum import Enum
 import msgspec
 from msgspec import Struct
 
+from servelab.model.environment import python_in_words
+
 
 class Interface(Enum):
     """How a server calls an application."""
@@ -33,18 +35,27 @@ class Deployment(Struct, frozen=True, kw_only=True):
     processes: int
     """How many processes can answer requests."""
     summary: str
+    python: str | None = None
+    """Version of its interpreter, such as ``3.13``; None: that of the run, which has only one."""
 
     @property
     def name(self) -> str:
-        """Return the text that selects exactly this deployment, ``STACK:key=value,...``."""
+        """Return the text that selects exactly this, ``STACK[:key=value,...][@PYTHON]``."""
         settings = [
             f"{field}={value}"
             for field, value in msgspec.structs.asdict(self.settings).items()
             if value is not None
         ]
-        return f"{self.stack}:{','.join(settings)}" if settings else self.stack
+        name = f"{self.stack}:{','.join(settings)}" if settings else self.stack
+        return name if self.python is None else f"{name}@{self.python}"
+
+    @property
+    def particulars(self) -> str:
+        """Return what tells it from others of its stack, in words; empty where nothing does."""
+        python = "" if self.python is None else python_in_words(self.python)
+        return ", ".join(each for each in (self.heading, python) if each)
 
     @property
     def title(self) -> str:
         """Return stack and heading, as tables print them."""
-        return f"{self.stack} {self.heading}" if self.heading else self.stack
+        return f"{self.stack} {self.particulars}" if self.particulars else self.stack

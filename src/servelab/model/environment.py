@@ -1,8 +1,12 @@
 """A Python environment in which a server runs."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from msgspec import Struct
+
+FREE_THREADED = "t"
+"""What a version ends with where the interpreter has no GIL; as CPython names its programs."""
 
 
 class Interpreter(Struct, frozen=True, kw_only=True):
@@ -18,6 +22,39 @@ class Interpreter(Struct, frozen=True, kw_only=True):
         """Return major and minor version, ``(3, 13)``."""
         major, minor = self.version.split(".")[:2]
         return int(major), int(minor)
+
+    @property
+    def full_version(self) -> str:
+        """Return version and build as they are asked for, such as ``3.13.0`` or ``3.14.0t``."""
+        return f"{self.version}{_letter(self)}"
+
+    def answers_to(self, version: str) -> bool:
+        """Tell whether a version means it: ``3.13``, ``3.13.1``, free-threaded ``3.14t``."""
+        numbers = version.removesuffix(FREE_THREADED)
+        if self.is_free_threaded != version.endswith(FREE_THREADED):
+            return False
+        return f"{self.version}.".startswith(f"{numbers}.")
+
+
+def shortest_version(interpreter: Interpreter, *, among: Iterable[Interpreter]) -> str:
+    """Return the shortest version that means only this one of several interpreters.
+
+    Two of the same full version cannot be told apart so.
+    """
+    major, minor = interpreter.minor
+    short = f"{major}.{minor}{_letter(interpreter)}"
+    meant = [each for each in among if each.answers_to(short)]
+    return short if len(meant) == 1 else interpreter.full_version
+
+
+def python_in_words(version: str) -> str:
+    """Return a version as titles show it: ``Python 3.13``, ``Python 3.14t (free-threaded)``."""
+    note = " (free-threaded)" if version.endswith(FREE_THREADED) else ""
+    return f"Python {version}{note}"
+
+
+def _letter(interpreter: Interpreter) -> str:
+    return FREE_THREADED if interpreter.is_free_threaded else ""
 
 
 class Package(Struct, frozen=True):

@@ -34,6 +34,9 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     timeout_s: float
     port: int | None = None
     interpreter: Interpreter
+    """Of the deployments that name none."""
+    interpreters: tuple[Interpreter, ...] = ()
+    """Those that deployments name by their version; of one version there is one."""
     with_requirements: tuple[str, ...] = ()
     stops_under_load: bool = False
     """Whether each server is also stopped under load, after what is measured of it."""

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from servelab.model.deployment import Deployment
 from servelab.model.environment import Interpreter
+from servelab.model.gil import Gil
 from servelab.model.launch import GracefulStop, StopReport
 from servelab.model.limits import Limits
 from servelab.model.load import Connections, Load, Pacing, Scheduling
@@ -109,6 +110,7 @@ class TrialSpec(Struct, frozen=True, kw_only=True):
     def id(self) -> str:
         """Return a name that is a file name, too, and unique within its run."""
         readable = self.deployment.name.replace(":", "-").replace(",", "-").replace("=", "")
+        readable = readable.replace("@", "-py")
         role = "" if self.role is Role.CANDIDATE else f"-{self.role.value}"
         asked = _UNFIT_FOR_FILES.sub("-", self.workload)[:_LONGEST_PART]
         return f"{readable}-{asked}{role}-{self.round}"
@@ -227,7 +229,7 @@ class Trial(Struct, frozen=True, kw_only=True):
     format: int = FORMAT_VERSION
     id: str
     deployment: str
-    """The text that selects it, ``STACK:key=value,...``."""
+    """The text that selects it, ``STACK:key=value,...@PYTHON``."""
     stack: str
     heading: str
     summary: str = ""
@@ -241,6 +243,8 @@ class Trial(Struct, frozen=True, kw_only=True):
     status: TrialStatus
     reason: str | None = None
     """Why it failed or is invalid."""
+    whole_s: float | None = None
+    """From its beginning, with its ceiling where that was measured first, until it was stored."""
     command: str
     departures: list[str] = []
     started_at: str
@@ -306,6 +310,9 @@ class Trial(Struct, frozen=True, kw_only=True):
     graceful_stop: GracefulStop | None = None
     """How it took SIGTERM under load; None where it was not asked to."""
     interpreter: str
+    """Its version, such as ``3.13.0``, or ``3.14.0t`` of a free-threaded build."""
+    gil: Gil | None = None
+    """Of a free-threaded interpreter: whether it ran with the GIL all the same."""
     packages: dict[str, str] = {}
     records: str | None = None
     """File of the single requests, relative to the results folder."""
@@ -318,7 +325,9 @@ class Trial(Struct, frozen=True, kw_only=True):
 
     @property
     def took_s(self) -> float:
-        """Return how long it took, from the launch of its server until that was gone."""
+        """Return how long it took; where that was not noted, how long its server was there."""
+        if self.whole_s is not None:
+            return self.whole_s
         stopping_s = self.stop.seconds if self.stop else 0.0
         return (self.start_s or 0.0) + (self.load_s or 0.0) + stopping_s
 

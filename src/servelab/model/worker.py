@@ -9,6 +9,8 @@ class WorkerCount(Struct, frozen=True, kw_only=True):
     pid: int
     received: int
     answered: int
+    has_gil: bool | None = None
+    """Whether its interpreter had the GIL at its first call; None where it does not say."""
 
 
 class Workforce(Struct, frozen=True, kw_only=True):

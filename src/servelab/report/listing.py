@@ -11,7 +11,7 @@ from rich.text import Text
 
 from servelab import catalogue
 from servelab.environment.cache import CachedEnvironment
-from servelab.model.environment import Interpreter
+from servelab.model.environment import Interpreter, python_in_words
 from servelab.report import quantities, terminal
 from servelab.report.plain_text import name, plain
 
@@ -32,6 +32,22 @@ def print_catalogue(interpreter: Interpreter, *, compiler: Path | None) -> None:
         )
     )
     console.print("Measure with: servelab run STACK[:key=value,...] WORKLOAD", markup=False)
+
+
+def print_interpreters(found: Sequence[Interpreter]) -> None:
+    """Print the interpreters that servers can run on, and what to type for them."""
+    console = terminal.console()
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    grid.add_column("interpreter", no_wrap=True)
+    grid.add_column("where", overflow="fold")
+    for each in found:
+        words = python_in_words(each.full_version)
+        grid.add_row(Text(plain(words)), Text(plain(str(each.path))))
+    console.print(grid)
+    console.print(
+        "Measure on several with: --python 3.13 --python 3.14t, or one deployment: STACK@3.13",
+        markup=False,
+    )
 
 
 def _stacks(

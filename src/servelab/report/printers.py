@@ -116,7 +116,7 @@ class TextPrinter(_Printer):
             page = capacity_view.page(run, found)
             terminal.print_capacity(self._console, page, whole=self._blocks)
         for table in tables.tables(run):
-            if len(table.rows) > 1 or not self._blocks:
+            if len(table.rows) > 1 or not self._blocks or run.tuning is not None:
                 terminal.print_table(self._console, table)
         for table in tables.stopping_tables(run):
             if len(table.rows) > 1 or not self._blocks:

@@ -24,7 +24,14 @@ from servelab.model.verdict import (
     Verdicts,
 )
 from servelab.report import quantities
-from servelab.report.view import Column, Row, Table, why_in_short, without_empty_columns
+from servelab.report.view import (
+    Column,
+    Row,
+    Table,
+    ceilings_by_interpreter,
+    why_in_short,
+    without_empty_columns,
+)
 from servelab.stats.comparison import judge
 from servelab.store.folder import StoredRun
 
@@ -353,6 +360,9 @@ def _notes(rounds: Rounds, found: Verdicts | None) -> Iterable[str]:
     yield (
         "Each figure is the geometric mean over rounds with its 95 % interval; a round is one "
         "trial of each deployment, freshly started, in an order of its own."
+    )
+    yield from ceilings_by_interpreter(
+        [trial for each in rounds.contestants for trial in each.trials]
     )
     if found is not None and found.resolution is not None and found.doubt is None:
         yield (

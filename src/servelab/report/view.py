@@ -1,10 +1,13 @@
 """The one view model: what is said of a run, before any rendering."""
 
 from collections.abc import Iterable, Sequence
+from statistics import median
 
 from msgspec import Struct, structs
 
 from servelab.explain.causes import explain
+from servelab.model.environment import FREE_THREADED, python_in_words
+from servelab.model.gil import Gil
 from servelab.model.load import Connections, Load, OpenLoop, Scheduling
 from servelab.model.times import Times
 from servelab.model.trial import PILOT_ROUND, CallKind, Role, Trial, TrialStatus
@@ -147,13 +150,20 @@ def _figures(trial: Trial) -> Iterable[Line]:
         calls = " / ".join(str(calls) for calls in trial.calls_per_worker.values())
         yield Line("Calls per worker:", calls)
     yield Line("Failures:", failures_by_class(trial))
+    yield from _circumstances(trial)
+    yield from (Line("Why:", f"{cause.sentence}.") for cause in explain(trial))
+
+
+def _circumstances(trial: Trial) -> Iterable[Line]:
+    """Yield where it ran and on what, and how it stopped."""
     if trial.placement is not None:
         yield Line("Placement:", _placement(trial))
+    if trial.gil is not None:
+        yield Line("Interpreter:", _without_gil(trial, trial.gil))
     if trial.limits is not None:
         yield Line("Limits:", _limits(trial))
     if trial.graceful_stop is not None:
         yield Line("Stop under load:", stopping_words.sentence(trial.graceful_stop))
-    yield from (Line("Why:", f"{cause.sentence}.") for cause in explain(trial))
 
 
 def _kind(kind: CallKind) -> str:
@@ -178,6 +188,15 @@ def _placement(trial: Trial) -> str:
     if trial.generator is not None and trial.generator.scheduling is Scheduling.FIFO:
         return f"{text}; generator in real time"
     return text
+
+
+def _without_gil(trial: Trial, gil: Gil) -> str:
+    python = python_in_words(trial.interpreter)
+    if gil.is_on is None:
+        return f"{python}; nothing said that the GIL came back on"
+    if not gil.is_on:
+        return f"{python}, without the GIL"
+    return f"{python}, with the GIL" + (f" for {', '.join(gil.modules)}" if gil.modules else "")
 
 
 def _limits(trial: Trial) -> str:
@@ -259,8 +278,11 @@ def _verdict(ranked: Sequence[Trial], *, workload: str, count: int) -> str:
 
 
 def _notes(ranked: Sequence[Trial], others: Sequence[Trial]) -> Iterable[str]:
-    rates = sorted({trial.ceiling.per_s for trial in [*ranked, *others] if trial.ceiling})
-    if len(rates) > 1:
+    trials = [*ranked, *others]
+    yield from ceilings_by_interpreter(trials)
+    has_one = len({trial.interpreter for trial in trials}) == 1
+    rates = sorted({trial.ceiling.per_s for trial in trials if trial.ceiling})
+    if len(rates) > 1 and has_one:
         yield (
             f"The ceiling is the highest of {len(rates)} measurements, one in each server's "
             f"environment: {quantities.rate(rates[0])} to {quantities.rate(rates[-1])}."
@@ -274,6 +296,23 @@ def _notes(ranked: Sequence[Trial], others: Sequence[Trial]) -> Iterable[str]:
         yield "Rows marked with * are not ranked: " + "; ".join(
             f"{trial.title}: {_why_unranked(trial)}" for trial in others
         )
+
+
+def ceilings_by_interpreter(trials: Sequence[Trial]) -> Iterable[str]:
+    """Yield what efficiency is of on several interpreters; of one, that it is free-threaded."""
+    found: dict[str, list[float]] = {}
+    for trial in trials:
+        if trial.ceiling_per_s is not None:
+            found.setdefault(trial.interpreter, []).append(trial.ceiling_per_s)
+    python = trials[0].interpreter if trials else ""
+    if len(found) == 1 and python.endswith(FREE_THREADED):
+        yield f"All of it on {python_in_words(python)}."
+    if len(found) > 1:
+        each = "; ".join(
+            f"{python_in_words(python)}: {quantities.rate(median(rates))}"
+            for python, rates in sorted(found.items())
+        )
+        yield f"Efficiency is of the ceiling on the same interpreter, in requests/s: {each}."
 
 
 def _why_unranked(trial: Trial) -> str:

@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from servelab.model.launch import LaunchCommand
-from servelab.model.plan import Plan
+from servelab.model.load import Request
+from servelab.model.plan import Plan, RunOptions
+from servelab.model.service import Service
 from servelab.model.trial import Trial
+from servelab.model.tuning import TuningOrder
 
 HIDDEN = "***"
 _TELLING_NAME = re.compile(
@@ -158,9 +161,40 @@ def without_values(text: str, *, variables: Mapping[str, str]) -> str:
 
 def plan(asked: Plan) -> Plan:
     """Return a plan as it may be stored; one with addresses in it may lack what they need."""
-    required = tuple(requirement(text) for text in asked.options.with_requirements)
-    options = msgspec.structs.replace(asked.options, with_requirements=required)
-    return msgspec.structs.replace(asked, options=options)
+    return msgspec.structs.replace(asked, options=_options(asked.options))
+
+
+def race(order: TuningOrder) -> TuningOrder:
+    """Return a race as it may be stored."""
+    excluded = {name: words(reason) for name, reason in order.excluded.items()}
+    return msgspec.structs.replace(order, options=_options(order.options), excluded=excluded)
+
+
+def _options(asked: RunOptions) -> RunOptions:
+    return msgspec.structs.replace(
+        asked,
+        with_requirements=tuple(requirement(text) for text in asked.with_requirements),
+        service=None if asked.service is None else _service(asked.service),
+    )
+
+
+def _service(asked: Service) -> Service:
+    """Return a user's application without the values of its variables and secret headers."""
+    return msgspec.structs.replace(
+        asked,
+        variables=own_variables(dict(asked.variables)),
+        asked=tuple(
+            msgspec.structs.replace(each, request=_request(each.request)) for each in asked.asked
+        ),
+    )
+
+
+def _request(asked: Request) -> Request:
+    headers = tuple(
+        (name, HIDDEN if is_secret(name) or _SCHEME.match(value) else value)
+        for name, value in asked.headers
+    )
+    return msgspec.structs.replace(asked, path=url(asked.path), headers=headers)
 
 
 def trial(measured: Trial) -> Trial:

@@ -37,7 +37,13 @@ _OUT_OF_THE_QUESTION = frozenset(
 
 def answer(past: Sequence[Measured], *, tuning: Tuning) -> Tuned:
     """Return what the complete rounds say, also of a race that was interrupted."""
-    state, _ = run(past, tuning=tuning)
+    state, begun = run(past, tuning=tuning)
+    trials = sum(map(len, state.rounds)) + len(begun)
+    return answer_of(state, trials=trials, tuning=tuning)
+
+
+def answer_of(state: State, *, trials: int, tuning: Tuning) -> Tuned:
+    """Return what a race says after its complete rounds; `trials` counts all that were made."""
     book = state.book
     finalists = [each for each in state.running if book.count(each)]
     fit = [each for each in finalists if book.meets_slo(each)] or finalists
@@ -50,7 +56,7 @@ def answer(past: Sequence[Measured], *, tuning: Tuning) -> Tuned:
             meets_slo=False,
             losses=state.losses,
             rounds=book.rounds,
-            trials=len(past),
+            trials=trials,
         )
     losses = _losses(state, fit=fit, winner=winner, verdicts=verdicts)
     rate = over_rounds(book.rates_of(winner))
@@ -65,7 +71,7 @@ def answer(past: Sequence[Measured], *, tuning: Tuning) -> Tuned:
         losses=losses,
         front=front(_placed(state, losses=losses, fit=fit, winner=winner)),
         rounds=book.rounds,
-        trials=len(past),
+        trials=trials,
     )
 
 

@@ -23,41 +23,44 @@ def next_round(past: Sequence[Measured], *, tuning: Tuning) -> Round | End:
     state, begun = run(past, tuning=tuning)
     if state.ending is not None:
         return End(ending=state.ending)
-    asked = _round(state, tuning=tuning)
+    asked = whole_round(state, tuning=tuning)
     return Round(number=asked.number, entrants=_missing(asked, begun))
 
 
 def run(past: Sequence[Measured], *, tuning: Tuning) -> tuple[State, tuple[Measured, ...]]:
     """Return the race after its complete rounds, and the trials of one that was interrupted."""
-    state = _judged(_first(tuning), tuning=tuning)
+    state = begin(tuning)
     in_order = sorted(past, key=lambda each: each.round)
     for number, group in groupby(in_order, lambda each: each.round):
         made = tuple(group)
-        asked = _round(state, tuning=tuning)
+        asked = whole_round(state, tuning=tuning)
         is_other = number != asked.number or not _places(made) <= _places(asked.entrants)
         if state.ending is not None or is_other:
             raise ValueError(f"round {number} is not the one that follows from the race before it")
         if _missing(asked, made):
             return state, made
-        state = _judged(_after(state, made, tuning=tuning), tuning=tuning)
+        state = after(state, made, tuning=tuning)
     return state, ()
 
 
-def _first(tuning: Tuning) -> State:
+def begin(tuning: Tuning) -> State:
+    """Return the race before its first round."""
     starts = dict.fromkeys((*map(space.start, tuning.space), *tuning.benchmarks))
-    return joining.field_of(tuple(starts)[: tuning.most_trials], tuning=tuning)
+    return _judged(
+        joining.field_of(tuple(starts)[: tuning.most_trials], tuning=tuning), tuning=tuning
+    )
 
 
-def _after(state: State, made: tuple[Measured, ...], *, tuning: Tuning) -> State:
-    """Return the race after one more round."""
+def after(state: State, made: tuple[Measured, ...], *, tuning: Tuning) -> State:
+    """Return the race after one more round, which must be complete."""
     state = replace(state, rounds=(*state.rounds, made))
     state = _without(state, tuple(dropping.unfit(state, tuning=tuning)))
     leader = state.leader
-    if leader is None:
-        return state
-    state = _without(state, tuple(dropping.worse(state, leader=leader, tuning=tuning)))
-    state = _without(state, tuple(dropping.outplaced(state, leader=leader, tuning=tuning)))
-    return joining.with_newcomers(state, leader=leader, tuning=tuning)
+    if leader is not None:
+        state = _without(state, tuple(dropping.worse(state, leader=leader, tuning=tuning)))
+        state = _without(state, tuple(dropping.outplaced(state, leader=leader, tuning=tuning)))
+        state = joining.with_newcomers(state, leader=leader, tuning=tuning)
+    return _judged(state, tuning=tuning)
 
 
 def _without(state: State, losses: Sequence[Loss]) -> State:
@@ -66,7 +69,7 @@ def _without(state: State, losses: Sequence[Loss]) -> State:
     return replace(state, running=running, losses=(*state.losses, *losses))
 
 
-def _round(state: State, *, tuning: Tuning) -> Round:
+def whole_round(state: State, *, tuning: Tuning) -> Round:
     """Return the whole next round, in its seeded order.
 
     Whoever leads runs twice, as the control: its two rates differ by chance alone, whoever it is.

@@ -40,7 +40,15 @@ class State:
         return best_of(self.running, book=self.book)
 
     def best_of_stack(self, stack: str) -> Candidate | None:
-        """Return the best of one stack."""
+        """Return the best of one stack; None where none of it is running and has a rate."""
+        return self._bests.get(stack)
+
+    @cached_property
+    def _bests(self) -> dict[str, Candidate | None]:
+        stacks = dict.fromkeys(each.stack for each in self.running)
+        return {stack: self._best_of_stack(stack) for stack in stacks}
+
+    def _best_of_stack(self, stack: str) -> Candidate | None:
         own = [each for each in self.running if each.stack == stack]
         return self.leader if self.leader in own else best_of(own, book=self.book)
 

@@ -1,14 +1,16 @@
 """What each worker process received and answered, readable after its death.
 
 The file named by the variable SERVELAB_COUNTERS is a sequence of 64-byte slots, one per process,
-appended when that process takes its first call: three unsigned 64-bit integers in native byte
-order (process id, calls received, calls answered), then padding up to a cache line.
+appended when that process takes its first call: four unsigned 64-bit integers in native byte
+order (process id, calls received, calls answered, and whether its interpreter has the GIL: 1 with,
+2 without), then padding up to a cache line.
 """
 
 import fcntl
 import mmap
 import os
 import struct
+import sys
 import threading
 from pathlib import Path
 from types import TracebackType
@@ -20,8 +22,9 @@ SLOT_BYTES = 64
 
 _MOST_BYTES = SLOT_BYTES << 16
 """65,536 processes; a server could make its file as large as the disk."""
-_SLOT = struct.Struct("=QQQ40x")
+_SLOT = struct.Struct("=QQQQ32x")
 _RECEIVED, _ANSWERED = 1, 2
+_WITH_GIL, _WITHOUT_GIL = 1, 2
 
 
 class Slot(NamedTuple):
@@ -30,6 +33,8 @@ class Slot(NamedTuple):
     pid: int
     received: int
     answered: int
+    has_gil: bool | None = None
+    """Of its interpreter at its first call; None in a file of an earlier form."""
 
 
 def read_slots(path: Path) -> tuple[Slot, ...]:
@@ -37,8 +42,18 @@ def read_slots(path: Path) -> tuple[Slot, ...]:
     with path.open("rb") as file:
         content = file.read(_MOST_BYTES)  # the server could write what it wants
     whole = len(content) - len(content) % SLOT_BYTES
-    slots = (Slot(*fields) for fields in _SLOT.iter_unpack(content[:whole]))
+    slots = (_slot_of(*fields) for fields in _SLOT.iter_unpack(content[:whole]))
     return tuple(slot for slot in slots if slot.pid)
+
+
+def _slot_of(pid: int, received: int, answered: int, gil: int) -> Slot:
+    return Slot(pid, received, answered, {_WITH_GIL: True, _WITHOUT_GIL: False}.get(gil))
+
+
+def _has_gil() -> bool:
+    """Tell whether this interpreter has the GIL by now: an import may have turned it on."""
+    is_enabled = getattr(sys, "_is_gil_enabled", None)  # from 3.13 on
+    return True if is_enabled is None else bool(is_enabled())
 
 
 class counted:  # noqa: N801 - reads as a word at its call
@@ -81,12 +96,13 @@ def _increment(index: int) -> None:
 
 def _claim() -> memoryview:
     """Append a slot to the file and map it; the file lock keeps two processes off one slot."""
+    gil = _WITH_GIL if _has_gil() else _WITHOUT_GIL
     descriptor = os.open(str(_path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX)
         end = os.fstat(descriptor).st_size
         offset = end - end % SLOT_BYTES
-        os.pwrite(descriptor, _SLOT.pack(os.getpid(), 0, 0), offset)
+        os.pwrite(descriptor, _SLOT.pack(os.getpid(), 0, 0, gil), offset)
         page = offset - offset % mmap.ALLOCATIONGRANULARITY
         start = offset - page
         mapped = mmap.mmap(descriptor, start + SLOT_BYTES, offset=page)
