@@ -14,6 +14,7 @@ from servelab.model.times import Times
 from servelab.model.trial import Ceiling, GeneratorUsage, Trial, TrialStatus
 from servelab.model.usage import MemoryKind, ProcessCpu, ProcessUsage, Throttling
 from tests.explain.test_causes import BASE
+from tests.fake_world import QUIET
 
 SECONDS = 10.0
 PLACEMENT = Placement(
@@ -202,6 +203,17 @@ def test_threads_that_give_the_cpu_away_are_counted_only_where_it_was_wanted() -
 def test_a_few_failures_are_told() -> None:
     found = causes(ledger={"scheduled": 5000, "sent": 5000, "ok": 4997, "timeout": 3})
     assert "3 of 5000 failed | 3 of 5000 calls got no right answer" in found
+
+
+def test_what_others_took_is_named_and_idle_cores_are_not_held_against_the_server() -> None:
+    noise = msgspec.structs.replace(QUIET, foreign_cpu_share=0.7, steal_share=0.05)
+    assert causes(usage=usage(0.15, 0.15), noise=noise) == [
+        (
+            "others took 75% of the CPU | it used 0.30 of 2 cores; what runs beside it took 75% of "
+            "the CPU time"
+        )
+    ]
+    assert causes(noise=QUIET) == causes(noise=None)
 
 
 def test_the_larger_loss_comes_first() -> None:

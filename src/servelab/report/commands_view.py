@@ -8,6 +8,7 @@ from msgspec import Struct
 from servelab import catalogue
 from servelab.errors import UsageError
 from servelab.model.plan import Plan
+from servelab.model.ready import BEHIND_A_PROXY
 from servelab.model.service import Service
 from servelab.model.trial import Role, Trial, TrialStatus
 from servelab.report import deploy, rounds_view, tables, view
@@ -40,19 +41,31 @@ def commands(run: StoredRun) -> tuple[Commands, ...]:
     if service is None:
         return ()
     found = (
-        Commands(
-            workload=workload,
-            heading=_heading(service, order=_order(run, workload=workload)),
-            commands=tuple(_commands(tables.deployed(run, workload=workload), run=run)),
-        )
+        _of_workload(tables.deployed(run, workload=workload), run=run, service=service)
         for workload in tables.workloads(run)
     )
     return tuple(each for each in found if each.commands)
 
 
-def _order(run: StoredRun, *, workload: str) -> str:
-    found = rounds_view.verdicts(tables.deployed(run, workload=workload), plan=run.plan)
-    return "best first" if found is None or found.doubt is None else "in no order"
+def _of_workload(trials: Sequence[Trial], *, run: StoredRun, service: Service) -> Commands:
+    shown = (
+        _typical(trials, plan=run.plan) if rounds_view.are_rounds(run) else view.in_order(trials)
+    )
+    return Commands(
+        workload=trials[0].workload,
+        heading=_heading(service, order=_order(trials, run=run)),
+        commands=tuple(
+            _command(trial, service=service)
+            for trial in shown
+            if trial.status is TrialStatus.OK and trial.role is Role.CANDIDATE
+        ),
+    )
+
+
+def _order(trials: Sequence[Trial], *, run: StoredRun) -> str:
+    if rounds_view.are_rounds(run) and not rounds_view.is_ordered(trials, plan=run.plan):
+        return "in no order"
+    return "best first"
 
 
 def _heading(service: Service, *, order: str) -> str:
@@ -67,23 +80,35 @@ def _heading(service: Service, *, order: str) -> str:
         else ""
     )
     return (
-        f"To copy, {order}; in {shlex.quote(service.directory)}, {environment} being active"
-        f"{variables}:"
+        f"To copy, {order}, as measured but for the address; in {shlex.quote(service.directory)}, "
+        f"{environment} being active{variables}:"
     )
 
 
-def _commands(trials: Sequence[Trial], *, run: StoredRun) -> Iterable[CommandToCopy]:
-    shown = (
-        _typical(trials, plan=run.plan) if rounds_view.are_rounds(run) else view.in_order(trials)
+def _command(trial: Trial, *, service: Service) -> CommandToCopy:
+    return CommandToCopy(
+        deployment=trial.deployment,
+        title=trial.title,
+        install=_install(trial),
+        command=_typed(trial, service=service) or trial.command,
     )
-    for trial in shown:
-        if trial.status is TrialStatus.OK and trial.role is Role.CANDIDATE:
-            yield CommandToCopy(
-                deployment=trial.deployment,
-                title=trial.title,
-                install=_install(trial),
-                command=trial.command,
+
+
+def _typed(trial: Trial, *, service: Service) -> str | None:
+    """Return the command with the address of one that serves; None where it is not known anew."""
+    cpu_count = trial.placement.server_core_count if trial.placement else 1
+    try:
+        found = catalogue.find_own_deployments(
+            trial.deployment, service=service, cpu_count=cpu_count
+        )
+    except UsageError:  # today's catalogue does not have it
+        return None
+    for each in found:
+        if each.name == trial.deployment:
+            return deploy.command_elsewhere(
+                each, service=service, trial=trial, address=BEHIND_A_PROXY
             )
+    return None
 
 
 def _typical(trials: Sequence[Trial], *, plan: Plan | None) -> Iterable[Trial]:
