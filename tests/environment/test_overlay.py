@@ -250,3 +250,10 @@ def test_what_the_user_has_is_neither_asked_for_by_version_nor_constrained() -> 
     assert "gevent==" not in wanted.constraints
     assert "uvicorn==" in wanted.constraints
     assert wanted.beside == user
+
+
+def test_a_uwsgi_that_was_built_from_source_is_a_uwsgi() -> None:
+    lacking = catalogue.spec_beside("uwsgi", user=made_up_user()).requirements
+    having = catalogue.spec_beside("uwsgi", user=made_up_user(Package("uwsgi", "2.0.31")))
+    assert any(each.startswith("pyuwsgi") for each in lacking)
+    assert not any(each.startswith("pyuwsgi") for each in having.requirements)

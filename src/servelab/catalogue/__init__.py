@@ -6,6 +6,7 @@ is run by hand.)
 
 from servelab.catalogue.calls import (
     kinds_in_turn,
+    may_wait,
     parameters_of,
     protocol_of,
     request_for,
@@ -61,6 +62,7 @@ __all__ = [
     "frameworks",
     "kinds_in_turn",
     "launch_command",
+    "may_wait",
     "obstacle_to_own",
     "on_python",
     "own_deployment",

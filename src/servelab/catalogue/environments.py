@@ -18,6 +18,9 @@ CONSTRAINTS = Path(__file__).parent / "constraints.txt"
 MINIMUM_PYTHON = "3.11"
 DIGEST_PREFIX = "# inputs: "
 
+_SAME_PROGRAM = {"pyuwsgi": "uwsgi"}
+"""A distribution, and another that brings the same program: one of them is enough."""
+
 _REQUIREMENT = re.compile(
     r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*(?:[<>=!~(][^;@]*)?(?:[;@#].*)?", re.DOTALL
 )
@@ -58,6 +61,7 @@ def spec_beside(server_name: str, *, user: UserEnvironment) -> EnvironmentSpec:
     requirements = tuple(
         _unpinned(each) if _name(each) in theirs else each
         for each in server(server_name).requirements
+        if _SAME_PROGRAM.get(_name(each)) not in theirs
     )
     path = lock_path(server_name)
     return EnvironmentSpec(
