@@ -236,6 +236,8 @@ def _pausing(shown: Shown, *, load: ClosedLoop) -> Cause:
 
 def _switches(shown: Shown) -> Iterator[Cause]:
     """Count how often the threads of a busy process gave it up."""
+    if shown.trial.work_share is not None:  # with it, their cost is known and told
+        return
     switches = shown.trial.voluntary_switches_per_call
     threads, processes = shown.usage.peak_threads, shown.usage.peak_processes
     is_busy = shown.share >= LOSS or shown.full > 0
