@@ -80,6 +80,8 @@ def _keep_breaks(deployment: Deployment) -> None:
     with _case(deployment) as case:
         kill = WorkerKill(case.world.read_counts)
         bereft = case.attempt(kill)
+        # Its records are read from the folder when they are asked for.
+        worker_lost, worker_then = kill.lost(bereft), kill.aftermath(bereft)
     with _case(deployment) as case:
         headless = case.attempt(kill_master)
     with _case(deployment) as case:
@@ -90,8 +92,8 @@ def _keep_breaks(deployment: Deployment) -> None:
             machine=_machine(),
             measured_on=_today(),
             title=deployment.title,
-            worker_lost=kill.lost(bereft),
-            worker_then=kill.aftermath(bereft),
+            worker_lost=worker_lost,
+            worker_then=worker_then,
             master_then=_after_master(headless),
             busy_port=busy_port,
         ),

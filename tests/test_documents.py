@@ -29,7 +29,7 @@ def test_the_example_server_in_contributing_is_a_server() -> None:
     page = (CHECKOUT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     code = re.search(r"```python\n(.*?)```", page, re.DOTALL)
     assert code is not None
-    module: dict[str, object] = {"__name__": "waitress_example"}
+    module: dict[str, object] = {"__name__": "daphne_example"}
     exec(code.group(1), module)  # noqa: S102 - our own page
     server = module["SERVER"]
-    assert getattr(server, "name", None) == "waitress"
+    assert getattr(server, "name", None) == "daphne"

@@ -9,6 +9,7 @@ import pytest
 from servelab.errors import StoreError
 from servelab.measure import stopping
 from servelab.model.environment import Interpreter
+from servelab.model.load import RequestMix
 from servelab.model.noise import Noise
 from servelab.model.outcome import Outcome
 from servelab.model.trial import Trial
@@ -207,6 +208,73 @@ def test_the_ceiling_is_measured_once_for_all_deployments_of_a_run(run: Run) -> 
     _, _, notes = run(world, "run", "sync-devserver", "sync-devserver-threaded", "cpu", "-v")
     assert notes.count("the bare work in 1 of 2 processes") == 1
     assert notes.count("the bare work in 2 of 2 processes") == 1
+
+
+def test_the_ceiling_of_waiting_for_nobody_is_what_the_generator_can_carry(run: Run) -> None:
+    world = World({"flask": Script()})
+    _, printed, _ = run(world, "run", "sync-devserver", "sleep", "-c", "20", "-n", "300", "--json")
+    trial = trials_of(printed)[0]
+    # The scripted null server answers 10 calls in a second, as the scripted server does.
+    assert trial["ceiling_per_s"] == pytest.approx(10.0)
+    assert trial["ceiling"]["source"] == "generator and a server that does nothing"
+    words = ("run", "sync-devserver", "sleep", "-c", "20", "--param", "delay_s=50", "--json")
+    _, printed, _ = run(world, *words)
+    trial = trials_of(printed)[0]
+    assert trial["ceiling_per_s"] == pytest.approx(20 / 50)
+    assert trial["ceiling"]["source"] == "20 callers / 50 s of waiting"
+
+
+@pytest.mark.parametrize(
+    ("bare_call_s", "ceiling_per_s", "source"),
+    [
+        # Two processes; the scripted null server answers 1,250 calls in a second.
+        (0.0005, 1250.0, "generator and a server that does nothing"),
+        (0.00099, 1250.0, "generator and a server that does nothing"),
+        (0.002, 1000.0, "the bare work in 2 processes"),
+    ],
+)
+def test_the_ceiling_of_short_work_is_the_lower_of_two_limits(
+    run: Run, bare_call_s: float, ceiling_per_s: float, source: str
+) -> None:
+    world = World({"flask": Script()}, bare_call_s=bare_call_s, current=Script(service_s=0.0008))
+    _, printed, _ = run(world, "run", "sync-devserver", "cpu", "-n", "100", "--json")
+    trial = trials_of(printed)[0]
+    assert trial["ceiling_per_s"] == pytest.approx(ceiling_per_s)
+    assert trial["ceiling"]["source"].startswith(source)
+
+
+def test_short_work_that_is_slower_than_serving_keeps_its_own_ceiling(run: Run) -> None:
+    world = World({"flask": Script()}, bare_call_s=0.0009, current=Script(service_s=0.0001))
+    _, printed, _ = run(world, "run", "sync-devserver", "cpu", "-n", "100", "--json")
+    trial = trials_of(printed)[0]
+    assert trial["ceiling_per_s"] == pytest.approx(2 / 0.0009)
+    assert trial["ceiling"]["source"] == "the bare work in 2 processes"
+
+
+def test_each_kind_of_call_has_response_times_of_its_own(run: Run) -> None:
+    world = World({"flask": Script()})
+    words = ("run", "sync-devserver", "mixed", "-n", "100", "-c", "4")
+    _, printed, _ = run(world, *words, "--json")
+    trial = trials_of(printed)[0]
+    kinds = {kind["name"]: kind for kind in trial["kinds"]}
+    assert {name: kind["calls"] for name, kind in kinds.items()} == {"fast": 80, "slow": 20}
+    # One after the other at the scripted server, the last of four callers waits 0.4 s.
+    assert kinds["fast"]["response_time_s"]["max"] == pytest.approx(0.4)
+    _, printed, _ = run(world, *words)
+    assert "Fast calls:" in printed
+    assert "80; p50 400.0, max 400.0 ms" in printed
+
+
+def test_calls_that_are_all_alike_have_no_kinds(run: Run) -> None:
+    _, printed, _ = run(World({"flask": Script()}), "run", "sync-devserver", "cpu", "--json")
+    assert trials_of(printed)[0]["kinds"] == []
+
+
+def test_a_mix_is_sent_in_turn_and_checked_so(run: Run) -> None:
+    world = World({"flask": Script()})
+    run(world, "run", "sync-devserver", "mixed", "-n", "100", "--param", "num=7")
+    (request,) = {plan.request for plan in world.plans if isinstance(plan.request, RequestMix)}
+    assert [each.path for each in request.requests].count("/mixed?num=7") == 4
 
 
 def test_the_ceiling_of_waiting_is_callers_over_delay(run: Run) -> None:

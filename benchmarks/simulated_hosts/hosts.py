@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 SPREADS = (0.01, 0.3)
 """Standard deviation of the log ratio of two deployments, evenly spread on a log scale."""
-_ROUND_EFFECT = 0.1
+ROUND_EFFECT = 0.1
 _DRIFT = 0.3
 _WAVE = 0.2
 _BURST_CHANCE = (0.02, 0.15)
@@ -48,16 +48,25 @@ def log_rates(
     hosts, deployments = truth.shape
     shape = (hosts, rounds, deployments)
     noise = generator.normal(size=shape) * spread[:, None, None] / np.sqrt(2)
-    noise += generator.normal(0, _ROUND_EFFECT, size=(hosts, rounds, 1))
-    by_slot = np.zeros((hosts, rounds * deployments))
-    if weather in {Weather.DRIFT, Weather.BOTH}:
-        by_slot += _drift(generator, hosts=hosts, slots=rounds * deployments)
-    if weather in {Weather.BURSTS, Weather.BOTH}:
-        by_slot -= _bursts(generator, hosts=hosts, slots=rounds * deployments)
+    noise += generator.normal(0, ROUND_EFFECT, size=(hosts, rounds, 1))
+    drift, taken = disturbances(generator, hosts=hosts, slots=rounds * deployments, weather=weather)
+    by_slot = drift - taken
     order = np.argsort(generator.random(shape), axis=2)
     seen = np.take_along_axis(by_slot.reshape(shape), order, axis=2)
     measured: Array = truth[:, None, :] + noise + seen
     return measured
+
+
+def disturbances(
+    generator: np.random.Generator, *, hosts: int, slots: int, weather: Weather
+) -> tuple[Array, Array]:
+    """Return drift, and what neighbours take, of each slot as logarithms: hosts x slots."""
+    drift, taken = np.zeros((hosts, slots)), np.zeros((hosts, slots))
+    if weather in {Weather.DRIFT, Weather.BOTH}:
+        drift = _drift(generator, hosts=hosts, slots=slots)
+    if weather in {Weather.BURSTS, Weather.BOTH}:
+        taken = _bursts(generator, hosts=hosts, slots=slots)
+    return drift, taken
 
 
 def _drift(generator: np.random.Generator, *, hosts: int, slots: int) -> Array:

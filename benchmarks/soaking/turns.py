@@ -29,6 +29,11 @@ class Turn(NamedTuple):
     does: Behaviour
     ends: Outcome
 
+    @property
+    def closes_silently(self) -> bool:
+        """Tell whether the connection ends after an answer that says nothing of it."""
+        return self.does is http.close_silently
+
 
 HTTP = (
     Turn(200, http.reset_before, Outcome.RESET),

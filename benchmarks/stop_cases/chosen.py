@@ -1,38 +1,18 @@
-"""Which deployments are stopped: each stack small, with one process and with two."""
-
-from collections.abc import Iterator
+"""Which deployments are stopped: all of the catalogue, and those that stand for their server."""
 
 from servelab import catalogue
-from servelab.errors import UsageError
-from servelab.model.deployment import Deployment, ServerSettings
-
-_SMALL = {"threads": 8, "async_cores": 64}
+from servelab.model.deployment import Deployment
 
 
 def deployments() -> tuple[Deployment, ...]:
-    """Return one or two deployments of every stack in the catalogue, what is the same once."""
-    found: dict[tuple[str, str, ServerSettings], Deployment] = {}
-    for stack in catalogue.stacks():
-        for each in _of(stack):
-            found.setdefault((each.framework, each.application, each.settings), each)
+    """Return every deployment of every stack in the catalogue."""
+    return tuple(each for stack in catalogue.stacks() for each in stack.deployments)
+
+
+def one_of_each_server() -> tuple[Deployment, ...]:
+    """Return a deployment for each server: the first of those with the most processes."""
+    found: dict[str, Deployment] = {}
+    for each in deployments():
+        if each.server not in found or each.processes > found[each.server].processes:
+            found[each.server] = each
     return tuple(found.values())
-
-
-def _of(stack: catalogue.Stack) -> Iterator[Deployment]:
-    first = stack.deployments[0]
-    small = [
-        f"{name}={number}"
-        for name, number in _SMALL.items()
-        if getattr(first.settings, name, None) is not None
-    ]
-    if not hasattr(first.settings, "processes"):
-        yield first
-        return
-    fewest = min(each.processes for each in stack.deployments)
-    for processes in range(fewest, 3):
-        settings = ",".join([f"processes={processes}", *small])
-        try:
-            yield from catalogue.find_deployments(f"{stack.name}:{settings}")
-        except UsageError:  # a stack whose processes are fixed
-            yield first
-            return

@@ -96,8 +96,8 @@ def _sorted(sights: "Sequence[_Titled]") -> "Sequence[_Titled]":
 
 def _conditions(sights: Sequence[Sight]) -> str:
     return (
-        "Measured by `benchmarks/stopping.py` with the deployments of the catalogue, small: "
-        f"{CALLERS} callers, each waiting for its answer, under the workload `io` with a slow API "
+        "Measured by `benchmarks/stopping.py` with every deployment of the catalogue, under "
+        f"{CALLERS} callers, each waiting for its answer, and the workload `io` with a slow API "
         f"of {DELAY_S:g} s; a new connection for each request, gRPC on kept ones. "
         f"{_origin(sights)}"
     )

@@ -10,6 +10,7 @@ ServelabError                  one sentence for the user, and an exit status
 │   ├── ServerExited           it ended by itself
 │   └── ServerNotReady         no correct answer within the time allowed
 ├── TrialInvalid          3    generator or host is at fault; a trial becomes `invalid`
+│   └── GeneratorKilled        somebody killed the generator; its books stay open, which is no bug
 ├── StoreError            2    a results folder cannot be read or written
 └── AuditFailed          70    servelab's own books do not balance: a bug
 """
@@ -75,3 +76,12 @@ class AuditFailed(ServelabError):
     """servelab's own books do not balance: a bug in servelab."""
 
     exit_status = 70
+
+
+class GeneratorKilled(TrialInvalid, AuditFailed):
+    """A signal from outside ended the generator: books cannot be balanced, but nobody erred.
+
+    Who stops a server at once because of unbalanced books does so here, too.
+    """
+
+    exit_status = 3

@@ -10,7 +10,7 @@ import pytest
 from servelab import catalogue
 from servelab.errors import UnknownName, UsageError
 from servelab.model.deployment import Deployment
-from servelab.model.load import Request
+from servelab.model.load import Choice, Request, RequestMix
 
 
 def deployment(text: str) -> Deployment:
@@ -30,7 +30,7 @@ def calls_pb2(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_workloads_are_found_by_their_files() -> None:
-    assert catalogue.workload_names() == ("cpu", "io")
+    assert catalogue.workload_names() == ("cpu", "db", "hello", "io", "json", "mixed", "sleep")
 
 
 def test_an_http_request_carries_the_parameters_as_query_defaults_too() -> None:
@@ -40,8 +40,20 @@ def test_an_http_request_carries_the_parameters_as_query_defaults_too() -> None:
     assert request == Request(path="/io?delay_s=1.0")
 
 
+@pytest.mark.parametrize("stack", ["async-fastapi", "sync-grpc"])
+def test_a_workload_whose_calls_differ_is_asked_for_in_turn(stack: str) -> None:
+    mix = catalogue.request_for(deployment(stack), "mixed", {"num": "7"})
+    assert isinstance(mix, RequestMix)
+    assert mix.choice is Choice.ROUND_ROBIN
+    fast, slow = mix.requests[0], mix.requests[5]
+    assert [mix.requests.count(each) for each in (fast, slow)] == [16, 4]
+    if stack == "async-fastapi":
+        assert (fast.path, slow.path) == ("/mixed?num=0", "/mixed?num=7")
+
+
 def test_a_grpc_request_is_what_protobuf_would_write(calls_pb2: ModuleType) -> None:
     request = catalogue.request_for(deployment("sync-grpc"), "cpu", {"num": "10"})
+    assert isinstance(request, Request)
     assert (request.method, request.path) == ("POST", "/servelab.Workloads/cpu")
     message = calls_pb2.Call.FromString(b"\x0a\x0242" + request.body)
     assert (message.nonce, dict(message.parameters)) == ("42", {"num": "10"})
@@ -77,5 +89,8 @@ def test_bad_parameters_are_refused_in_one_sentence(
 
 
 def test_an_unknown_workload_is_answered_with_those_there_are() -> None:
-    with pytest.raises(UnknownName, match="There is no workload 'disk'; there is cpu or io"):
+    with pytest.raises(
+        UnknownName,
+        match="There is no workload 'disk'; there is cpu, db, hello, io, json, mixed or sleep",
+    ):
         catalogue.parameters_of("disk", {})

@@ -105,4 +105,4 @@ def test_without_arguments_run_prints_its_usage_and_the_stacks(
     assert printed.startswith("Usage: ./run.sh STACK WORKLOAD")
     assert "sync-devserver " in printed
     assert "async-grpc " in printed
-    assert "cpu, io" in printed
+    assert "Workloads: cpu, db, hello, io, json, mixed, sleep" in printed

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from servelab.environment import ensure, own_interpreter
-from servelab.environment.build import environment_key, failing_requirement, not_built
+from servelab.environment.build import environment_key
 from servelab.environment.cache import MARKER, cache_directory, clear, entries, try_lock
+from servelab.environment.uv_runs import failing_requirement, not_built
 from servelab.errors import CannotRunHere, EnvironmentNotBuilt
 from servelab.model.environment import Environment, EnvironmentSpec, Interpreter, Package
 

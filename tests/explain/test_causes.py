@@ -105,6 +105,19 @@ def test_waiting_is_explained_by_how_many_waited_at_once() -> None:
     assert cause.startswith("4 of 100 at once | on average 4.0 of 100 calls waited")
 
 
+def test_waiting_without_a_back_end_names_none() -> None:
+    (cause,) = causes(workload="sleep", throughput_per_s=2000.0, efficiency=0.1)
+    assert cause.startswith("10 of 100 at once | on average 10.0 of 100 calls waited at once;")
+    (cause,) = causes(workload="io", throughput_per_s=4.0, efficiency=0.04)
+    assert "waited for the back end at once;" in cause
+
+
+def test_short_work_is_told_in_digits_that_count() -> None:
+    ceiling = Ceiling(per_s=9000.0, source="", rate_by_processes={2: 9000.0}, cpu_s_per_call=3.1e-7)
+    (cause,) = causes(workload="hello", ceiling=ceiling, work_share=0.001, cpu_s_per_call=0.00022)
+    assert "a call took 0.22 ms of CPU where the bare work takes 0.00031 ms" in cause
+
+
 @pytest.mark.parametrize(
     "changed",
     [

@@ -71,8 +71,9 @@ def answer_another(connection: Connection, nonce: bytes) -> bool:
 
 def endless_body(connection: Connection, _nonce: bytes) -> bool:
     connection.send(b"HTTP/1.1 200 OK\r\n\r\n")
+    piece = bytes(1 << 20)
     while not connection.stopped.is_set():
-        connection.send(bytes(1 << 20))
+        connection.send(piece)
     return False
 
 

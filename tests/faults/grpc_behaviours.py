@@ -62,6 +62,16 @@ def two_messages(raw: Connection, nonce: bytes) -> bool:
     return True
 
 
+def endless_message(raw: Connection, _nonce: bytes) -> bool:
+    connection = as_http2(raw)
+    connection.send_head(*HEAD)
+    content = b"\0\x7f\xff\xff\xff" + bytes(16_000)
+    frames = http2.frame(http2.DATA, stream=connection.stream, payload=content) * 16
+    while not connection.stopped.is_set():
+        connection.send(frames)
+    return False
+
+
 def wrong_message(raw: Connection, nonce: bytes) -> bool:
     return right(raw, b"9" * len(nonce))
 

@@ -173,8 +173,9 @@ Classes of requests are those of the ledger in [result-format.md](result-format.
 
 `benchmarks/soak.py` mixes faults at random for a quarter of an hour: two loads over HTTP and gRPC
 whose every answer is held against what its number foretells, and beside them servers that fail to
-start, hang, flood, or leave processes behind. It demands that every request is accounted for, that
-memory in the last third is at most 2 MB above that in the second, and that no more files are open.
+start, hang, flood, or leave processes behind. It demands that every request is accounted for (one
+that the server never saw has to be the next one after a close without a word), that memory in the
+last third is at most 2 MB above that in the second, and that no more files are open.
 A minute of it is in `./test.sh --full`.
 """
 _REACTIONS = """

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from servelab.load.generator import Records
+from servelab.load.room import ROOM_BYTES
 from servelab.model.load import ClosedLoop, Connections, LoadResult
 from servelab.model.outcome import Outcome
 from tests.faults import behaviours
@@ -205,6 +206,26 @@ def test_fault_18_an_endless_answer_does_not_fill_the_memory(
     assert trial["ledger"] == {"scheduled": 4, "sent": 4, "ok": 0, "too big": 4}
     # A body may have 64 MiB; four of them come, one after another.
     assert highest["endless"] - highest["right"] < 3 * (64 << 20)
+
+
+def test_fault_18_endless_answers_on_64_connections_share_a_quarter_of_a_gigabyte(
+    tmp_path: Path,
+) -> None:
+    with serving(behaviours.endless_body) as server, (tmp_path / "printed").open("wb") as out:
+        words = ["load", f"http://{server.address}/", "-n", "64", "-c", "64", "--timeout", "300",
+                 "--json"]  # fmt: skip
+        process = subprocess.Popen(
+            [sys.executable, "-m", "servelab", *words],
+            stdout=out,
+            stderr=subprocess.DEVNULL,
+            cwd=tmp_path,
+        )
+        _, ended, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(ended)
+    (trial,) = json.loads((tmp_path / "printed").read_bytes())["trials"]
+    assert trial["ledger"] == {"scheduled": 64, "sent": 64, "ok": 0, "too big": 64}
+    # Without a common limit it would be 64 times 64 MiB.
+    assert usage.ru_maxrss * 1024 < ROOM_BYTES + (192 << 20)
 
 
 def test_fault_19_a_connection_closed_while_idle_is_opened_anew_and_loses_nothing(

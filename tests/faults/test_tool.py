@@ -18,8 +18,9 @@ from servelab.linux import ports, sockets
 from servelab.load.generator import read_records
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.outcome import Outcome
-from servelab.model.trial import Trial
+from servelab.model.trial import Trial, TrialStatus
 from servelab.store import folder as stored
+from stop_cases.trials import generators
 from tests.faults import world
 from tests.faults.conftest import DEADLINE_S, MARK, Books, eventually, marked
 from tests.load.fault_server import right, serving
@@ -149,6 +150,54 @@ def test_fault_28_nothing_outlives_a_servelab_that_was_killed(
     assert ports.is_free(Address(LOOPBACK, port))
 
 
+def kill_generator(of: int) -> None:
+    assert eventually(lambda: bool(generators(of)))
+    for pid in generators(of):
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_fault_28_a_generator_that_is_killed_makes_the_trial_invalid_and_keeps_its_records(
+    port: int, tmp_path: Path
+) -> None:
+    name = world.name_of("ignores-sigterm")
+    with tool("run", name, *LOAD, *ENDLESS, "--port", str(port), folder=tmp_path) as process:
+        assert eventually(lambda: has_begun(tmp_path, "ignores-sigterm"))
+        time.sleep(0.3)  # records are written every few ticks
+        kill_generator(process.pid)
+        printed, notes = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 3, notes
+    assert "please report" not in printed + notes
+    (trial,) = trials_in(tmp_path)
+    assert trial.status is TrialStatus.INVALID
+    assert "the load generator was killed by signal 9 (SIGKILL)" in (trial.reason or "")
+    assert trial.audit_errors == []
+    assert trial.stop is not None
+    assert trial.stop.was_killed
+    kept = read_records(tmp_path / "results" / "records" / f"{trial.id}.parquet")
+    books = Books.read(tmp_path / "results" / "logs" / f"{trial.id}.books")
+    assert len(kept) > 0
+    assert {int(number) for number in kept.sequence} <= books.answered
+
+
+def test_fault_28_load_alone_without_its_generator_is_stored_as_invalid(tmp_path: Path) -> None:
+    with serving(right) as server:
+        words = [sys.executable, "-m", "servelab", "load", f"http://{server.address}/", "-c", "1",
+                 "--think-time", "0.01", *ENDLESS, "--json",
+                 "--out", str(tmp_path / "results")]  # fmt: skip
+        with subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert eventually(lambda: server.answered > 10)
+            kill_generator(process.pid)
+            printed, notes = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 3, notes
+    (trial,) = json.loads(printed)["trials"]
+    assert trial["status"] == "invalid"
+    assert "killed by signal 9" in trial["reason"]
+    assert trials_in(tmp_path)[0].reason == trial["reason"]
+    assert run_tool("show", str(tmp_path / "results")).returncode == 0
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Mount a file system of a few MB."""
@@ -260,3 +309,25 @@ def test_fault_34_two_servelab_at_once_are_told_and_marked_even_if_one_is_brief(
         assert OTHER_RUN in {warning["kind"] for warning in trial["warnings"]}
     ok = sum(json.loads(text)["trials"][0]["ledger"]["ok"] for text in (printed, brief.stdout))
     assert ok == server.answered or ok == server.answered - 1  # one may have been in flight
+
+
+def test_fault_34_two_runs_at_once_do_not_meet_on_a_port(tmp_path: Path) -> None:
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-m", "servelab", "run", "sync-devserver-threaded", "io",
+             "--param", "delay_s=0.05", "-n", "40", "-c", "4", "--json",
+             "--out", str(tmp_path / name)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("one", "two")
+    ]  # fmt: skip
+    used = []
+    for run in runs:
+        printed, notes = run.communicate(timeout=2 * DEADLINE_S)
+        assert run.returncode == 0, notes + printed
+        (trial,) = json.loads(printed)["trials"]
+        assert trial["ledger"] == {"scheduled": 40, "sent": 40, "ok": 40}
+        used.append(trial["port"])
+    assert used[0] != used[1]

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
+from servelab.errors import TrialInvalid
 from servelab.launch import leftovers, notes
 from servelab.linux import procfs, sockets
 from servelab.model.address import Address
@@ -84,6 +86,55 @@ def test_fault_28_nothing_outlives_any_two_of_servelab_supervisor_and_guard(
         run.servelab.wait(DEADLINE_S)
         assert eventually(lambda: not (alive(run.guard) or alive(run.supervisor)))
     assert eventually(lambda: not list(state.iterdir()))
+
+
+def test_a_supervisor_that_was_stopped_is_killed_with_the_server_and_named(
+    launch: Launch, address: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("servelab.launch.server._ANSWER_PATIENCE_S", 1.0)
+    tree: frozenset[int] = frozenset()
+    supervisor = 0
+    began_s = time.monotonic()
+
+    def stop_supervisor() -> None:
+        nonlocal tree, supervisor
+        with launch("workers") as server:
+            server.wait_ready(lambda: ask(address), timeout_s=DEADLINE_S)
+            tree, supervisor = server.process_ids(), server.supervisor_pid
+            os.kill(supervisor, signal.SIGSTOP)
+
+    with pytest.raises(TrialInvalid, match="did not respond, as one that was sent SIGSTOP") as why:
+        stop_supervisor()
+    assert f"(process {supervisor})" in str(why.value)
+    assert time.monotonic() - began_s < DEADLINE_S
+    assert tree
+    assert not any(alive(pid) for pid in (supervisor, *tree))
+    assert not sockets.listeners(port=address.port)
+
+
+def test_fault_28_a_supervisor_that_was_stopped_lets_nothing_outlive_a_killed_servelab(
+    tmp_path: Path, address: Address, state: Path
+) -> None:
+    with running("workers", tmp_path=tmp_path, address=address) as run:
+        os.kill(run.supervisor, signal.SIGSTOP)
+        run.kill("servelab")
+        assert eventually(
+            lambda: not any(alive(pid) for pid in (run.guard, run.supervisor, *run.tree))
+        )
+    assert not sockets.listeners(port=address.port)
+    assert not list(state.iterdir())
+
+
+def test_a_guard_that_was_stopped_keeps_nobody_waiting(
+    launch: Launch, address: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("servelab.launch.server._CLOSE_PATIENCE_S", 1.0)
+    with launch("workers") as server:
+        server.wait_ready(lambda: ask(address), timeout_s=DEADLINE_S)
+        pids = (server.guard_pid, server.supervisor_pid, *server.process_ids())
+        os.kill(server.guard_pid, signal.SIGSTOP)
+    assert server.stop().exit_code is not None
+    assert not any(alive(pid) for pid in pids)
 
 
 def test_what_the_death_of_all_three_left_is_found_named_and_removed_only_when_asked(
@@ -160,8 +211,9 @@ def test_a_power_cut_leaves_the_unfinished_results_which_are_named_and_kept(
     state: Path, tmp_path: Path
 ) -> None:
     results = unfinished_results(tmp_path)
-    raw = results / "records" / "a-cpu-1.parquet.raw0"
-    raw.write_bytes(b"half of it")
+    halves = tuple(results / "records" / f"a-cpu-1.parquet.{end}" for end in ("part", "raw0"))
+    for half in halves:
+        half.write_bytes(b"half of it")
     forge(
         state,
         tmp_path,
@@ -172,9 +224,9 @@ def test_a_power_cut_leaves_the_unfinished_results_which_are_named_and_kept(
     left = only(leftovers.find())
     assert left.is_from_another_boot
     assert left.processes == ()
-    assert (left.files, left.unfinished) == ((raw,), results)
+    assert (left.files, left.unfinished) == (halves, results)
     assert leftovers.remove(left).is_complete
-    assert not raw.exists()
+    assert not any(half.exists() for half in halves)
     assert (results / "plan.json").exists()
     assert leftovers.find() == ()
 
@@ -188,8 +240,7 @@ def test_files_of_a_run_that_goes_on_again_are_not_leftovers(state: Path, tmp_pa
     writer.begin(tag="live", program="gunicorn", log=str(log), groups=[])
     assert leftovers.find() == ()
     writer.remove()
-    assert writer._descriptor is not None
-    os.close(writer._descriptor)
+    writer.close()
 
 
 def test_a_garbled_note_stops_nobody(state: Path, tmp_path: Path) -> None:

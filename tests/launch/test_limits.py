@@ -2,17 +2,18 @@
 
 import functools
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from servelab.errors import CannotRunHere, ServerExited
-from servelab.launch import limiting
+from servelab.launch import leftovers, limiting
 from servelab.launch.server import RunningServer, launched
 from servelab.linux import cgroups
 from servelab.linux.cgroups import Folder
@@ -39,8 +40,18 @@ with server.launched(
     programs=None, directory=Path.cwd(), log=Path(sys.argv[1]), address=None,
     limits=Limits(cpus=0.5),
 ) as running:
-    print(running._group[0].path, flush=True)
+    print(running._group[0].path, running.supervisor_pid, running.guard_pid, flush=True)
     time.sleep(600)
+"""
+CHECKED = """
+import subprocess, sys, time
+from servelab.launch import leftovers, limiting
+from servelab.model.limits import Limits
+def wait(*_, **__):
+    print("checking", flush=True)
+    time.sleep(600)
+subprocess.run = wait
+limiting.require(Limits(cpus=0.5))
 """
 
 
@@ -166,10 +177,79 @@ def test_no_group_outlives_a_killed_servelab(tmp_path: Path) -> None:
         cwd=tmp_path,
     ) as servelab:
         assert servelab.stdout is not None
-        group = Path(servelab.stdout.readline().decode().strip())
+        group = Path(servelab.stdout.readline().decode().split()[0])
         assert group.is_dir()
         servelab.kill()
     assert eventually(lambda: not group.exists())
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SERVELAB_STATE", str(tmp_path / "state"))
+    return tmp_path / "state" / "servers"
+
+
+@contextmanager
+def abandoned(*victims: str, tmp_path: Path) -> Iterator[Path]:
+    """Kill these at once while a limited server runs; yield its group, which somebody is in."""
+    with subprocess.Popen(
+        [sys.executable, "-c", ABANDONED, str(tmp_path / "log")],
+        stdout=subprocess.PIPE,
+        cwd=tmp_path,
+    ) as servelab:
+        assert servelab.stdout is not None
+        group, *watchers = servelab.stdout.readline().decode().split()
+        numbers = (servelab.pid, *(int(each) for each in watchers))
+        pids = dict(zip(("servelab", "supervisor", "guard"), numbers, strict=True))
+        with subprocess.Popen([sys.executable, "-S", "-c", WAIT]) as stranger:
+            try:
+                (Path(group) / "cgroup.procs").write_text(str(stranger.pid))
+                for number in (signal.SIGSTOP, signal.SIGKILL):
+                    for victim in victims:
+                        os.kill(pids[victim], number)
+                assert eventually(lambda: (Path(group) / "cgroup.procs").read_text().split()
+                                  == [str(stranger.pid)])  # fmt: skip
+                yield Path(group)
+                assert stranger.poll() is None  # it was never ours to kill
+            finally:
+                stranger.kill()
+                servelab.kill()
+
+
+@pytest.mark.parametrize(
+    "victims", [("servelab", "supervisor"), ("servelab", "supervisor", "guard")], ids="+".join
+)
+def test_a_group_that_could_not_be_removed_is_a_leftover(
+    tmp_path: Path, state: Path, victims: tuple[str, ...]
+) -> None:
+    permitted(HALF_A_CORE)
+    with abandoned(*victims, tmp_path=tmp_path) as group:
+        assert eventually(lambda: len(leftovers.find()) == 1)
+        (left,) = leftovers.find()
+        assert (left.processes, left.groups) == ((), (str(group),))
+        assert not leftovers.remove(left).is_complete  # while somebody else is in it
+        assert leftovers.find() == (left,)
+    assert eventually(lambda: not (group / "cgroup.procs").read_text().split())
+    assert leftovers.remove(left).is_complete
+    assert not group.exists()
+    assert leftovers.find() == ()
+    assert not list(state.iterdir())
+
+
+def test_the_group_of_a_check_that_was_killed_is_a_leftover(state: Path) -> None:
+    permitted(HALF_A_CORE)
+    with subprocess.Popen([sys.executable, "-c", CHECKED], stdout=subprocess.PIPE) as servelab:
+        assert servelab.stdout is not None
+        assert servelab.stdout.readline() == b"checking\n"
+        assert leftovers.find() == ()  # it is still at work
+        servelab.kill()
+    (left,) = leftovers.find()
+    assert left.program == "a check of limits"
+    (group,) = map(Path, left.groups)
+    assert group.is_dir()
+    assert leftovers.remove(left).is_complete
+    assert not group.exists()
+    assert not list(state.iterdir())
 
 
 def test_no_group_outlives_a_killed_supervisor(tmp_path: Path) -> None:

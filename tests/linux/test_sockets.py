@@ -1,5 +1,7 @@
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
@@ -111,6 +113,35 @@ def test_a_port_with_connections_in_time_wait_is_free() -> None:
 def test_a_free_port_lies_outside_the_ephemeral_range(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ports, "ephemeral_range", lambda: PortRange(FIRST_PORT, FIRST_PORT + 9))
     assert ports.next_free_port(FIRST_PORT) > FIRST_PORT + 9
+
+
+CLAIM = """
+import sys
+from servelab.linux import ports
+first = int(sys.argv[1])
+print(ports.claim_free_port(first), ports.claim_free_port(first), flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_processes_that_choose_at_once_choose_different_ports() -> None:
+    words = [sys.executable, "-c", CLAIM, str(FIRST_PORT)]
+    claimants = [
+        subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    chosen = []
+    for claimant in claimants:
+        assert claimant.stdout is not None
+        first, again = claimant.stdout.readline().split()
+        assert first == again  # its own claim is no obstacle
+        chosen.append(int(first))
+    for claimant in claimants:
+        claimant.communicate("\n")
+    assert len(set(chosen)) == len(claimants)
+    # A claim ends with its process, however it ended.
+    ended = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    assert int(ended.stdout.split()[0]) <= min(chosen)
 
 
 def test_no_free_port_is_said_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from servelab.errors import AuditFailed, StoreError
+from servelab.errors import AuditFailed, GeneratorKilled, StoreError
 from servelab.load.dispatch import PAUSE_NS
-from servelab.load.generator import ProbeAnswer, generate, probe
+from servelab.load.generator import ProbeAnswer, generate, probe, read_records
 from servelab.load.request import NONCE_WIDTH, PROBE_PREFIX
 from servelab.measure import audit
 from servelab.model.load import ClosedLoop, Connections, LoadProgress, OpenLoop
@@ -248,18 +248,41 @@ def test_an_interrupt_leaves_no_engine_and_no_file(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_an_engine_that_dies_is_a_failed_audit_that_says_so(tmp_path: Path) -> None:
-    def kill(_progress: LoadProgress) -> None:
-        for pid in engines():
-            os.kill(int(pid), signal.SIGKILL)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_an_engine_that_is_killed_is_no_bug_and_what_it_recorded_is_kept(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    records = tmp_path / "records.parquet"
 
-    with serving(right) as server, pytest.raises(AuditFailed, match="status -9"):
+    def kill(progress: LoadProgress) -> None:
+        if progress.finished:
+            for pid in engines():
+                os.kill(int(pid), number)
+
+    with serving(right) as server:
+        plan = plan_for(server.address, requests=None, duration_s=60)
+        with pytest.raises(GeneratorKilled, match=f"killed by signal {number:d} ") as killed:
+            generate(plan, records=records, on_progress=kill)
+    assert killed.value.exit_status == 3
+    kept = read_records(records)
+    assert len(kept) > 0
+    assert set(kept.outcome) == {Outcome.OK}
+    assert len(set(kept.sequence)) == len(kept) <= len(server.received)
+    assert list(tmp_path.iterdir()) == [records]
+
+
+def test_an_engine_that_crashes_is_a_failed_audit_that_says_so(tmp_path: Path) -> None:
+    def crash(_progress: LoadProgress) -> None:
+        for pid in engines():
+            os.kill(int(pid), signal.SIGSEGV)
+
+    with serving(right) as server, pytest.raises(AuditFailed, match="status -11") as failed:
         generate(
             plan_for(server.address, requests=None, duration_s=60),
             records=tmp_path / "records.parquet",
-            on_progress=kill,
+            on_progress=crash,
         )
-
+    assert failed.value.exit_status == 70
     assert not list(tmp_path.iterdir())
 
 

@@ -27,6 +27,7 @@ from servelab.model.load import (
     Request,
 )
 from servelab.model.outcome import Outcome
+from tests.faults.conftest import _nothing_left  # noqa: F401 - all tests here use it
 
 from .loads import plan_for, run
 from .messages import Answer, Call

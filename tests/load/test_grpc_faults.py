@@ -1,16 +1,31 @@
 """HTTP/2 faults; the server's books must equal the generator's."""
 
+import os
+import re
 from pathlib import Path
 
 import pytest
 
+from servelab.linux import procfs
 from servelab.load import http2
-from servelab.model.load import ClosedLoop, Connections, LoadPlan, Protocol, Request
+from servelab.load.generator import generate
+from servelab.load.room import ROOM_BYTES
+from servelab.model.load import (
+    ClosedLoop,
+    Connections,
+    LoadPlan,
+    LoadProgress,
+    Protocol,
+    Request,
+)
+from stop_cases.trials import generators
+from tests.faults.conftest import _nothing_left  # noqa: F401 - all tests here use it
 from tests.faults.grpc_behaviours import (
     as_http2,
     bad_headers,
     close_early,
     close_inside,
+    endless_message,
     go_away,
     http_error,
     never,
@@ -244,3 +259,30 @@ def test_a_small_window_delays_the_message_and_loses_nothing(tmp_path: Path) -> 
 
     assert result.outcomes == {"ok": 6}
     assert (records.sent_ns > records.connection_ready_ns).all()
+
+
+def test_fault_18_endless_messages_on_64_channels_share_a_quarter_of_a_gigabyte(
+    tmp_path: Path,
+) -> None:
+    highest_bytes = 0
+
+    def look(_progress: LoadProgress) -> None:
+        nonlocal highest_bytes
+        for pid in generators(os.getpid()):
+            status = procfs.read_bytes(f"/proc/{pid}/status") or b""
+            found = re.search(rb"VmHWM:\s+(\d+) kB", status)
+            highest_bytes = max(highest_bytes, 1024 * int(found[1]) if found else 0)
+
+    with serving(endless_message, Http2Connection) as server:
+        plan = plan_for(
+            server.address,
+            protocol=Protocol.GRPC,
+            request=Request(path="/s/m"),
+            load=ClosedLoop(callers=64),
+            channels=64,
+            requests=64,
+            timeout_s=300.0,
+        )
+        result = generate(plan, records=tmp_path / "records.parquet", on_progress=look)
+    assert result.outcomes == {"too big": 64}
+    assert 0 < highest_bytes < ROOM_BYTES + (192 << 20)

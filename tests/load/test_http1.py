@@ -13,6 +13,7 @@ from servelab.load.http1 import (
     class_of_status,
     parse_head,
 )
+from servelab.load.room import Room
 from servelab.model.outcome import Outcome
 
 SIZED = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nServer: x\r\n\r\nhello"
@@ -223,3 +224,31 @@ def test_the_reader_counts_no_truncated_mutation_as_ok() -> None:
         answer = draw.choice([SIZED, CHUNKED, INTERIM])
         at = draw.randrange(1, len(answer))
         assert outcome_of(answer[:at]) is not Outcome.OK
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n", bytes(1 << 16)),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n", bytes(1 << 16)),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"10000\r\n" + bytes(1 << 16) + b"\r\n",
+        ),
+    ],
+)
+def test_answers_under_way_share_their_room_and_give_it_back(head: bytes, piece: bytes) -> None:
+    room = Room(10 << 16)
+    readers = [AnswerReader(HeadMemo(), room=room) for _ in range(5)]
+    for reader in readers:
+        reader.feed(head)
+        for _ in range(2):
+            assert not reader.feed(piece)
+    assert room.taken_bytes == 10 << 16
+    with pytest.raises(BadAnswer, match="all may together") as bad:
+        readers[0].feed(piece)
+    assert bad.value.outcome is Outcome.TOO_BIG
+    for reader in readers:
+        reader.leave()
+        reader.leave()
+    assert room.taken_bytes == 0

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from servelab.model.capacity import CurvePoint
 from servelab.model.environment import Interpreter
 from servelab.model.finding import Finding, Verdict
 from servelab.model.trial import Histogram
 from servelab.report import bars, doctor, listing, terminal, view
+from servelab.report.capacity_view import CapacityPage
 from servelab.report.layout import Layout, choose
 from servelab.report.load_view import LoadPage
 from servelab.report.view import Line, Row, Table
@@ -54,6 +56,54 @@ PAGE = LoadPage(
     samples=("wrong answer: " + "it was another one, " * 5,),
     warnings=("client-bound: the generator was the limit, " * 3,),
 )
+
+
+SEARCH = CapacityPage(
+    heading="async-fastapi-process-pool 4 processes, cpu",
+    objective="p99.9<50ms",
+    is_confirmed=True,
+    verdict="async-fastapi-process-pool 4 processes sustains 12345/s with p99.9<50ms: confirmed",
+    columns=("trial", "step", "rate", "seconds", "p99.9 ms", "verdict"),
+    rows=(
+        ("1", "doubling", "6172.5/s", "18.8", "10.0", "pass"),
+        ("12", "confirmation", "12345/s", "60.0", "1234.5", "fail: p99.9 was 1234.5 ms of 50 ms"),
+        ("13", "ladder", "12345/s", "60.0", "-", "invalid: the generator was late by 12.5 ms"),
+    ),
+    curve=(
+        CurvePoint(rate_per_s=6172.5, quantile_s=0.01, trials=1, passed=1),
+        CurvePoint(rate_per_s=12345.0, quantile_s=1.2345, trials=10, passed=3),
+    ),
+    target_s=0.05,
+    quantile="p99.9",
+    notes=("Near the limit single trials pass and fail by chance; what is confirmed lies below.",),
+)
+
+
+@pytest.mark.parametrize("width", [40, 45, 50, 60, 70, 80, 120])
+def test_a_search_fits_and_tells_every_trial_whole(width: int) -> None:
+    console, shown = terminal_of(width)
+    terminal.print_capacity(console, SEARCH, whole=True)
+    lines = shown.getvalue().splitlines()
+    assert max(len(line.rstrip()) for line in lines) <= width
+    text = re.sub(r"\s+", " ", shown.getvalue())
+    assert "…" not in text
+    for _, step, rate, seconds, quantile, verdict in SEARCH.rows:
+        for figure in (step, rate, seconds, quantile):
+            assert figure in text
+        assert set(verdict.split()) <= set(text.split())
+    assert text.count("| ") >= 1
+    assert SEARCH.notes[0] in text
+
+
+def test_at_40_columns_a_trial_of_a_search_has_two_lines() -> None:
+    console, shown = terminal_of(40)
+    terminal.print_capacity(console, SEARCH, whole=True)
+    lines = shown.getvalue().splitlines()
+    start = lines.index(" 12  12345/s  60.0 s  p99.9 1234.5 ms")
+    assert lines[start + 1 : start + 3] == [
+        "     confirmation, fail: p99.9 was",
+        "     1234.5 ms of 50 ms",
+    ]
 
 
 def terminal_of(width: int) -> tuple[Console, StringIO]:

@@ -20,7 +20,8 @@ from tests.store.examples import FACTS, PLAN, trial
 
 from servelab.cli import main
 from servelab.model.progress import Progress, Skipped, Stage, TrialStarted
-from servelab.model.trial import Histogram, Times, Trial, TrialStatus, Warning  # noqa: A004
+from servelab.model.times import Times
+from servelab.model.trial import Histogram, Trial, TrialStatus, Warning  # noqa: A004
 from servelab.report import json_text, load_view, markdown, tables, terminal, view
 from servelab.report.plain_text import LONGEST_TEXT
 from servelab.report.progress import LiveProgress

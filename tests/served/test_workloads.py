@@ -38,6 +38,20 @@ def test_an_unknown_workload_is_a_key_error() -> None:
         workloads.load("_counters")
 
 
+def test_an_application_mounts_all_workloads_or_the_one_that_is_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(workloads.MOUNTED_VARIABLE, raising=False)
+    assert workloads.mounted() == workloads.names()
+    monkeypatch.setenv(workloads.MOUNTED_VARIABLE, "cpu")
+    assert workloads.mounted() == ("cpu",)
+
+
+def test_a_workload_without_turns_of_its_own_has_one() -> None:
+    parameters = cpu.Parameters(num=3)
+    assert workloads.turns("cpu", parameters) == (workloads.Turn("", parameters),)
+
+
 def test_an_answer_tells_who_answered_whom() -> None:
     answer = workloads.answer("0042", {"x": 1})
     assert sorted(answer) == ["nonce", "pid", "result"]
@@ -48,7 +62,8 @@ def test_reading_workloads_takes_only_the_standard_library() -> None:
     program = (
         "import sys; sys.path.insert(0, sys.argv[1]); import workloads; "
         "[workloads.load(name) for name in workloads.names()]; "
-        "print(*{'numpy', 'aiohttp', 'urllib3', 'servelab', 'msgspec'} & set(sys.modules))"
+        "print(*{'numpy', 'aiohttp', 'urllib3', 'sqlalchemy', 'aiosqlite'} & set(sys.modules)); "
+        "print(*{'servelab', 'msgspec'} & set(sys.modules))"
     )
     folder = str(workloads.__path__[0]).removesuffix("/workloads")
     ran = subprocess.run(

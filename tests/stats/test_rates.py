@@ -23,6 +23,12 @@ def test_calls_longer_than_a_window_count_in_part() -> None:
     assert median_rate_per_s([slow], start_s=0, end_s=30) == pytest.approx(1 / 3)
 
 
+def test_several_calls_can_end_at_each_moment() -> None:
+    steady = np.arange(0, 10.01, 0.1)
+    rate = median_rate_per_s([steady, steady], start_s=0, end_s=10, calls_each=[3, 5])
+    assert rate == pytest.approx(80.0)
+
+
 def test_processes_without_a_common_interval_are_refused() -> None:
     with pytest.raises(ValueError, match="no common interval"):
         median_rate_per_s([np.array([10.0, 20.0])], start_s=25, end_s=20)

@@ -76,6 +76,14 @@ def test_a_command_keeps_all_but_its_secrets() -> None:
         ("sent 'Bearer abcdefgh'", "sent 'Bearer ***'"),
         ("cannot reach postgres://me:abc@db/x?a=1", "cannot reach postgres://***@db/x?a=1"),
         ("DB_PASSWORD=abc was refused", "DB_PASSWORD=*** was refused"),
+        (
+            "environ({'API_TOKEN': 'a b', 'TZ': 'UTC'})",
+            "environ({'API_TOKEN': '***', 'TZ': 'UTC'})",
+        ),
+        ('{"user": "me", "password": "a\\"b"}', '{"user": "me", "password": "***"}'),
+        ("{'Cookie': 'id=abc', 'Key': 'a'}", "{'Cookie': '***', 'Key': 'a'}"),
+        ("{b'authorization': b'Custom abc'}", "{b'authorization': '***'}"),
+        ("{'secret': 5, 'a': 6}", "{'secret': '***', 'a': 6}"),
     ],
 )
 def test_of_a_servers_words_only_credentials_are_hidden(written: str, stored: str) -> None:
@@ -99,7 +107,21 @@ def test_all_words_of_a_trial_are_looked_through() -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["?token", "token=", "://", "://@", '"token":"', "Bearer ", "a.", "?", "cookie:", "\\"]
+    "piece",
+    [
+        "?token",
+        "token=",
+        "://",
+        "://@",
+        '"token":"',
+        "Bearer ",
+        "a.",
+        "?",
+        "cookie:",
+        "\\",
+        "'token':b'",
+        "'token': ",
+    ],
 )
 def test_hostile_text_takes_no_more_time_than_its_length(piece: str) -> None:
     text = piece * (200_000 // len(piece))
@@ -107,3 +129,19 @@ def test_hostile_text_takes_no_more_time_than_its_length(piece: str) -> None:
     redaction.words(text)
     redaction.argument(text)
     assert time.process_time() - began < 5
+
+
+def test_no_value_of_a_users_variable_is_stored() -> None:
+    given = {"DEBUG": "1", "DSN": "postgres://u:p@h/d"}
+    assert redaction.own_variables(given) == (("DEBUG", "***"), ("DSN", "***"))
+
+
+def test_secret_values_are_taken_out_of_any_text() -> None:
+    variables = {
+        "API_KEY": "abcdef",
+        "MY_SECRET": "abcdef-and-more",
+        "PIN_TOKEN": "12",
+        "A": "said",
+    }
+    text = "it said abcdef-and-more, abcdef, 12"
+    assert redaction.without_values(text, variables=variables) == "it said ***, ***, 12"

@@ -5,6 +5,8 @@ is run by hand.)
 """
 
 from servelab.catalogue.calls import (
+    kinds_in_turn,
+    may_wait,
     parameters_of,
     protocol_of,
     request_for,
@@ -13,9 +15,9 @@ from servelab.catalogue.calls import (
     workload_names,
     workload_summary,
 )
-from servelab.catalogue.commands import launch_command, why_not_here
+from servelab.catalogue.commands import configuration_file, launch_command, why_not_here
 from servelab.catalogue.discovery import server, server_of, servers, stack, stacks
-from servelab.catalogue.environments import environment_spec
+from servelab.catalogue.environments import environment_spec, spec_beside
 from servelab.catalogue.frameworks import (
     Framework,
     application_directory,
@@ -23,12 +25,15 @@ from servelab.catalogue.frameworks import (
     frameworks,
     served_path,
 )
+from servelab.catalogue.installing import to_install, to_install_for
 from servelab.catalogue.own import (
     find_own_deployments,
     obstacle_to_own,
+    own_deployment,
     own_deployments,
     own_deployments_named,
     own_environment_spec,
+    own_ways,
 )
 from servelab.catalogue.selection import (
     deployments_named,
@@ -48,18 +53,23 @@ __all__ = [
     "Server",
     "Stack",
     "application_directory",
+    "configuration_file",
     "deployments_named",
     "environment_spec",
     "find_deployments",
     "find_own_deployments",
     "framework",
     "frameworks",
+    "kinds_in_turn",
     "launch_command",
+    "may_wait",
     "obstacle_to_own",
     "on_python",
+    "own_deployment",
     "own_deployments",
     "own_deployments_named",
     "own_environment_spec",
+    "own_ways",
     "parameters_of",
     "protocol_of",
     "published",
@@ -69,9 +79,12 @@ __all__ = [
     "server_of",
     "servers",
     "slow_api_calls",
+    "spec_beside",
     "split_python",
     "stack",
     "stacks",
+    "to_install",
+    "to_install_for",
     "waiting_s",
     "why_not_here",
     "workload_names",

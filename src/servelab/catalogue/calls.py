@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from servelab.catalogue.names import unknown
 from servelab.errors import UsageError
 from servelab.model.deployment import Deployment, Interface
-from servelab.model.load import Protocol, Request
+from servelab.model.load import Protocol, Request, RequestMix
 from servelab.served import workloads
 
 _PARAMETERS_FIELD = 2
@@ -36,6 +36,20 @@ def waiting_s(workload: str, texts: Mapping[str, str]) -> float:
     return workloads.load(workload).waiting_s(parameters_of(workload, texts))
 
 
+def kinds_in_turn(workload: str, texts: Mapping[str, str]) -> tuple[str, ...]:
+    """Return of which kind the requests 0, 1, ... are, then from the beginning again.
+
+    Empty where all calls of a workload are alike; raise like `parameters_of`.
+    """
+    turns = workloads.turns(workload, parameters_of(workload, texts))
+    return tuple(turn.kind for turn in turns) if len(turns) > 1 else ()
+
+
+def may_wait(workload: str) -> bool:
+    """Tell whether calls wait for something that `waiting_s` does not know, such as a lock."""
+    return bool(getattr(workloads.load(workload), "MAY_WAIT", False))
+
+
 def protocol_of(deployment: Deployment) -> Protocol:
     """Return what a caller of a deployment must speak."""
     return Protocol.GRPC if deployment.interface is Interface.GRPC else Protocol.HTTP
@@ -51,13 +65,23 @@ def parameters_of(workload: str, texts: Mapping[str, str]) -> Any:
         raise UsageError(f"{workload} refuses its parameters: {error}.") from None
 
 
-def request_for(deployment: Deployment, workload: str, parameters: Mapping[str, str]) -> Request:
+def request_for(
+    deployment: Deployment, workload: str, parameters: Mapping[str, str]
+) -> Request | RequestMix:
     """Return the request that makes a deployment do a workload; raise like `parameters_of`.
 
-    The nonce is not in it: it goes as a header (HTTP) or as field 1 of the message (gRPC).
+    Of a workload whose calls differ, it is a mix in the order of its turns. The nonce is not in it:
+    it goes as a header (HTTP) or as field 1 of the message (gRPC).
     """
-    values = asdict(parameters_of(workload, parameters))
-    texts = {name: str(value) for name, value in values.items()}
+    asked = parameters_of(workload, parameters)
+    requests = tuple(
+        _request(deployment, workload, turn.parameters) for turn in workloads.turns(workload, asked)
+    )
+    return requests[0] if len(requests) == 1 else RequestMix(requests=requests)
+
+
+def _request(deployment: Deployment, workload: str, parameters: Any) -> Request:
+    texts = {name: str(value) for name, value in asdict(parameters).items()}
     if deployment.interface is Interface.GRPC:
         return Request(method="POST", path=f"/{workloads.SERVICE}/{workload}", body=_encode(texts))
     return Request(path=f"/{workload}?{urlencode(texts)}")

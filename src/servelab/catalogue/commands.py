@@ -1,6 +1,7 @@
 """How a deployment is started, and whether it can be here."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -11,7 +12,7 @@ from servelab.catalogue.server import LaunchRequest
 from servelab.model.address import Address
 from servelab.model.deployment import Deployment
 from servelab.model.environment import Interpreter, Package
-from servelab.model.launch import LaunchCommand
+from servelab.model.launch import ConfigurationFile, LaunchCommand
 from servelab.model.service import Service
 
 _DEFAULT_LISTEN_LIMIT = 4096
@@ -34,19 +35,14 @@ def launch_command(
     for flags that only some versions have (none: the catalogue's own versions).
     """
     command = server_of(deployment).command(
-        LaunchRequest(
-            settings=deployment.settings,
-            application=deployment.application,
-            framework=framework(deployment.framework)
-            if service is None
-            else framework_of_service(service),
+        _request(
+            deployment,
+            service=service,
             address=address,
             longest_drain_s=longest_drain_s,
             cpu_count=cpu_count,
             listen_limit=listen_limit,
             packages=packages,
-            is_factory=service is not None and service.is_factory,
-            is_own=service is not None,
         )
     )
     if service is not None:
@@ -56,6 +52,60 @@ def launch_command(
         for name, value in stack(deployment.stack).variables
     )
     return msgspec.structs.replace(command, variables=(*command.variables, *variables))
+
+
+def configuration_file(
+    deployment: Deployment,
+    *,
+    service: Service,
+    address: Address,
+    longest_drain_s: float,
+    cpu_count: int,
+    listen_limit: int = _DEFAULT_LISTEN_LIMIT,
+    packages: tuple[Package, ...] = (),
+) -> ConfigurationFile | None:
+    """Return the server's own file with the settings of `launch_command`; None: it has none."""
+    write = server_of(deployment).configuration
+    if write is None:
+        return None
+    return write(
+        _request(
+            deployment,
+            service=service,
+            address=address,
+            longest_drain_s=longest_drain_s,
+            cpu_count=cpu_count,
+            listen_limit=listen_limit,
+            packages=packages,
+        )
+    )
+
+
+def _request(
+    deployment: Deployment,
+    *,
+    service: Service | None,
+    address: Address,
+    longest_drain_s: float,
+    cpu_count: int,
+    listen_limit: int,
+    packages: tuple[Package, ...],
+) -> LaunchRequest[Any]:
+    return LaunchRequest(
+        settings=deployment.settings,
+        application=deployment.application,
+        framework=framework(deployment.framework)
+        if service is None
+        else framework_of_service(service),
+        address=address,
+        longest_drain_s=longest_drain_s,
+        cpu_count=cpu_count,
+        listen_limit=listen_limit,
+        packages=packages,
+        is_factory=service is not None and service.is_factory,
+        arguments=service.arguments if service is not None else "",
+        is_own=service is not None,
+    )
 
 
 def why_not_here(

@@ -9,7 +9,7 @@ from pathlib import Path
 from servelab.catalogue.discovery import server, stacks
 from servelab.catalogue.frameworks import framework
 from servelab.errors import UsageError
-from servelab.model.environment import EnvironmentSpec
+from servelab.model.environment import EnvironmentSpec, UserEnvironment
 from servelab.served import workloads
 
 LOCKS = Path(__file__).parent / "locks"
@@ -17,6 +17,9 @@ CONSTRAINTS = Path(__file__).parent / "constraints.txt"
 
 MINIMUM_PYTHON = "3.11"
 DIGEST_PREFIX = "# inputs: "
+
+_SAME_PROGRAM = {"pyuwsgi": "uwsgi"}
+"""A distribution, and another that brings the same program: one of them is enough."""
 
 _REQUIREMENT = re.compile(
     r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*(?:[<>=!~(][^;@]*)?(?:[;@#].*)?", re.DOTALL
@@ -46,6 +49,28 @@ def environment_spec(
         requirements=requirements,
         constraints=_without(constraints, names),
         lock=None,
+    )
+
+
+def spec_beside(server_name: str, *, user: UserEnvironment) -> EnvironmentSpec:
+    """Return what a server needs beside a user's environment, whose versions stand.
+
+    A server that is there already keeps its version, too. Raise UnknownName.
+    """
+    theirs = {each.name for each in user.packages}
+    requirements = tuple(
+        _unpinned(each) if _name(each) in theirs else each
+        for each in server(server_name).requirements
+        if _SAME_PROGRAM.get(_name(each)) not in theirs
+    )
+    path = lock_path(server_name)
+    return EnvironmentSpec(
+        name=server_name,
+        requirements=requirements,
+        constraints=_without(constraints_text(), theirs),
+        lock=None,
+        preferred=path.read_text() if path.exists() else "",
+        beside=user,
     )
 
 
@@ -105,6 +130,11 @@ def _replaced(requirements: tuple[str, ...], replacement: str) -> tuple[str, ...
         replacement = replacement.strip().replace(written, f"{written}{extras}", 1)
     others = tuple(each for each in requirements if _name(each) != name)
     return (replacement, *others)
+
+
+def _unpinned(requirement: str) -> str:
+    found = _match(requirement)
+    return f"{found.group(1)}{found.group(2) or ''}"
 
 
 def _without(constraints: str, names: Iterable[str]) -> str:

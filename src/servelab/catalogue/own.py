@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from servelab.catalogue.discovery import server, servers
+from servelab.catalogue.discovery import servers
+from servelab.catalogue.environments import environment_spec, spec_beside
 from servelab.catalogue.frameworks import Framework
 from servelab.catalogue.names import unknown
 from servelab.catalogue.selection import on_python, split_python, split_settings
@@ -15,6 +16,7 @@ from servelab.errors import UsageError
 from servelab.model.deployment import Deployment, Interface
 from servelab.model.environment import EnvironmentSpec
 from servelab.model.service import Service
+from servelab.model.tuning import Candidate, StackVariant
 from servelab.model.variant import Variant
 
 
@@ -31,12 +33,9 @@ def framework_of_service(service: Service) -> Framework:
 
 def own_environment_spec(server_name: str, *, service: Service) -> EnvironmentSpec:
     """Return what the environment of a server must hold, over what the user's own holds."""
-    return EnvironmentSpec(
-        name=server_name,
-        requirements=server(server_name).requirements,
-        constraints="",
-        lock=None,
-    )
+    if service.environment is None:
+        return environment_spec(server_name)
+    return spec_beside(server_name, user=service.environment)
 
 
 def own_deployments(service: Service, *, cpu_count: int) -> tuple[Deployment, ...]:
@@ -69,6 +68,41 @@ def find_own_deployments(text: str, *, service: Service, cpu_count: int) -> tupl
     return on_python(found, python=python)
 
 
+def own_ways(
+    service: Service, *, only: tuple[str, ...], cpu_count: int
+) -> tuple[StackVariant, ...]:
+    """Return the ways to run a user's application that a search goes through.
+
+    `only` names servers or their variants; without it all that are meant for production. Raise
+    UnknownName, or UsageError for a server that cannot serve it.
+    """
+    chosen = only or tuple(each.name for each in servers() if _is_for_search(each, service))
+    found = []
+    for name in chosen:
+        if ":" in name:
+            raise UsageError(f"{name!r} fixes settings, and a search varies them; name the server.")
+        on, variants = _selected(name, service=service, cpu_count=cpu_count)
+        if (obstacle := obstacle_to_own(on, service=service)) is not None:
+            raise UsageError(obstacle)
+        found += [
+            StackVariant(stack=_stack_name(on, each), variant=each)
+            for each in variants
+            if not _objects(on, each, service=service)
+        ]
+    return tuple(dict.fromkeys(found))
+
+
+def own_deployment(candidate: Candidate, *, service: Service, cpu_count: int) -> Deployment:
+    """Return the deployment of a candidate of a race; raise UnknownName or UsageError."""
+    on, (variant, *_) = _selected(candidate.stack, service=service, cpu_count=cpu_count)
+    values = {key: value for key, value in candidate.settings if value is not None}
+    return _deployed(service, on, variant=variant, values=values)
+
+
+def _is_for_search(on: Server[Any], service: Service) -> bool:
+    return not on.is_for_development and obstacle_to_own(on, service=service) is None
+
+
 def own_deployments_named(
     names: tuple[str, ...], *, service: Service, cpu_count: int
 ) -> tuple[Deployment, ...]:
@@ -91,6 +125,11 @@ def obstacle_to_own(on: Server[Any], *, service: Service) -> str | None:
         return f"{on.name} cannot start a gRPC service of yours; give its command with --command."
     if service.is_factory and not on.takes_factories:
         return f"{on.name} takes no factory; name a ready application instead of {service.name}."
+    if service.arguments and not on.takes_arguments:
+        return (
+            f"{on.name} calls a factory without arguments; write one that needs none for "
+            f"{service.name}."
+        )
     return None
 
 
@@ -140,6 +179,13 @@ def _deployment(
     for key, value in overrides.items():
         if fixed.get(key, value) != value:
             raise UsageError(f"{name} has {key}={fixed[key]}; leave {key} out, or name {on.name}.")
+    return _deployed(service, on, variant=variant, values={**_values(variant), **overrides})
+
+
+def _deployed(
+    service: Service, on: Server[Any], *, variant: Variant, values: dict[str, Any]
+) -> Deployment:
+    name = _stack_name(on, variant)
     return deploy(
         Stack(
             name=name,
@@ -155,5 +201,5 @@ def _deployment(
         ),
         on,
         framework=framework_of_service(service),
-        settings=convert_settings(on, {**_values(variant), **overrides}, of=name),
+        settings=convert_settings(on, values, of=name),
     )

@@ -37,6 +37,8 @@ class LaunchRequest(Generic[Settings]):
     """What the environment holds; empty means the catalogue's own versions."""
     is_factory: bool = False
     """The application is not the object named, but what it returns when called."""
+    arguments: str = ""
+    """Literals with which it is called."""
     is_own: bool = False
     """The application is the user's: nothing in it was written for a server's sake."""
     unix_socket: Path | None = None
@@ -47,12 +49,22 @@ class LaunchRequest(Generic[Settings]):
         """Return where to listen as most servers are told: ``HOST:PORT`` or ``unix:PATH``."""
         return str(self.address) if self.unix_socket is None else f"unix:{self.unix_socket}"
 
+    @property
+    def loopback_departure(self) -> tuple[str, ...]:
+        """Return the departure that listening on loopback is; none on a unix socket."""
+        return (LOOPBACK_DEPARTURE,) if self.unix_socket is None else ()
+
     def version(self, package: str) -> tuple[int, ...] | None:
         """Return the leading numbers of a package's version; None for the catalogue's own."""
         for installed in self.packages:
             if installed.name.lower().replace("_", "-") == package:
                 return tuple(int(number) for number in re.findall(r"\d+", installed.version)[:3])
         return None
+
+    @property
+    def expression(self) -> str:
+        """Return the application as Python would write it: a factory with its call."""
+        return f"{self.application}({self.arguments})" if self.is_factory else self.application
 
 
 class Needs(Struct, frozen=True, kw_only=True):
@@ -99,9 +111,16 @@ class Server(Generic[Settings]):
     configuration: Callable[[LaunchRequest[Settings]], ConfigurationFile] | None = None
     """Return the file that its own manual advises for such a command; None: it has none."""
     takes_factories: bool = False
+    takes_arguments: bool = False
+    """Its factories may be called with arguments."""
     takes_unix_sockets: bool = False
     is_for_development: bool = False
     """Its own manual says not to use it in production."""
+    installs: Callable[[Settings], tuple[str, ...]] | None = None
+    """Return the names, with extras, of what some settings need; None: all of `requirements`."""
+    on_sigterm: str = ""
+    """What a service manager's stop does to requests in flight, in a sentence; empty: nothing that
+    its users would have to know."""
 
 
 def count(number: int, noun: str) -> str:

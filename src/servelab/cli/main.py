@@ -23,6 +23,8 @@ from servelab.cli import (
     run,
     show,
     status,
+    try_,
+    tune,
 )
 from servelab.errors import ServelabError
 
@@ -37,6 +39,8 @@ app = typer.Typer(
 )
 app.command(name="run", no_args_is_help=False)(run.run)
 app.command(name="compare")(compare.compare)
+app.command(name="try")(try_.try_)
+app.command(name="tune")(tune.tune)
 app.command(name="capacity")(capacity.capacity)
 app.command(name="load")(load.load)
 app.command(name="list")(listing.list_catalogue)

@@ -238,5 +238,9 @@ def name_of(plan: "Plan") -> str:
     """Return a folder name's tail: the only stack, or how many, and the workload."""
     stacks = dict.fromkeys(re.split("[:@]", name)[0] for name in plan.deployments)
     what = next(iter(stacks)) if len(stacks) == 1 else str(len(plan.deployments))
-    asked = re.sub(r"[^A-Za-z0-9._-]+", "-", plan.options.workload).strip("-.")[:_LONGEST_NAME]
-    return f"{what}-{asked}"
+    return f"{what}-{file_name(plan.options.workload)}"
+
+
+def file_name(label: str) -> str:
+    """Return a label as a part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", label).strip("-.")[:_LONGEST_NAME]

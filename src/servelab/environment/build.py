@@ -3,46 +3,23 @@
 import hashlib
 import os
 import platform
-import re
 import shutil
-import subprocess
 from collections.abc import Callable
 from importlib.metadata import distributions
 from pathlib import Path
 
 import msgspec
 
+from servelab.environment import overlay, receipts
 from servelab.environment.cache import MARKER, cache_directory, try_lock, wait_for_lock
-from servelab.environment.uv import install_arguments, uv_program, uv_variables
-from servelab.errors import EnvironmentNotBuilt
+from servelab.environment.uv import install_arguments
+from servelab.environment.uv_runs import NAME, canonical, run_uv
 from servelab.model.environment import Environment, EnvironmentSpec, Interpreter, Package
 from servelab.store import redaction
 from servelab.store.typed_json import decode, encode
 
 _LAYOUT = 1
 """Part of every key: raise it when environments are built another way."""
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_SHOWN_LINES = 8
-
-_ADVICE = (
-    (
-        ("hash mismatch", "hashes"),
-        "the index has other files than the lock; check the index, or renew the lock",
-    ),
-    (
-        ("dns error", "error sending request", "timed out", "connection", "failed to fetch"),
-        "check the network, and the index and proxy settings of pip or uv",
-    ),
-    (
-        ("failed to build", "build backend"),
-        "it has no wheel for this interpreter and needs a compiler and headers to build",
-    ),
-    (
-        ("no solution found", "not found", "no version"),
-        "see that your index has this version for this interpreter",
-    ),
-)
 
 Progress = Callable[[str], None]
 
@@ -73,20 +50,22 @@ def ensure(
 
 def environment_key(spec: EnvironmentSpec, *, interpreter: Interpreter) -> str:
     """Return the folder name that stands for content, interpreter and architecture."""
-    if not _NAME.fullmatch(spec.name):
+    if not NAME.fullmatch(spec.name):
         raise ValueError(f"{spec.name!r} cannot be the name of a folder")
     minor = ".".join(str(number) for number in interpreter.minor)
-    content = encode(
+    content: list[object] = [
+        _LAYOUT,
+        platform.machine(),
+        interpreter,
         # A locked environment does not depend on what its lock was made from.
-        [
-            _LAYOUT,
-            platform.machine(),
-            interpreter,
-            spec.lock or [spec.requirements, spec.constraints],
-        ]
-    )
+        spec.lock or [spec.requirements, spec.constraints],
+    ]
+    name = spec.name
+    if spec.beside is not None:
+        content += [spec.preferred, spec.beside, overlay.LAYOUT]
+        name = f"{name}-own"
     free = "t" if interpreter.is_free_threaded else ""
-    return f"{spec.name}-py{minor}{free}-{hashlib.sha256(content).hexdigest()[:16]}"
+    return f"{name}-py{minor}{free}-{hashlib.sha256(encode(content)).hexdigest()[:16]}"
 
 
 def _read(directory: Path, *, interpreter: Interpreter) -> Environment | None:
@@ -107,12 +86,18 @@ def _build_once(
     shutil.rmtree(directory, ignore_errors=True)
     on_progress(f"building the environment of {spec.name} (Python {interpreter.version})")
     _create(spec, interpreter, directory)
-    _install(spec, directory)
+    if spec.beside is None:
+        _install(spec, directory)
+    else:
+        overlay.fill(directory, spec=spec, user=spec.beside)
     environment = Environment(
         name=spec.name,
         directory=directory,
         interpreter=interpreter,
-        packages=installed_packages(directory),
+        packages=overlay.merged(installed_packages(directory), user=spec.beside),
+        variables=(
+            overlay.bytecode_variables(spec.beside, cache=directory.parent) if spec.beside else ()
+        ),
     )
     _mark_complete(environment)
     on_progress(f"the environment of {spec.name} is ready")
@@ -120,9 +105,9 @@ def _build_once(
 
 
 def _create(spec: EnvironmentSpec, interpreter: Interpreter, directory: Path) -> None:
-    _run(
-        ["venv", "--no-project", "--python", str(interpreter.path), str(directory)], spec, directory
-    )
+    made_from = str(interpreter.path)
+    command = ["venv", "--no-project", "--python", made_from, str(directory)]
+    run_uv(command, spec=spec, directory=directory)
 
 
 def _install(spec: EnvironmentSpec, directory: Path) -> None:
@@ -139,12 +124,16 @@ def _install(spec: EnvironmentSpec, directory: Path) -> None:
     python = str(directory / "bin" / "python")
     # Compiled now, or the first trial would compile while it is measured.
     command = ["pip", "install", "--python", python, "--compile-bytecode", *how]
+    shown = [redaction.requirement(text) for text in spec.requirements]
+    if spec.lock is None and shown != list(spec.requirements):
+        command.append("--no-cache")  # uv's own would keep the addresses as they are
     try:
-        _run([*command, *install_arguments(os.environ)], spec, directory)
+        arguments = [*command, *install_arguments(os.environ)]
+        run_uv(arguments, spec=spec, directory=directory)
     finally:
         if spec.lock is None:  # its addresses may hold credentials, which are needed no more
-            shown = map(redaction.requirement, spec.requirements)
             _write(directory / "requirements.txt", "\n".join(shown) + "\n")
+            receipts.redact(directory)
 
 
 def _write(file: Path, text: str) -> str:
@@ -153,60 +142,10 @@ def _write(file: Path, text: str) -> str:
     return str(file)
 
 
-def _run(arguments: list[str], spec: EnvironmentSpec, directory: Path) -> None:
-    done = subprocess.run(
-        [uv_program(), "--quiet", *arguments],
-        # Not where the user stands: uv would read that project's settings.
-        cwd=directory.parent,
-        env=uv_variables(os.environ),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise not_built(spec, output=done.stderr.decode(errors="replace"))
-
-
-def not_built(spec: EnvironmentSpec, *, output: str) -> EnvironmentNotBuilt:
-    """Make the error from what uv wrote: the requirement, its last words, what to do."""
-    text = redaction.words(output)
-    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
-    lowered = text.lower()
-    advice = next(
-        (advice for signs, advice in _ADVICE if any(sign in lowered for sign in signs)),
-        "see what uv wrote",
-    )
-    failing = failing_requirement(spec, output=text)
-    at = f" at {redaction.requirement(failing)!r}" if failing else ""
-    shown = "\n".join(f"  {line}" for line in lines[:_SHOWN_LINES])
-    return EnvironmentNotBuilt(
-        f"The environment of {spec.name} could not be built{at}; {advice}:\n{shown}"
-    )
-
-
-def failing_requirement(spec: EnvironmentSpec, *, output: str) -> str | None:
-    """Return the first requirement, or line of the lock, whose package uv's words name."""
-    source = spec.lock.splitlines() if spec.lock is not None else spec.requirements
-    lines = [line.strip().rstrip("\\").strip() for line in source]
-    named = {_canonical(word) for word in _NAME.findall(output)}
-    mentioned = [
-        line
-        for line in lines
-        if (package := _NAME.match(line)) is not None and _canonical(package[0]) in named
-    ]
-    # A package can have the name of an English word: one named with its version goes first.
-    whole = [line for line in mentioned if line.partition(";")[0].strip() in output]
-    return next(iter([*whole, *mentioned]), None)
-
-
-def _canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def installed_packages(directory: Path) -> tuple[Package, ...]:
     """List the distributions in an environment, by name."""
     folders = [str(each) for each in directory.glob("lib/python*/site-packages")]
-    found = {_canonical(each.name): each.version for each in distributions(path=folders)}
+    found = {canonical(each.name): each.version for each in distributions(path=folders)}
     return tuple(Package(name, version) for name, version in sorted(found.items()))
 
 

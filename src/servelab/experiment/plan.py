@@ -145,6 +145,7 @@ def trial_spec(
         interpreter=interpreter_of(deployment, options=options),
         with_requirements=options.with_requirements,
         stops_under_load=options.stops_under_load and round_number != PILOT_ROUND,
+        slo=options.slo,
         round=round_number,
     )
 
@@ -162,12 +163,7 @@ def interpreter_of(deployment: Deployment, *, options: RunOptions) -> Interprete
 
 def past_of(trials: Sequence[Trial]) -> Past:
     """Return what an interrupted run has left; what could not run is tried again."""
-    return Past(trials=tuple(trials), elapsed_s=sum(map(_seconds_of, trials)))
-
-
-def _seconds_of(trial: Trial) -> float:
-    stopping_s = trial.stop.seconds if trial.stop else 0.0
-    return (trial.start_s or 0.0) + (trial.load_s or 0.0) + stopping_s
+    return Past(trials=tuple(trials), elapsed_s=sum(trial.took_s for trial in trials))
 
 
 def shared_warm_up(trials: Sequence[Trial]) -> float:

@@ -52,21 +52,28 @@ def run(
                     title=spec.deployment.title, index=index, count=len(specs), round=spec.round
                 )
             )
-            item = _make(spec, measurer=measurer, folder=folder, observe=observe)
+            item = make(spec, measurer=measurer, folder=folder, observe=observe, clock=clock)
             past = _with(past, item, elapsed_s=clock() - began_s)
             yield item
 
 
-def _make(
-    spec: TrialSpec, *, measurer: Measurer, folder: RunFolder, observe: Callable[[Event], None]
+def make(
+    spec: TrialSpec,
+    *,
+    measurer: Measurer,
+    folder: RunFolder,
+    observe: Callable[[Event], None],
+    clock: Callable[[], float] = time.monotonic,
 ) -> Trial | Skipped:
+    """Return a trial once it is on the disk, or why its deployment cannot run here."""
+    began_s = clock()
     try:
         trial = measurer.measure(spec, folder=folder, observe=observe)
     except (CannotRunHere, PortBusy) as error:
         skipped = Skipped(deployment=spec.deployment.name, reason=str(error))
         observe(skipped)
         return skipped
-    stored = folder.append(trial)
+    stored = folder.append(msgspec.structs.replace(trial, whole_s=clock() - began_s))
     observe(TrialEnded(trial=stored))
     return stored
 

@@ -8,7 +8,10 @@ The last factor is the machine's own and the same for all. The rules speak of th
 larger loss first.
 
 Work that waits: by Little's law (Operations Research 9(3), 1961) throughput * waiting time is how
-many calls waited at the back end at once; with all callers there, the ceiling would be reached.
+many calls waited at once; with all callers among them, the ceiling would be reached.
+
+Of an application of the user's the work is not known: `own_causes` has the rules for it, which hold
+with a ceiling and without.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,30 +19,17 @@ from dataclasses import dataclass
 
 from servelab import catalogue
 from servelab.errors import ServelabError
+from servelab.explain import own_causes
+from servelab.explain.cause import LOSS, MANY_SWITCHES_PER_CALL, Cause
 from servelab.model.load import ClosedLoop
 from servelab.model.trial import CEILING_NOISE, Trial, TrialStatus
 
 NEAR_CEILING = 0.9
 """Efficiency from which on there is nothing to explain."""
-LOSS = 0.9
-"""Share of the cores below which it is worth a sentence."""
 WORK_LOSS = 0.8
 """Work share below which it is: bare and served calls are timed minutes apart, moods vary."""
 UNEVEN = 1.25
 """The busiest worker's calls over the mean from which on the work counts as uneven."""
-MANY_SWITCHES_PER_CALL = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cause:
-    """What held a deployment back, or that nothing did."""
-
-    short: str
-    """For a table."""
-    sentence: str
-    """With the evidence."""
-    factor: float
-    """What it left of the efficiency, 1 is no loss."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,13 +48,14 @@ def explain(trial: Trial) -> tuple[Cause, ...]:
     """Return the causes, the largest loss first; empty where the figures allow none."""
     evidence = _evidence(trial)
     if evidence is None:
-        return ()
+        return own_causes.explain(trial) if own_causes.is_own(trial) else ()
     if evidence.efficiency > 1 + CEILING_NOISE:
         return (_above_the_ceiling(evidence),)
     if evidence.efficiency >= NEAR_CEILING:
         return (_near_the_ceiling(evidence),)
-    rules = _WAITING_RULES if evidence.waiting_s else _WORKING_RULES
-    found = [cause for rule in rules for cause in rule(evidence)]
+    found = [cause for rule in _rules(evidence) for cause in rule(evidence)]
+    if own_causes.is_own(trial):
+        found += own_causes.explain(trial)
     return tuple(sorted(found, key=lambda cause: cause.factor)) or (_small_losses(evidence),)
 
 
@@ -166,8 +157,8 @@ def _cost_of_serving(evidence: Evidence) -> Iterator[Cause]:
     if trial.work_share is None or trial.work_share >= WORK_LOSS or bare_s is None:
         return
     served_s, switches = trial.cpu_s_per_call or 0.0, trial.voluntary_switches_per_call or 0.0
-    cost = f"a call took {served_s * 1000:.1f} ms of CPU where the bare work takes "
-    cost += f"{bare_s * 1000:.1f} ms"
+    cost = f"a call took {_milliseconds(served_s)} of CPU where the bare work takes "
+    cost += _milliseconds(bare_s)
     if switches >= MANY_SWITCHES_PER_CALL:
         threads = trial.usage.peak_threads if trial.usage else 0
         yield Cause(
@@ -185,8 +176,14 @@ def _cost_of_serving(evidence: Evidence) -> Iterator[Cause]:
         )
 
 
+def _milliseconds(seconds: float) -> str:
+    """Return a time with one decimal, or of less than a millisecond with two digits that count."""
+    milliseconds = seconds * 1000
+    return f"{milliseconds:.1f} ms" if milliseconds >= 1 else f"{milliseconds:.2g} ms"
+
+
 def _few_calls_at_once(evidence: Evidence) -> Iterator[Cause]:
-    """Callers who queued in the server instead of waiting at the back end."""
+    """Callers who queued in the server instead of waiting for what the work waits for."""
     load = evidence.trial.load
     if not isinstance(load, ClosedLoop):
         return
@@ -194,13 +191,24 @@ def _few_calls_at_once(evidence: Evidence) -> Iterator[Cause]:
     yield Cause(
         short=f"{at_once:.0f} of {load.callers} at once",
         sentence=(
-            f"on average {at_once:.1f} of {load.callers} calls waited for the back end at once; "
-            f"the others queued in the server, which used {evidence.cores_used:.1f} cores"
+            f"on average {at_once:.1f} of {load.callers} calls waited {_for_whom(evidence)}at once;"
+            f" the others queued in the server, which used {evidence.cores_used:.1f} cores"
         ),
         factor=evidence.efficiency,
     )
 
 
+def _for_whom(evidence: Evidence) -> str:
+    return "for the back end " if catalogue.slow_api_calls(evidence.trial.workload) else ""
+
+
 Rule = Callable[[Evidence], Iterator[Cause]]
 _WORKING_RULES: tuple[Rule, ...] = (_unused_cores, _cost_of_serving)
 _WAITING_RULES: tuple[Rule, ...] = (_few_calls_at_once,)
+_OWN_RULES: tuple[Rule, ...] = (_cost_of_serving,)
+
+
+def _rules(evidence: Evidence) -> tuple[Rule, ...]:
+    if own_causes.is_own(evidence.trial):
+        return _OWN_RULES
+    return _WAITING_RULES if evidence.waiting_s else _WORKING_RULES

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from servelab.launch.notes import NOTE_FORMAT, SUFFIX, Place, notes_folder, place
 from servelab.launch.supervisor import RUN_VARIABLE
-from servelab.linux import procfs
+from servelab.linux import cgroups, procfs
 from servelab.linux.procfs import Identity
 from servelab.model.leftover import Leftover, LeftProcess, Removal
 from servelab.store.folder import END_FILE, PLAN_FILE, RUN_FILE
@@ -27,7 +27,7 @@ _LARGEST_NOTE_BYTES = 4 << 20
 _PATIENCE_S = 5.0
 _PAUSE_S = 0.02
 _GROUP_PREFIX = "servelab-"
-_HALF_WRITTEN = ("records/*.raw[0-9]*", "*.new")
+_HALF_WRITTEN = ("records/*.raw[0-9]*", "records/*.part", "*.new")
 
 
 class _Head(Struct, frozen=True, kw_only=True):
@@ -78,13 +78,11 @@ def find(folder: Path | None = None, *, here: Place | None = None) -> tuple[Left
 def remove(leftover: Leftover) -> Removal:
     """Kill its processes, remove its control groups and half-written files, then its note."""
     killed = _kill(leftover)
-    for group in leftover.groups:
-        with suppress(OSError):
-            Path(group).rmdir()
+    are_groups_gone = cgroups.remove([cgroups.Folder(each, "", [], []) for each in leftover.groups])
     for file in leftover.files:
         with suppress(OSError):
             file.unlink()
-    is_complete = not _living(leftover) and not any(Path(each).exists() for each in leftover.groups)
+    is_complete = not _living(leftover) and are_groups_gone
     if is_complete:
         leftover.note.unlink(missing_ok=True)
     return Removal(leftover=leftover, killed=killed, is_complete=is_complete)

@@ -1,11 +1,15 @@
 """Whether a server can be limited here, asked of the kernel before anything is measured."""
 
+import os
 import secrets
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from servelab.errors import CannotRunHere
+from servelab.launch.notes import SUFFIX, Note, notes_folder
 from servelab.linux import cgroups
 from servelab.linux.cgroups import CGROUPS_FILE, MOUNTS_FILE, CannotLimit, Folder
 from servelab.model.limits import Limits
@@ -20,27 +24,40 @@ def require(
     limits: Limits, *, cgroups_file: Path = CGROUPS_FILE, mounts_file: Path = MOUNTS_FILE
 ) -> None:
     """Make a limited group, run a program in it, remove it; CannotRunHere where that fails."""
+    tag = secrets.token_hex(8)
     folders = folders_of(
         limits,
-        name=f"servelab-{secrets.token_hex(8)}",
+        name=f"servelab-{tag}",
         cgroups_file=cgroups_file,
         mounts_file=mounts_file,
     )
     try:
-        cgroups.create(folders)
-        try:
+        with _noted(folders, tag=tag):
+            cgroups.create(folders)
             subprocess.run(
                 [sys.executable, "-I", "-S", "-c", _join_in_words(folders)],
                 check=True,
                 capture_output=True,
                 text=True,
             )
-        finally:
-            cgroups.remove(folders)
     except OSError as error:
         raise _refusal(f"{error.filename or folders[0].path}: {error.strerror}") from None
     except subprocess.CalledProcessError as error:
         raise _refusal(error.stderr.strip().rpartition("\n")[2]) from None
+
+
+@contextmanager
+def _noted(folders: list[Folder], *, tag: str) -> Iterator[None]:
+    """Remove the groups in the end; where this process is killed before, a note tells of them."""
+    note = Note(str(notes_folder() / f"{tag}{SUFFIX}"))
+    paths = [folder.path for folder in folders]
+    note.begin(tag=tag, program="a check of limits", log=os.devnull, groups=paths)
+    try:
+        yield
+    finally:
+        if cgroups.remove(folders):
+            note.remove()
+        note.close()
 
 
 def folders_of(

@@ -104,6 +104,12 @@ class Note:
             with suppress(OSError):
                 Path(self._path).unlink()
 
+    def close(self) -> None:
+        """Write no more, and hold it no longer."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
     def _write(self, line: Mapping[str, object]) -> None:
         if self._descriptor is not None:
             with suppress(OSError):

@@ -35,6 +35,10 @@ _POLL_S = 0.02
 _PROBE_PAUSE_S = 0.05
 _START_PATIENCE_S = 10.0
 _KILL_PATIENCE_S = 10.0
+_ANSWER_PATIENCE_S = 10.0
+"""How long a supervisor may take to pass a word on, which it does at once."""
+_CLOSE_PATIENCE_S = 20.0
+"""Longer than a guard takes to replace a supervisor, and to kill what can be killed."""
 _TREE_GRACE_S = 1.0
 _TAIL_LINES = 12
 _TAIL_BYTES = 64 << 10
@@ -83,6 +87,7 @@ class RunningServer:
         self._gone_s: float | None = None
         self._killed = 0
         self._unkillable: tuple[int, ...] = ()
+        self._supplanted: int | None = None
         self._is_gone = False
         self._seen: frozenset[procfs.Identity] = frozenset()
         self._report: StopReport | None = None
@@ -221,6 +226,8 @@ class RunningServer:
         """Terminate, kill what outlives the grace period; return when tree and port are gone.
 
         A server that was asked to end before is not asked again; its grace period counts from then.
+        Raise ServerFailed where something cannot be killed, TrialInvalid where the supervisor did
+        not do its work, after it was killed with the server.
         """
         if self._report is None:
             self._report = self._stop()
@@ -233,24 +240,35 @@ class RunningServer:
             if not exited_before_stop:
                 if not self._is_asked_to_end:
                     self.terminate()
-                left_s = max(0.0, self._grace_s - (time.monotonic() - started_s))
-                self._wait(lambda: self._exit is not None or self._is_gone, timeout_s=left_s)
-            left_s = self._grace_s - (time.monotonic() - started_s)
-            # Workers get a moment to follow their master, as their service manager gives them.
-            self._wait(lambda: self._is_gone, timeout_s=max(0, min(_TREE_GRACE_S, left_s)))
-            if not self._is_gone:
-                self.kill()
-                self._wait(lambda: self._is_gone, timeout_s=_KILL_PATIENCE_S)
+                self._wait(self._has_answered, timeout_s=_ANSWER_PATIENCE_S)
+            if self._has_answered():
+                self._await_end_or_kill(started_s)
         finally:
-            # Whatever interrupts us, the end of its input makes the supervisor kill the tree.
+            # Whatever interrupts us, the end of its input makes the supervisor kill the tree; one
+            # that stands still is killed by its guard, which then does it.
             self._close()
         self._require_gone()
+        self._require_supervisor()
         return StopReport(
             seconds=max(0.0, (self._gone_s or time.monotonic()) - started_s),
             exit_code=self._exit.code if self._exit else None,
             exited_before_stop=exited_before_stop,
             was_killed=self._killed > 0,
         )
+
+    def _has_answered(self) -> bool:
+        """Tell whether the supervisor has said anything since the server was to end."""
+        return self._terminated_s is not None or self._exit is not None or self._is_gone
+
+    def _await_end_or_kill(self, started_s: float) -> None:
+        left_s = max(0.0, self._grace_s - (time.monotonic() - started_s))
+        self._wait(lambda: self._exit is not None or self._is_gone, timeout_s=left_s)
+        left_s = self._grace_s - (time.monotonic() - started_s)
+        # Workers get a moment to follow their master, as their service manager gives them.
+        self._wait(lambda: self._is_gone, timeout_s=max(0, min(_TREE_GRACE_S, left_s)))
+        if not self._is_gone:
+            self.kill()
+            self._wait(lambda: self._is_gone, timeout_s=_KILL_PATIENCE_S)
 
     def _abort(self) -> None:
         self.kill()
@@ -261,7 +279,7 @@ class RunningServer:
         if stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 stdin.close()
-        self._reader.join(_KILL_PATIENCE_S)
+        self._reader.join(_CLOSE_PATIENCE_S)
         if self._reader.is_alive():
             self._guard.kill()
             if self._supervisor is not None:
@@ -274,6 +292,14 @@ class RunningServer:
             raise ServerFailed(
                 f"{self._program} left processes that could not be killed ({pids}); "
                 "end them by hand before the next trial."
+            )
+
+    def _require_supervisor(self) -> None:
+        if self._supplanted is not None:
+            raise TrialInvalid(
+                f"The supervisor of {self._program} (process {self._supplanted}) did not respond, "
+                "as one that was sent SIGSTOP; it was killed, and the server with it. "
+                "See who stopped it, then measure again."
             )
 
     def _tell(self, verb: str) -> None:
@@ -311,8 +337,8 @@ class RunningServer:
         self._guard.wait()
         if not self._is_gone and self._first is not None and not self._unkillable:
             self._kill_abandoned()
-            cgroups.remove(self._group)
-            notes.Note(self._note).remove()
+            if cgroups.remove(self._group):
+                notes.Note(self._note).remove()
         with self._changed:
             self._note_end(killed=0, at_s=time.monotonic())
             self._changed.notify_all()
@@ -342,6 +368,8 @@ class RunningServer:
                     self._note_exit(event["code"])
                 case "unkillable":
                     self._unkillable = tuple(event["pids"])
+                case "supplanted":
+                    self._supplanted = event["pid"]
                 case "group":
                     counted = {name: value for name, value in event.items() if name != "event"}
                     self._last_counted = cgroups.GroupFigures(**counted)

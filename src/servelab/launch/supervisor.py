@@ -2,7 +2,8 @@
 
 Run as a script by servelab's own interpreter; it imports the standard library only, and what of
 ``servelab.linux`` needs no more. It takes its order and forks: the child is the supervisor, the
-parent of the server; the parent is the guard, which does nothing but wait for the supervisor. Both
+parent of the server; the parent is the guard, which does nothing but wait for the supervisor, and
+takes its place where it is killed, or stands still when servelab has gone. Both
 adopt the orphans below them, so that whichever of the two outlives the other has the whole tree
 below it, and kills it. Nothing stays as long as one of servelab, supervisor and guard lives; what
 the death of all three at once leaves is in the note (``notes``) which they kept.
@@ -16,6 +17,7 @@ object a line, told apart by ``event``; moments are of the monotonic clock:
 ``terminating``  ``at_s``: SIGTERM is being sent
 ``exited``       ``code``: the first process ended; negative is the number of a signal
 ``unkillable``   ``pids``: what could not be killed, after which the supervisor gives up
+``supplanted``   ``pid`` of the supervisor, which did not do its work and was killed by the guard
 ``group``        what the kernel counted of the server's control group, before it is removed
 ``gone``         ``killed``, ``at_s``: no process is left; so many were sent SIGKILL
 """
@@ -51,6 +53,11 @@ OPEN_FILES = 65536
 _FIRST_LOOK_S = 0.5
 _KILL_PAUSE_S = 0.005
 _KILL_PATIENCE_S = 5.0
+_GUARD_PATIENCE_S = _KILL_PATIENCE_S + 4.0
+"""What a supervisor has, once servelab is gone, before its guard takes it for stopped.
+
+More than killing the tree and removing its control group can take.
+"""
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -259,13 +266,13 @@ def supervise(
 
 
 def settle(tree: Tree, *, order: Order, note: Note) -> None:
-    """Tell that nothing is left, and leave nothing."""
+    """Tell that nothing is left, and leave nothing; what cannot be removed stays noted."""
     counted = cgroups.figures(order.group) if order.group else None
     if counted is not None:
         emit("group", **counted._asdict())
     emit("gone", killed=tree.killed, at_s=time.monotonic())
-    cgroups.remove(order.group)
-    note.remove()
+    if cgroups.remove(order.group):
+        note.remove()
 
 
 def main() -> None:
@@ -304,9 +311,9 @@ def carry_out(order: Order, *, guard: int, commands: Commands, note: Note) -> No
         cgroups.create(order.group)
         server = start(order, log=log)
     except (OSError, subprocess.SubprocessError) as error:
-        cgroups.remove(order.group)
         emit("failed", reason=explain(error, argv=order.argv))
-        note.remove()
+        if cgroups.remove(order.group):
+            note.remove()
         return
     # It cannot vanish before it is reaped, so its line is there even if it has ended.
     stat = procfs.parse_stat(Path(f"/proc/{server.pid}/stat").read_bytes())
@@ -327,20 +334,39 @@ def carry_out(order: Order, *, guard: int, commands: Commands, note: Note) -> No
 
 def stand_guard(supervisor: int, *, order: Order, note: Note) -> None:
     """Wait for the supervisor; where it was killed, kill what it leaves to this process."""
+    # It cannot vanish before it is reaped.
     stat = procfs.parse_stat(Path(f"/proc/{supervisor}/stat").read_bytes())
-
-    def hand_on(_number: int, _frame: FrameType | None) -> None:
-        procfs.send_signal(stat.identity, number=signal.SIGTERM)
-
-    for number in _ENDING:
-        signal.signal(number, hand_on)
+    signals = Signals()
     note.sync()
-    _, status = os.waitpid(supervisor, 0)
-    if status == 0:
+    if await_end(stat.identity, signals=signals) == 0:
         return
     tree = Tree(None, tag=order.tag)
     if tree.kill():
         settle(tree, order=order, note=note)
+
+
+def await_end(supervisor: procfs.Identity, *, signals: Signals) -> int:
+    """Wait for the supervisor, kill it where it stands still; return its wait status."""
+    news = select.poll()
+    news.register(signals.descriptor, select.POLLIN)
+    news.register(0, 0)  # nothing but its hang-up: what comes there is the supervisor's
+    patient_until_s: float | None = None
+    while True:
+        ended, status = os.waitpid(supervisor.pid, os.WNOHANG)
+        if ended:
+            return status
+        if patient_until_s is None:
+            if any(descriptor == 0 for descriptor, _ in news.poll()):
+                news.unregister(0)
+                patient_until_s = time.monotonic() + _GUARD_PATIENCE_S
+        elif (left_s := patient_until_s - time.monotonic()) > 0:
+            news.poll(1000 * left_s)
+        else:
+            emit("supplanted", pid=supervisor.pid)
+            procfs.send_signal(supervisor, number=signal.SIGKILL)
+            return os.waitpid(supervisor.pid, 0)[1]
+        if not signals.taken().isdisjoint(_ENDING):
+            procfs.send_signal(supervisor, number=signal.SIGTERM)
 
 
 def parse_order(fields: Mapping[str, Any]) -> Order:

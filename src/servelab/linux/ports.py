@@ -2,6 +2,7 @@
 
 import errno
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,11 +40,47 @@ def ephemeral_range() -> PortRange:
 
 
 def next_free_port(first: int = DEFAULT_PORT, *, host: str = LOOPBACK) -> int:
-    """Return this port, or the next one which is free and not ephemeral."""
+    """Return this port, or the next one which is free and not ephemeral; CannotRunHere."""
+    return next(_free_ports(first, host=host))
+
+
+def claim_free_port(first: int = DEFAULT_PORT, *, host: str = LOOPBACK) -> int:
+    """Return the next free port that no other servelab has claimed; CannotRunHere.
+
+    Between the choice and the server's listening there is time for another servelab to choose the
+    same; so this process claims it until it ends.
+    """
+    return next(port for port in _free_ports(first, host=host) if _is_claimed(port))
+
+
+_claims: dict[int, int] = {}
+"""Port -> the descriptor that holds the claim; the kernel drops it with this process."""
+
+
+def _is_claimed(port: int) -> bool:
+    """Claim a port; tell whether it is this process's now.
+
+    A name of an abstract socket belongs to one process of a network, as a port does, and leaves no
+    file behind.
+    """
+    if port in _claims:
+        return True
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as claim:
+        try:
+            claim.bind(f"\0servelab-port-{port}")
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+            raise
+        _claims[port] = claim.detach()
+    return True
+
+
+def _free_ports(first: int, *, host: str) -> Iterator[int]:
     ephemeral = ephemeral_range()
     for port in range(first, HIGHEST_PORT + 1):
         if port not in ephemeral and is_free(Address(host, port)):
-            return port
+            yield port
     raise CannotRunHere(
         f"No port from {first} up is free outside the range of outgoing connections "
         f"({ephemeral.lowest}-{ephemeral.highest}); "

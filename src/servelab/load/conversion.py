@@ -78,6 +78,22 @@ def convert(
     )
 
 
+def salvage(raws: Sequence[Path], records: Path) -> None:
+    """Write the whole rows that killed engines left; a warm-up's stay among them.
+
+    Nothing is written where there are none. A row that was cut short is left out.
+    """
+    import numpy as np
+
+    row_type = np.dtype(list(COLUMNS))
+    found = [raw for raw in raws if raw.exists()]
+    if not any(raw.stat().st_size >= ROW.size for raw in found):
+        return
+    with _parquet(records, row_type=row_type) as sink:
+        for batch in _merged(found, row_type=row_type):
+            sink(batch)
+
+
 def _parted(
     early: Callable[[Rows], None], late: Callable[[Rows], None], *, until_ns: int
 ) -> Callable[[Rows], None]:

@@ -4,17 +4,18 @@ import contextlib
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 import msgspec
 
-from servelab.errors import AuditFailed, StoreError
+from servelab.errors import AuditFailed, GeneratorKilled, StoreError
 from servelab.model.load import ClosedLoop, LoadPlan, LoadProgress
 
 _POLL_S = 0.2
@@ -23,6 +24,10 @@ _LEAD_NS = 5_000_000
 _LEAD_NS_PER_CALLER = 20_000
 """Making a caller's lane takes a few microseconds; all start together once the slowest is done."""
 _PROGRESS_S = 0.2
+_FROM_OUTSIDE = frozenset(
+    {signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGXCPU}
+)
+"""Signals that no fault of its own ends a generator by; where memory is short, it is SIGKILL."""
 
 
 class EngineProcess:
@@ -68,11 +73,14 @@ class EngineProcess:
                 self._process.stdin.flush()
 
     def listen(self) -> Iterator[dict[str, Any]]:
-        """Yield what it has said; AuditFailed where it ended before its load did, StoreError."""
+        """Yield what it has said; raise where it ended before its load did.
+
+        GeneratorKilled where somebody killed it, AuditFailed otherwise; StoreError where it could
+        not write.
+        """
         received = os.read(self.output, 65536)
         if not received:
-            self._process.wait(_END_S)
-            raise AuditFailed(self._obituary())
+            self._raise_its_end()
         *lines, self._unread = (self._unread + received).split(b"\n")
         for line in lines:
             message: dict[str, Any] = json.loads(line)
@@ -81,6 +89,17 @@ class EngineProcess:
                     f"the load's records cannot be written to {self._raw}: {message['error']}"
                 )
             yield message
+
+    def _raise_its_end(self) -> NoReturn:
+        status = self._process.wait(_END_S)
+        if -status in _FROM_OUTSIDE:
+            raise GeneratorKilled(
+                f"the load generator was killed by signal {-status} "
+                f"({signal.Signals(-status).name}) before its load ended, which says nothing about "
+                "the server; see who did it (the kernel does where memory is short: try dmesg), "
+                "then measure again"
+            )
+        raise AuditFailed(self._obituary())
 
     def _obituary(self) -> str:
         self._errors.seek(0)

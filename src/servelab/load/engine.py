@@ -83,7 +83,9 @@ class Run:
             step=order.count,
         )
         self._wire = Wire.parse(plan)
-        self._gear = new_gear(self._wire, loop=self._loop, ledger=self._ledger)
+        self._gear = new_gear(
+            self._wire, loop=self._loop, ledger=self._ledger, generators=order.count
+        )
         self._lanes: list[Lane] = []
         self._watched: list[tuple[int, int, Lane]] = []
         self._unstarted = 0

@@ -2,14 +2,15 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from servelab.errors import AuditFailed, UsageError
-from servelab.load.conversion import Counts, WarmUpFile, convert
+from servelab.errors import AuditFailed, GeneratorKilled, UsageError
+from servelab.load.conversion import Counts, WarmUpFile, convert, salvage
 from servelab.load.crew import engines, follow
 from servelab.load.ledger import SAMPLES
 from servelab.load.records import Records, read_records
@@ -68,8 +69,9 @@ def generate(
     flight become ``abandoned``, those never started ``unsent`` (without a record). The n-th process
     that generates runs on the n-th of ``cpus``, from the start again where there are fewer; of none
     it runs anywhere. Whatever is raised meanwhile, KeyboardInterrupt too, is raised after those
-    processes are gone. AuditFailed where the books do not balance, StoreError where records cannot
-    be written, UsageError where the authorities of TLS cannot be read.
+    processes are gone. GeneratorKilled where somebody killed one of them: ``records`` then holds
+    what they had recorded. AuditFailed where the books do not balance, StoreError where records
+    cannot be written, UsageError where the authorities of TLS cannot be read.
     """
     if plan.tls is not None:
         _check_authorities(plan.tls)
@@ -89,6 +91,10 @@ def generate(
             warm_up=_warm_up(plan, records=records, begun_ns=results[0]["begun_ns"]),
         )
         conversion_cpu_s = time.process_time() - cpu_before_s
+    except GeneratorKilled:
+        with suppress(OSError):  # that somebody killed it matters more than a full disk
+            salvage(raws, records)
+        raise
     finally:
         for unwanted in raws:
             unwanted.unlink(missing_ok=True)

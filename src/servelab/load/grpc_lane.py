@@ -4,7 +4,7 @@ import select
 import socket
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from servelab.load import http2
@@ -23,6 +23,7 @@ from servelab.load.lane import (
 from servelab.load.ledger import Ledger
 from servelab.load.loop import PEER_CLOSED, READABLE, WRITABLE, Loop
 from servelab.load.record import NEVER
+from servelab.load.room import SMALL_BYTES, Room
 from servelab.model.outcome import Outcome
 
 _NEWS = READABLE | WRITABLE | select.EPOLLET
@@ -49,6 +50,7 @@ class GrpcGear:
     shapes: AnswerShapes
     in_turn: tuple[Kind, ...] = ()
     """Of a mix: the calls for the numbers 0, 1, ...; then it begins anew."""
+    room: Room = field(default_factory=Room)
 
 
 class Departure:
@@ -76,7 +78,8 @@ class Progress:
     """How far a call has come whose answer is not taken in one piece."""
 
     __slots__ = (
-        "block", "content", "first_ns", "head", "pieces", "unacknowledged", "unsent", "window",
+        "block", "content", "first_ns", "head", "held_bytes", "pieces", "unacknowledged", "unsent",
+        "window",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -85,6 +88,8 @@ class Progress:
         self.block = b""
         """The bytes of ``head``."""
         self.content: bytes | bytearray = b""
+        self.held_bytes = 0
+        """What of it is counted among that of all."""
         self.pieces = 0
         """How many DATA frames brought the content."""
         self.unsent = b""
@@ -689,13 +694,28 @@ class GrpcConnection:
         if len(progress.content) > BODY_LIMIT:
             self._reject(stream, Outcome.TOO_BIG, "a message beyond the limit")
             return
+        is_last = bool(flags & http2.END_STREAM)
+        if not is_last and len(progress.content) > SMALL_BYTES and not self._hold(progress):
+            reason = "the answers under way take more memory than all may together"
+            self._reject(stream, Outcome.TOO_BIG, reason)
+            return
         progress.unacknowledged += length
         if progress.unacknowledged > http2.STREAM_WINDOW // 2:
             number = int.from_bytes(stream, "big")
             self._out.append(http2.window_update(progress.unacknowledged, stream=number))
             progress.unacknowledged = 0
-        if flags & http2.END_STREAM:
+        if is_last:
             self._judge(stream, call, progress.head)
+
+    def _hold(self, progress: Progress) -> bool:
+        """Tell whether there is room for what a call has received."""
+        before, progress.held_bytes = progress.held_bytes, len(progress.content)
+        return self._gear.room.grow(before, progress.held_bytes)
+
+    def _let_go(self, progress: Progress) -> None:
+        if progress.held_bytes:
+            self._gear.room.give_back(progress.held_bytes)
+            progress.held_bytes = 0
 
     def _add_content(self, progress: Progress, content: bytes) -> None:
         if isinstance(progress.content, bytes):
@@ -781,6 +801,7 @@ class GrpcConnection:
         """Record the common end, without what only the others need."""
         departure, sequence, _ = self._calls.pop(stream)
         progress = self._progress.pop(stream)
+        self._let_go(progress)
         ledger = self._ledger
         ledger.keep(
             ledger.pack(
@@ -837,6 +858,7 @@ class GrpcConnection:
         status: int = 0,
         worker_pid: int = 0,
     ) -> None:
+        self._let_go(progress)
         self._lane.settle(
             call,
             outcome,

@@ -8,6 +8,7 @@ from typing import Self
 
 import httptools
 
+from servelab.load.room import SMALL_BYTES, Room
 from servelab.model.outcome import Outcome
 
 HEAD_LIMIT = 64 * 1024
@@ -256,8 +257,10 @@ class ChunkedBody:
 class AnswerReader:
     """Reads one answer from bytes that come in pieces of any size."""
 
-    def __init__(self, memo: HeadMemo) -> None:
+    def __init__(self, memo: HeadMemo, *, room: Room | None = None) -> None:
         self._memo = memo
+        self._room = room
+        self._held_bytes = 0
         self._head = bytearray()
         self._chunked: ChunkedBody | None = None
         self._body = bytearray()
@@ -274,9 +277,26 @@ class AnswerReader:
         """Take bytes; tell whether the answer is complete; BadAnswer where it cannot be right."""
         self._received = True
         if self.framing is not None:
-            return self._feed_body(self.framing, received)
-        self._head += received
-        return self._feed_head()
+            is_whole = self._feed_body(self.framing, received)
+        else:
+            self._head += received
+            is_whole = self._feed_head()
+        if not is_whole and self._room is not None and len(self.body) > SMALL_BYTES:
+            self._hold(self._room)
+        return is_whole
+
+    def leave(self) -> None:
+        """Give back the room that the answer took: nobody asks for it any more."""
+        if self._room is not None:
+            self._room.give_back(self._held_bytes)
+            self._held_bytes = 0
+
+    def _hold(self, room: Room) -> None:
+        before, self._held_bytes = self._held_bytes, len(self.body)
+        if not room.grow(before, self._held_bytes):
+            raise BadAnswer(
+                Outcome.TOO_BIG, "the answers under way take more memory than all may together"
+            )
 
     def end(self) -> None:
         """Take the end of the stream; BadAnswer unless that is how this answer ends."""

@@ -2,7 +2,7 @@
 
 import select
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from servelab.load.http1 import (
     HEAD_END,
@@ -25,6 +25,7 @@ from servelab.load.ledger import Ledger
 from servelab.load.loop import PEER_CLOSED, READABLE, WRITABLE, Loop
 from servelab.load.record import NEVER
 from servelab.load.request import Encode
+from servelab.load.room import Room
 from servelab.model.outcome import Outcome
 
 _ONLY_READABLE = select.EPOLLIN
@@ -48,6 +49,7 @@ class Http1Gear:
     memo: HeadMemo
     memo_in_turn: tuple[HeadMemo, ...] = ()
     """Of a mix with HEAD and others: the memos for the numbers 0, 1, ...; then it begins anew."""
+    room: Room = field(default_factory=Room)
 
 
 class Http1Lane:
@@ -300,7 +302,7 @@ class Http1Lane:
             self._drop()
             return
         if self._reader is None:
-            self._reader = AnswerReader(self._memo)
+            self._reader = AnswerReader(self._memo, room=self._gear.room)
         reader = self._reader
         try:
             if received:
@@ -385,6 +387,8 @@ class Http1Lane:
             worker_pid=worker_pid,
             status=status,
         )
+        if reader is not None:
+            reader.leave()
         self._busy = False
         self._reader = None
         self._unsent = None

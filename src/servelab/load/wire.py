@@ -24,6 +24,7 @@ from servelab.load.request import (
     nonce_of,
 )
 from servelab.load.request_source import RequestSource, Sent
+from servelab.load.room import ROOM_BYTES, Room
 
 _SEGMENT_BYTES = 1024
 """Less than the smallest usual segment, with room for what is added to a request."""
@@ -109,11 +110,17 @@ Gear = Http1Gear | GrpcGear
 
 
 def new_gear(
-    wire: Wire, *, loop: Loop, ledger: Ledger, nonce_of: Callable[[int], bytes] = nonce_of
+    wire: Wire,
+    *,
+    loop: Loop,
+    ledger: Ledger,
+    nonce_of: Callable[[int], bytes] = nonce_of,
+    generators: int = 1,
 ) -> Gear:
-    """Format the requests once, for all lanes."""
+    """Format the requests once, for all lanes; the generators of a load share its room."""
+    room = Room(ROOM_BYTES // generators)
     if wire.is_grpc:
-        return _grpc_gear(wire, loop=loop, ledger=ledger, nonce_of=nonce_of)
+        return _grpc_gear(wire, loop=loop, ledger=ledger, nonce_of=nonce_of, room=room)
     memos = _memos(wire)
     return Http1Gear(
         loop=loop,
@@ -124,6 +131,7 @@ def new_gear(
         encode=wire.source.encoder(host=wire.authority, closes=wire.reuse is Reuse.CLOSE),
         memo=memos[0],
         memo_in_turn=memos if len(set(memos)) > 1 else (),
+        room=room,
     )
 
 
@@ -138,7 +146,7 @@ def _memos(wire: Wire) -> tuple[HeadMemo, ...]:
 
 
 def _grpc_gear(
-    wire: Wire, *, loop: Loop, ledger: Ledger, nonce_of: Callable[[int], bytes]
+    wire: Wire, *, loop: Loop, ledger: Ledger, nonce_of: Callable[[int], bytes], room: Room
 ) -> GrpcGear:
     formats = [_call_format(call, wire=wire) for call in wire.source.requests]
     kinds = [Kind(call_format) for call_format in formats]
@@ -153,6 +161,7 @@ def _grpc_gear(
         memo=GrpcHeadMemo(),
         shapes=AnswerShapes(calls=len(kinds)),
         in_turn=tuple(kinds[turn] for turn in wire.source.turns) if len(kinds) > 1 else (),
+        room=room,
     )
 
 

@@ -32,6 +32,7 @@ from servelab.model.trial import TrialSpec, TrialStatus
 from servelab.model.usage import ProcessUsage, Throttling
 from servelab.model.worker import WorkerCount, Workforce
 from servelab.served import workloads
+from servelab.store import scratch
 from servelab.store.folder import RunFolder
 
 SEED_PORT = 3000
@@ -144,7 +145,11 @@ class Attempting:
         ask: Callable[[], str | None],
         meanwhile: Callable[[RunningServer], None],
     ) -> None:
-        variables = dict(self._subject.variables(self._counters))
+        place = stack.enter_context(scratch.folder())
+        variables = {
+            **dict(self._environment.variables),
+            **self._subject.variables(self._counters, place),
+        }
         if self._subject.slow_api_calls:
             log = self._folder.path / "logs" / f"{self._id}.slow_api.log"
             back_end = stack.enter_context(

@@ -1,6 +1,5 @@
 """How fast the work itself goes on this hardware, without any server in between."""
 
-import json
 import math
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from servelab.measure import slow_api
 from servelab.measure.attempt import load_plan
 from servelab.measure.calibration import Calibrations
 from servelab.measure.machinery import Machinery
+from servelab.measure.subject import subject_of
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.environment import Environment
 from servelab.model.launch import LaunchCommand
@@ -27,19 +27,26 @@ from servelab.store import scratch
 
 BARE_SECONDS = 5.0
 SHORT_WORK_S = 0.001
-"""Below it a rate says more about serving than about the work."""
+"""Below it a rate may say more about serving than about the work."""
+_NULL_SOURCE = "generator and a server that does nothing"
+MOSTLY_WORK = 0.85
+"""CPU time over time of a call below which it waits."""
 _POLL_S = 0.05
 
 
 class _BareProcess(Struct, frozen=True):
     ended_s: list[float]
     cpu_s: float
+    calls_each: int = 1
+    """How many calls lie between two of the moments."""
 
 
 class _BareRate(Struct, frozen=True, kw_only=True):
     processes: int
     per_s: float
     cpu_s_per_call: float
+    waits: bool = False
+    """The calls took much longer than the CPU time that they needed."""
 
 
 class Ceilings:
@@ -64,9 +71,10 @@ class Ceilings:
         tell: Callable[[str], None],
     ) -> Ceiling:
         """Return the ceiling in a trial's environment, measured now where it is not known yet."""
-        waiting_s = catalogue.waiting_s(spec.workload, dict(spec.parameters))
+        subject = subject_of(spec)
+        waiting_s = subject.waiting_s
         known = self._known.setdefault(_work(spec), {})
-        place = "" if waiting_s else environment.name
+        place = "" if waiting_s or spec.service is not None else environment.name
         if place not in known:
             measured = (
                 self._of_waiting(spec, placement=placement, waiting_s=waiting_s, tell=tell)
@@ -92,21 +100,29 @@ class Ceilings:
         placement: Placement,
         tell: Callable[[str], None],
     ) -> Ceiling:
-        """Return the null server's rate instead where the work is next to nothing."""
+        """Return the null server's rate instead where the work is short and that is lower.
+
+        Both are upper limits; that of work which takes longer is the lower one anyway.
+        """
         if bare.cpu_s_per_call is None or bare.cpu_s_per_call >= SHORT_WORK_S:
             return bare
+        null_rate_per_s = self._null_rate_per_s(spec, placement=placement, tell=tell)
+        if bare.per_s <= null_rate_per_s:
+            return bare
+        took_us = bare.cpu_s_per_call * 1e6
+        took = f"only {took_us:.0f} µs" if took_us >= 1 else "less than 1 µs"
+        return msgspec.structs.replace(
+            bare, per_s=null_rate_per_s, source=f"{_NULL_SOURCE}, as the bare work takes {took}"
+        )
+
+    def _null_rate_per_s(
+        self, spec: TrialSpec, *, placement: Placement, tell: Callable[[str], None]
+    ) -> float:
         tell("what the generator reaches against a server that does nothing")
         # The port takes no part in it.
         plan = load_plan(spec, address=Address(LOOPBACK, 0))
-        return msgspec.structs.replace(
-            bare,
-            per_s=self._calibrations.null_rate_per_s(
-                plan, placement=placement, limits=of_cpu_time(spec.limits)
-            ),
-            source=(
-                "generator and a server that does nothing, as the bare work takes only "
-                f"{bare.cpu_s_per_call * 1e6:.0f} µs"
-            ),
+        return self._calibrations.null_rate_per_s(
+            plan, placement=placement, limits=of_cpu_time(spec.limits)
         )
 
     def _of_waiting(
@@ -117,20 +133,29 @@ class Ceilings:
         waiting_s: float,
         tell: Callable[[str], None],
     ) -> Ceiling:
-        """Return callers over waiting time, or what the slow API and the generator can carry."""
-        tell("what the slow API can carry")
-        calls = catalogue.slow_api_calls(spec.workload)
-        rate_per_s = slow_api.measure_rate_per_s(self._machinery, placement=placement)
-        carried_per_s = rate_per_s / calls
+        """Return callers over waiting time, or what can be carried where that is less."""
+        carried = self._carried(spec, placement=placement, tell=tell)
         if not isinstance(spec.load, ClosedLoop):
-            return Ceiling(per_s=carried_per_s, source="what generator and slow API can carry")
-        asked_per_s = spec.load.callers / waiting_s
-        if asked_per_s <= carried_per_s:
+            return carried
+        asked = Ceiling(
+            per_s=spec.load.callers / waiting_s,
+            source=f"{spec.load.callers} callers / {waiting_s:g} s of waiting",
+        )
+        return min(asked, carried, key=lambda ceiling: ceiling.per_s)
+
+    def _carried(
+        self, spec: TrialSpec, *, placement: Placement, tell: Callable[[str], None]
+    ) -> Ceiling:
+        """Return what the generator can carry, with the slow API where the work calls it."""
+        calls = catalogue.slow_api_calls(spec.workload)
+        if not calls:
             return Ceiling(
-                per_s=asked_per_s,
-                source=f"{spec.load.callers} callers / {waiting_s:g} s of waiting",
+                per_s=self._null_rate_per_s(spec, placement=placement, tell=tell),
+                source=_NULL_SOURCE,
             )
-        return Ceiling(per_s=carried_per_s, source="what generator and slow API can carry")
+        tell("what the slow API can carry")
+        rate_per_s = slow_api.measure_rate_per_s(self._machinery, placement=placement)
+        return Ceiling(per_s=rate_per_s / calls, source="what generator and slow API can carry")
 
     def _of_bare_work(
         self,
@@ -170,7 +195,8 @@ class Ceilings:
         plural = "es" if best.processes > 1 else ""
         return Ceiling(
             per_s=best.per_s,
-            source=f"the bare work in {best.processes} process{plural}",
+            source=f"the bare work in {best.processes} process{plural}"
+            + (", by its CPU time" if best.waits else ""),
             rate_by_processes={rate.processes: rate.per_s for rate in rates},
             cpu_s_per_call=rates[0].cpu_s_per_call,
         )
@@ -180,24 +206,18 @@ class Ceilings:
     ) -> _BareRate:
         with scratch.folder() as place:
             out = place / "bare.json"
-            command = LaunchCommand(
-                argv=(
-                    *("python", str(catalogue.served_path() / "bare.py"), spec.workload),
-                    *("--parameters", json.dumps(dict(spec.parameters))),
-                    *("--processes", str(processes), "--seconds", str(BARE_SECONDS)),
-                    *("--out", str(out)),
-                )
-            )
             self._run_to_end(
-                command,
+                spec,
+                command=subject_of(spec).bare(processes=processes, seconds=BARE_SECONDS, out=out),
                 placement=placement,
-                limits=of_cpu_time(spec.limits),
                 environment=environment,
                 place=place,
             )
             reports = msgspec.json.decode(out.read_bytes(), type=list[_BareProcess])
         try:
-            return _rate(reports)
+            return _rate(
+                reports, cores=placement.server_cores if subject_of(spec).may_wait else None
+            )
         except ValueError as error:
             raise TrialInvalid(
                 f"the bare work of {spec.workload} is too long for a rate ({error}); "
@@ -206,22 +226,28 @@ class Ceilings:
 
     def _run_to_end(
         self,
-        command: LaunchCommand,
+        spec: TrialSpec,
         *,
+        command: LaunchCommand,
         placement: Placement,
-        limits: Limits | None,
         environment: Environment,
         place: Path,
     ) -> None:
+        subject = subject_of(spec)
+        assert subject.bare_directory is not None  # noqa: S101 - `find` has seen to it
         with self._machinery.launch(
             command,
             programs=environment.programs,
-            directory=catalogue.served_path(),
-            python_path=(catalogue.served_path(),),
+            directory=subject.bare_directory,
+            python_path=subject.python_path,
+            variables={
+                **dict(environment.variables),
+                **subject.variables(place / "counters", place),
+            },
             log=place / "log",
             address=None,
             cpus=frozenset(placement.server_cpus),
-            limits=limits,
+            limits=of_cpu_time(spec.limits),
         ) as process:
             while process.is_alive():
                 time.sleep(_POLL_S)
@@ -264,17 +290,29 @@ def process_counts(cores: int) -> tuple[int, ...]:
     return (*powers, cores)
 
 
-def _rate(reports: list[_BareProcess]) -> _BareRate:
+def _rate(reports: list[_BareProcess], *, cores: float | None) -> _BareRate:
+    """Return how fast so many processes were, or could be on so many cores where calls wait.
+
+    The calls of a process come one after another: while one waits, a server could work on others,
+    so that only their CPU time sets a limit. `cores` is None of work that is known not to wait,
+    whose time beyond its CPU time is what others took.
+    """
     import numpy as np
 
     completions = [np.asarray(report.ended_s) for report in reports]
-    calls = sum(len(report.ended_s) - 1 for report in reports)
-    return _BareRate(
-        processes=len(reports),
-        per_s=median_rate_per_s(
+    calls = sum((len(report.ended_s) - 1) * report.calls_each for report in reports)
+    cpu_s = sum(report.cpu_s for report in reports)
+    whole_s = sum(report.ended_s[-1] - report.ended_s[0] for report in reports)
+    waits = cores is not None and (
+        0 < cpu_s < MOSTLY_WORK * whole_s * min(1.0, cores / len(reports))
+    )
+    if waits and cores is not None:
+        per_s = min(cores, len(reports)) * calls / cpu_s
+    else:
+        per_s = median_rate_per_s(
             completions,
             start_s=max(report.ended_s[0] for report in reports),
             end_s=min(report.ended_s[-1] for report in reports),
-        ),
-        cpu_s_per_call=sum(report.cpu_s for report in reports) / calls,
-    )
+            calls_each=[report.calls_each for report in reports],
+        )
+    return _BareRate(processes=len(reports), per_s=per_s, cpu_s_per_call=cpu_s / calls, waits=waits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -9,13 +10,16 @@ from msgspec import Struct
 from servelab.measure.gates import Punctuality, lateness_limit_s
 from servelab.model.load import Load, OpenLoop
 from servelab.model.outcome import Outcome
-from servelab.model.trial import CorrectedQuantiles, GeneratorUsage, Histogram, Times
+from servelab.model.times import Times
+from servelab.model.trial import CallKind, CorrectedQuantiles, GeneratorUsage, Histogram
 from servelab.model.usage import Growth
 from servelab.stats.histogram import histogram
 from servelab.stats.quantiles import corrected_quantile, nearest_rank, quantile, summarise
 from servelab.stats.trends import trend
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -35,6 +39,22 @@ def throughput_per_s(result: LoadResult) -> float | None:
     return result.outcomes.get(Outcome.OK.label, 0) / seconds if seconds > 0 else None
 
 
+def goodput_per_s(result: LoadResult, *, records: Records, target_s: float) -> float | None:
+    """Return correct answers within so many seconds, per second of the load; None of an empty one.
+
+    The records are those of the whole load.
+    """
+    seconds = load_s(result)
+    return int(good(records, target_s=target_s).sum()) / seconds if seconds > 0 else None
+
+
+def good(records: Records, *, target_s: float) -> NDArray[np.bool_]:
+    """Tell of each request whether it got a correct answer within so many seconds."""
+    took_ns = records.finished_ns - records.planned_ns
+    is_good: NDArray[np.bool_] = (records.outcome == Outcome.OK) & (took_ns <= target_s * 1e9)
+    return is_good
+
+
 class Window(Struct, frozen=True, kw_only=True):
     """The part of a load that is measured, between two moments of the monotonic clock."""
 
@@ -46,20 +66,20 @@ class Window(Struct, frozen=True, kw_only=True):
         """Return how long it is."""
         return self.ended_s - self.began_s
 
-    def rate_per_s(self, *records: Records) -> float | None:
+    def rate_per_s(self, *records: Records, target_s: float = math.inf) -> float | None:
         """Return the correct answers that came in it per second, whenever they were asked for.
 
-        What is in flight when it begins makes up for what still is when it ends; None of an empty
-        window.
+        Only those count that took no longer than `target_s`. What is in flight when it begins makes
+        up for what still is when it ends; None of an empty window.
         """
         if self.seconds <= 0:
             return None
-        return sum(self._answers(each) for each in records) / self.seconds
+        return sum(self._answers(each, target_s=target_s) for each in records) / self.seconds
 
-    def _answers(self, records: Records) -> int:
+    def _answers(self, records: Records, *, target_s: float) -> int:
         finished_s = records.finished_ns / 1e9
         is_inside = (finished_s >= self.began_s) & (finished_s < self.ended_s)
-        return int((is_inside & (records.outcome == Outcome.OK)).sum())
+        return int((is_inside & good(records, target_s=target_s)).sum())
 
 
 def completions_s(*records: Records, since: LoadResult) -> NDArray[np.float64]:
@@ -84,6 +104,26 @@ def response_times(records: Records) -> Times | None:
     refuses at once must not look quicker than one which does the work.
     """
     return summarise(_times_of_all(records))
+
+
+def by_kind(records: Records, *, kinds: Sequence[str]) -> list[CallKind]:
+    """Return the same for each kind of call; `kinds` are those of the requests 0, 1, ... in turn.
+
+    Kinds come in the order of their first turn; one without a request is left out.
+    """
+    import numpy as np
+
+    if not kinds:
+        return []
+    times_s, turns = _times_of_all(records), records.sequence % len(kinds)
+    found = []
+    for name in dict.fromkeys(kinds):
+        places = [place for place, kind in enumerate(kinds) if kind == name]
+        own_s = times_s[np.isin(turns, places)]
+        summary = summarise(own_s)
+        if summary is not None:
+            found.append(CallKind(name=name, calls=len(own_s), response_time_s=summary))
+    return found
 
 
 def corrected_response_times(records: Records) -> CorrectedQuantiles:

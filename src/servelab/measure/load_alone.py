@@ -7,6 +7,7 @@ from ipaddress import ip_address
 import msgspec
 from msgspec import Struct
 
+from servelab.errors import GeneratorKilled
 from servelab.explain import disturbance
 from servelab.measure import audit, figures, gates, placing
 from servelab.measure.attempt import log_name
@@ -49,21 +50,27 @@ def measure(
     observe: Callable[[Event], None],
     should_stop: Callable[[], str | None],
 ) -> Trial:
-    """Return the trial; raise AuditFailed, StoreError, or UsageError for unfit CPUs."""
+    """Return the trial; raise AuditFailed, StoreError, or UsageError for unfit CPUs.
+
+    Where somebody killed the generator it is invalid and has no figures.
+    """
     placement = placing.everywhere(machinery.cpus, load_cpus=order.load_cpus)
     started_at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     records = folder.records_file(TRIAL_ID)
     watch = machinery.watch()
-    with watch, watch.loading():
-        result = machinery.generate(
-            _scheduled(order.plan, placement=placement),
-            records=records,
-            cpus=placement.generator_cpus,
-            on_progress=lambda progress: observe(_shown(order, progress)),
-            should_stop=should_stop,
-        )
-    observed = machinery.read_records(records)
     plan = order.plan
+    try:
+        with watch, watch.loading():
+            result = machinery.generate(
+                _scheduled(plan, placement=placement),
+                records=records,
+                cpus=placement.generator_cpus,
+                on_progress=lambda progress: observe(_shown(order, progress)),
+                should_stop=should_stop,
+            )
+    except GeneratorKilled as killed:
+        return _without_figures(order, started_at=started_at, folder=folder, reason=str(killed))
+    observed = machinery.read_records(records)
     punctuality = figures.punctuality(observed, load=plan.load)
     generator = figures.generator_usage(
         result, records=observed, server=None, cores=machinery.cpus.cores
@@ -112,6 +119,30 @@ def measure(
         sent=observed.sent,
         punctuality=punctuality,
         remedy=gates.remedy_of_lateness(result.scheduling, is_apart=placement.generator_is_apart),
+    )
+
+
+def _without_figures(order: LoadOrder, *, started_at: str, folder: RunFolder, reason: str) -> Trial:
+    plan, records = order.plan, folder.records_file(TRIAL_ID)
+    return Trial(
+        id=TRIAL_ID,
+        deployment=LOAD_ALONE,
+        stack=LOAD_ALONE,
+        heading="",
+        workload=order.requests,
+        status=TrialStatus.INVALID,
+        reason=reason,
+        command=order.url,
+        departures=list(order.departures),
+        started_at=started_at,
+        load=plan.load,
+        connections=plan.connections,
+        channels=plan.channels if plan.protocol is Protocol.GRPC else None,
+        timeout_s=plan.timeout_s,
+        port=plan.target.port,
+        ledger={"scheduled": 0, "sent": 0, "ok": 0},
+        records=log_name(records, folder=folder) if records.exists() else None,
+        interpreter="",
     )
 
 

@@ -156,7 +156,7 @@ def real() -> Machinery:
         sample=sampled,
         watch=Watch,
         read_counts=_read_counts,
-        free_port=ports.next_free_port,
+        free_port=ports.claim_free_port,
         cpus=host_cpus(),
         require_limits=limiting.require,
         listen_limit=ports.listen_limit(),

@@ -1,5 +1,6 @@
 """What a trial serves and asks: a workload of the catalogue, or an application of the user's."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -8,8 +9,9 @@ import msgspec
 
 from servelab import catalogue
 from servelab.load.asking import Asking, asking
-from servelab.model.deployment import Deployment
+from servelab.model.deployment import Deployment, Interface
 from servelab.model.environment import EnvironmentSpec
+from servelab.model.launch import LaunchCommand
 from servelab.model.plan import RunOptions
 from servelab.model.service import Service
 from servelab.model.trial import TrialSpec
@@ -21,10 +23,16 @@ class Subject(Protocol):
 
     slow_api_calls: int
     """How many calls to the slow API one call makes."""
+    waiting_s: float
+    """How long one call waits for others at the least; 0 where that is not known."""
+    may_wait: bool
+    """Whether a call may wait for something that takes no CPU time, nobody knows how long."""
     counts_calls: bool
     """Whether its workers keep books of their calls."""
     python_path: tuple[Path, ...]
     """What goes on the path of the server's interpreter."""
+    bare_directory: Path | None
+    """Where the bare work is done; None where it cannot be done without a server."""
 
     def environment(self, deployment: Deployment, /) -> EnvironmentSpec:
         """Return what the server's environment must hold."""
@@ -32,8 +40,14 @@ class Subject(Protocol):
     def directory(self, deployment: Deployment, /) -> Path:
         """Return the folder in which the server is started."""
 
-    def variables(self, counters: Path, /) -> Mapping[str, str]:
-        """Return the variables that the application is to find; books are kept in `counters`."""
+    def variables(self, counters: Path, place: Path, /) -> Mapping[str, str]:
+        """Return the variables that the application is to find.
+
+        Books are kept in `counters`; what it writes in `place` lasts as long as its server.
+        """
+
+    def bare(self, *, processes: int, seconds: float, out: Path) -> LaunchCommand:
+        """Return what does the bare work in so many processes, and writes `out`."""
 
     def asking(self, deployment: Deployment, /) -> Asking:
         """Return what is sent, and when an answer is right."""
@@ -50,7 +64,10 @@ class _OfCatalogue:
     def __init__(self, spec: TrialSpec | RunOptions) -> None:
         self._spec = spec
         self.slow_api_calls = catalogue.slow_api_calls(spec.workload)
+        self.waiting_s = catalogue.waiting_s(spec.workload, dict(spec.parameters))
+        self.may_wait = catalogue.may_wait(spec.workload)
         self.python_path: tuple[Path, ...] = (catalogue.served_path(),)
+        self.bare_directory: Path | None = catalogue.served_path()
 
     def environment(self, deployment: Deployment, /) -> EnvironmentSpec:
         return catalogue.environment_spec(
@@ -60,8 +77,22 @@ class _OfCatalogue:
     def directory(self, deployment: Deployment) -> Path:
         return catalogue.application_directory(deployment)
 
-    def variables(self, counters: Path) -> Mapping[str, str]:
-        return {workloads.COUNTERS_VARIABLE: str(counters)}
+    def variables(self, counters: Path, place: Path) -> Mapping[str, str]:
+        return {
+            workloads.COUNTERS_VARIABLE: str(counters),
+            workloads.FOLDER_VARIABLE: str(place),
+            workloads.MOUNTED_VARIABLE: self._spec.workload,
+        }
+
+    def bare(self, *, processes: int, seconds: float, out: Path) -> LaunchCommand:
+        return LaunchCommand(
+            argv=(
+                *("python", str(catalogue.served_path() / "bare.py"), self._spec.workload),
+                *("--parameters", json.dumps(dict(self._spec.parameters))),
+                *("--processes", str(processes), "--seconds", str(seconds)),
+                *("--out", str(out)),
+            )
+        )
 
     def asking(self, deployment: Deployment) -> Asking:
         parameters = dict(self._spec.parameters)
@@ -81,10 +112,14 @@ class _OfCatalogue:
 class _OfUser:
     counts_calls = False
     slow_api_calls = 0
+    waiting_s = 0.0
+    may_wait = True
     python_path: tuple[Path, ...] = ()
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        is_called_here = service.interface is not Interface.GRPC
+        self.bare_directory: Path | None = Path(service.directory) if is_called_here else None
 
     def environment(self, deployment: Deployment, /) -> EnvironmentSpec:
         return catalogue.own_environment_spec(deployment.server, service=self._service)
@@ -92,8 +127,24 @@ class _OfUser:
     def directory(self, _deployment: Deployment) -> Path:
         return Path(self._service.directory)
 
-    def variables(self, _counters: Path) -> Mapping[str, str]:
+    def variables(self, _counters: Path, _place: Path) -> Mapping[str, str]:
         return dict(self._service.variables)
+
+    def bare(self, *, processes: int, seconds: float, out: Path) -> LaunchCommand:
+        service = self._service
+        module, _, attribute = service.application.partition(":")
+        order = {
+            "out": str(out),
+            "module": module,
+            "attribute": attribute,
+            "arguments": service.arguments if service.is_factory else None,
+            "interface": service.interface,
+            "requests": [each.request for each in service.asked],
+            "processes": processes,
+            "seconds": seconds,
+        }
+        program = str(catalogue.served_path() / "bare_application.py")
+        return LaunchCommand(argv=("python", program, msgspec.json.encode(order).decode()))
 
     def asking(self, _deployment: Deployment) -> Asking:
         service = self._service

@@ -44,6 +44,7 @@ class TrialMeasurer:
         self._machinery = machinery
         self._calibrations = Calibrations(machinery)
         self._ceilings = Ceilings(machinery, calibrations=self._calibrations)
+        self._without_ceiling: set[str] = set()
 
     def place(self, spec: TrialSpec | RunOptions) -> Placement:
         """Return where the processes of a trial run; raise UsageError."""
@@ -129,7 +130,7 @@ class TrialMeasurer:
         tell: Callable[[Stage, str], None],
     ) -> Ceiling | None:
         """Return what the hardware could do; None where nobody knows the bare work."""
-        if spec.service is not None:
+        if subject_of(spec).bare_directory is None or spec.workload in self._without_ceiling:
             return None
         try:
             return self._ceilings.find(
@@ -139,7 +140,11 @@ class TrialMeasurer:
                 tell=lambda detail: tell(Stage.CEILING, detail),
             )
         except (ServerFailed, TrialInvalid) as error:
-            raise CannotRunHere(f"its ceiling could not be measured: {error}") from error
+            if spec.service is None:
+                raise CannotRunHere(f"its ceiling could not be measured: {error}") from error
+            # What serves may still not run alone: its trials have no ceiling, then.
+            self._without_ceiling.add(spec.workload)
+            return None
 
     def _null_rate_per_s(
         self,
@@ -225,6 +230,7 @@ def _identity(spec: TrialSpec, *, attempt: Attempt, environment: Environment) ->
         departures=list(attempt.command.departures),
         started_at=attempt.started_at,
         load=spec.load,
+        slo=spec.slo,
         connections=spec.connections,
         channels=spec.channels if is_grpc else None,
         timeout_s=spec.timeout_s,
@@ -276,6 +282,9 @@ def _measured(trial: Trial, *, attempt: Attempt, load: LoadResult, spec: TrialSp
             ledger=audit.ledger(load),
             window_s=figures.load_s(load),
             throughput_per_s=figures.throughput_per_s(load),
+            goodput_per_s=None
+            if spec.slo is None
+            else figures.goodput_per_s(load, records=attempt.records, target_s=spec.slo.target_s),
         )
     window = figures.window_after(
         spec.warm_up_s, duration_s=spec.duration_s or math.inf, result=load
@@ -286,6 +295,9 @@ def _measured(trial: Trial, *, attempt: Attempt, load: LoadResult, spec: TrialSp
         ledger=audit.ledger_of(attempt.records, unstarted=load.scheduled - recorded),
         window_s=window.seconds,
         throughput_per_s=window.rate_per_s(attempt.warm_up, attempt.records),
+        goodput_per_s=None
+        if spec.slo is None
+        else window.rate_per_s(attempt.warm_up, attempt.records, target_s=spec.slo.target_s),
         corrected_response_time_s=figures.corrected_response_times(attempt.records),
         steadiness=steadiness(
             figures.completions_s(attempt.warm_up, attempt.records, since=load),
@@ -293,6 +305,13 @@ def _measured(trial: Trial, *, attempt: Attempt, load: LoadResult, spec: TrialSp
             end_s=spec.warm_up_s + window.seconds,
         ),
     )
+
+
+def _kinds(spec: TrialSpec) -> tuple[str, ...]:
+    """Return the kinds of the calls in their turns; empty where nothing is known of them."""
+    if spec.service is not None:
+        return ()
+    return catalogue.kinds_in_turn(spec.workload, dict(spec.parameters))
 
 
 def _with_figures(
@@ -309,6 +328,7 @@ def _with_figures(
         trial,
         load_s=figures.load_s(load),
         response_time_s=figures.response_times(records),
+        kinds=figures.by_kind(records, kinds=_kinds(spec)),
         **figures.parts_of_response_times(records),
         response_time_histogram=figures.response_time_histogram(records),
         backlog=backlog.of_records(records, load=trial.load),

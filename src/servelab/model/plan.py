@@ -8,6 +8,7 @@ from servelab.model.limits import Limits
 from servelab.model.load import ClosedLoop, Connections, Load, Pacing
 from servelab.model.placement import PlacementWish
 from servelab.model.service import Service
+from servelab.model.slo import Slo
 from servelab.model.verdict import Budget, Judging
 
 PLAN_FORMAT = 1
@@ -39,6 +40,8 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     with_requirements: tuple[str, ...] = ()
     stops_under_load: bool = False
     """Whether each server is also stopped under load, after what is measured of it."""
+    slo: Slo | None = None
+    """Whose goodput is measured, too."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from servelab.model.deployment import Interface
+from servelab.model.environment import UserEnvironment
 from servelab.model.load import Asked, Choice
 
 
@@ -16,12 +17,14 @@ class Service(Struct, frozen=True, kw_only=True):
     interface: Interface
     is_factory: bool = False
     """The object returns the application when it is called."""
+    arguments: str = ""
+    """Literals with which it is called."""
     framework: str = ""
     """Its framework in small letters; empty where it is none that is known."""
     directory: str
     """The project's folder, in which servers are started."""
-    environment: str | None = None
-    """Folder of the virtual environment that holds what it needs; None: it needs nothing."""
+    environment: UserEnvironment | None = None
+    """What it runs in; None: it needs nothing but its server."""
     variables: tuple[tuple[str, str], ...] = ()
     """Environment variables that it is to find."""
     asked: tuple[Asked, ...]

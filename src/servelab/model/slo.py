@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from servelab.model.trial import Times
+from servelab.model.times import Times
 
 FAILURE_LIMIT = 0.001
 """The share of requests that may fail where nothing else is said."""

@@ -3,7 +3,7 @@
 import re
 from enum import Enum
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from servelab.model.deployment import Deployment
 from servelab.model.environment import Interpreter
@@ -14,7 +14,9 @@ from servelab.model.load import Connections, Load, Pacing, Scheduling
 from servelab.model.noise import Noise
 from servelab.model.placement import Placement, PlacementWish
 from servelab.model.service import Service
+from servelab.model.slo import Slo
 from servelab.model.step import Step
+from servelab.model.times import Times
 from servelab.model.usage import Growth, ProcessUsage, Throttling
 from servelab.model.warm_up import Steadiness, WarmUp
 from servelab.model.worker import Workforce
@@ -83,6 +85,8 @@ class TrialSpec(Struct, frozen=True, kw_only=True):
     with_requirements: tuple[str, ...] = ()
     stops_under_load: bool = False
     """Whether it is also stopped under the same load, after what is measured."""
+    slo: Slo | None = None
+    """Whose goodput is measured, too."""
     round: int = 1
     """0: a pilot, which tells how long the warm-up must be. Of a search: the probe's number."""
     role: Role = Role.CANDIDATE
@@ -98,9 +102,11 @@ class TrialSpec(Struct, frozen=True, kw_only=True):
     def ceiling_round(self) -> int:
         """Return the round whose ceiling it is held against.
 
-        A pilot's rate tells nothing, and a search asks about times: they need none of their own.
+        A pilot's rate tells nothing, a search asks about times, and races and tries have many short
+        rounds: they need none of their own.
         """
-        return max(1, self.round) if self.step is None else 1
+        has_own = self.step is None and self.service is None
+        return max(1, self.round) if has_own else 1
 
     @property
     def id(self) -> str:
@@ -119,23 +125,13 @@ class Warning(Struct, frozen=True, kw_only=True):  # noqa: A001 - the word of th
     text: str
 
 
-class Times(Struct, frozen=True, kw_only=True):
-    """Times of one trial's requests in seconds.
+class CallKind(Struct, frozen=True, kw_only=True):
+    """The calls of one kind, of a workload whose calls are not all alike."""
 
-    A quantile is None where fewer than ten samples lie beyond it.
-    """
-
-    mean: float
-    p50: float | None
-    p60: float | None
-    p70: float | None
-    p75: float | None
-    p80: float | None
-    p90: float | None
-    p95: float | None
-    p99: float | None
-    p99_9: float | None = field(default=None, name="p99.9")
-    max: float
+    name: str
+    calls: int
+    """Those that were sent."""
+    response_time_s: Times
 
 
 class CorrectedQuantiles(Struct, frozen=True, kw_only=True):
@@ -249,6 +245,8 @@ class Trial(Struct, frozen=True, kw_only=True):
     status: TrialStatus
     reason: str | None = None
     """Why it failed or is invalid."""
+    whole_s: float | None = None
+    """From its beginning, with its ceiling where that was measured first, until it was stored."""
     command: str
     departures: list[str] = []
     started_at: str
@@ -272,8 +270,14 @@ class Trial(Struct, frozen=True, kw_only=True):
     steadiness: Steadiness | None = None
     """Of the window after a warm-up."""
     throughput_per_s: float | None = None
+    slo: Slo | None = None
+    goodput_per_s: float | None = None
+    """Correct answers per second that took no longer than the objective allows a quantile; None
+    without an objective."""
     response_time_s: Times | None = None
     """From the planned start to the end; failures count as no less than they took."""
+    kinds: list[CallKind] = []
+    """The same of each kind of call by itself; empty where all calls are alike."""
     corrected_response_time_s: CorrectedQuantiles | None = None
     """Of the window after a warm-up."""
     generator_delay_s: Times | None = None
@@ -322,6 +326,14 @@ class Trial(Struct, frozen=True, kw_only=True):
     """Contradictions between servelab's own figures; not empty means a bug in servelab."""
 
     @property
+    def took_s(self) -> float:
+        """Return how long it took; where that was not noted, how long its server was there."""
+        if self.whole_s is not None:
+            return self.whole_s
+        stopping_s = self.stop.seconds if self.stop else 0.0
+        return (self.start_s or 0.0) + (self.load_s or 0.0) + stopping_s
+
+    @property
     def is_load_alone(self) -> bool:
         """Tell whether servelab loaded a server that it did not start."""
         return self.deployment == LOAD_ALONE
@@ -336,6 +348,12 @@ class Trial(Struct, frozen=True, kw_only=True):
         """Tell whether its figures may be held against those of other deployments."""
         kinds = {warning.kind for warning in self.warnings}
         return self.status is TrialStatus.OK and not kinds & _UNFIT_TO_RANK
+
+    @property
+    def why_unrankable(self) -> str | None:
+        """Return the warning for which its figures may not be held against others; else None."""
+        unfit = (each.text for each in self.warnings if each.kind in _UNFIT_TO_RANK)
+        return next(unfit, None)
 
     @property
     def scheduled(self) -> int:

@@ -24,7 +24,8 @@ from servelab.report import bars, quantities
 from servelab.store.folder import StoredRun
 
 COLUMNS = ("trial", "step", "rate", "seconds", "quantile ms", "verdict")
-_TARGET_AT = bars.WIDTH // 2
+_GAP = "  "
+_SHORTEST_BAR = 5
 _NOTED = 0.5
 """A warning is passed on where at least this share of the trials has it."""
 
@@ -184,14 +185,29 @@ def _notes(trials: Sequence[Trial], answer: Answer) -> Iterable[str]:
             yield f"In {count} of {len(trials)} trials: {text}"
 
 
-def curve_rows(page: CapacityPage, *, blocks: str = bars.EIGHTHS) -> tuple[str, ...]:
-    """Return a picture of the quantile over the rate; the target is a line in its middle."""
+def curve_rows(
+    page: CapacityPage, *, blocks: str = bars.EIGHTHS, width: int | None = None
+) -> tuple[str, ...]:
+    """Return a picture of the quantile over the rate; the target is a line in its middle.
+
+    It is as long as rows of ``width`` allow.
+    """
     rates = [_rate(point.rate_per_s) for point in page.curve]
-    width = max(map(len, rates), default=0)
+    passes = [f"{point.passed}/{point.trials}" for point in page.curve]
+    times = [_milliseconds(point) for point in page.curve]
+    widths = [max(map(len, texts), default=0) for texts in (rates, passes, times)]
+    room = bars.WIDTH if width is None else width - sum(widths) - 3 * len(_GAP)
+    cells = max(_SHORTEST_BAR, min(bars.WIDTH, room))
     return tuple(
-        f"{rate:>{width}}  {point.passed}/{point.trials}  "
-        f"{_bar(point, target_s=page.target_s, blocks=blocks)}  {_milliseconds(point)}".rstrip()
-        for rate, point in zip(rates, page.curve, strict=True)
+        _GAP.join(
+            [
+                f"{rate:>{widths[0]}}",
+                f"{passed:>{widths[1]}}",
+                _bar(point, target_s=page.target_s, blocks=blocks, cells=cells),
+                time,
+            ]
+        ).rstrip()
+        for rate, passed, point, time in zip(rates, passes, page.curve, times, strict=True)
     )
 
 
@@ -201,12 +217,19 @@ def _milliseconds(point: CurvePoint) -> str:
     return f"{quantities.fine_milliseconds(point.quantile_s)} ms"
 
 
-def _bar(point: CurvePoint, *, target_s: float, blocks: str) -> str:
+def _bar(point: CurvePoint, *, target_s: float, blocks: str, cells: int) -> str:
     share = min(1.0, (point.quantile_s or 0.0) / (2 * target_s))
-    drawn = bars.bar(share, blocks=blocks)
-    if len(drawn) <= _TARGET_AT:
-        return drawn.ljust(_TARGET_AT) + "|" + " " * (bars.WIDTH - _TARGET_AT - 1)
-    return drawn.ljust(bars.WIDTH)
+    drawn = bars.bar(share, blocks=blocks, cells=cells)
+    target_at = cells // 2
+    if len(drawn) <= target_at:
+        drawn = drawn.ljust(target_at) + "|"
+    return drawn.ljust(cells)
+
+
+def short_rows(page: CapacityPage) -> Iterable[tuple[str, str]]:
+    """Yield what a trial measured, and what it was and said, for lines below each other."""
+    for number, step, rate, seconds, quantile, said in page.rows:
+        yield f"{number:>3}  {rate}  {seconds} s  {page.quantile} {quantile} ms", f"{step}, {said}"
 
 
 def probe_line(probe: Probe, seen: Observation, *, quantile: str) -> str:

@@ -8,8 +8,10 @@ import msgspec
 from servelab.model.capacity import CapacityResult
 from servelab.model.plan import Plan
 from servelab.model.trial import Trial
+from servelab.model.tuning import Tuned
 from servelab.model.verdict import Verdicts
-from servelab.report import capacity_view, rounds_view
+from servelab.report import capacity_view, commands_view, rounds_view, tune_view
+from servelab.report.commands_view import Commands
 from servelab.report.plain_text import STEERING
 from servelab.store import typed_json
 from servelab.store.folder import RunFacts, StoredRun
@@ -28,6 +30,9 @@ class _Document(msgspec.Struct, frozen=True, kw_only=True):
     """Of a comparison."""
     trials: Sequence[Trial]
     capacity: CapacityResult | None
+    race: Tuned | None
+    commands: Sequence[Commands]
+    """Of a run on an application of the user's; empty otherwise."""
 
 
 def render(run: StoredRun) -> str:
@@ -41,6 +46,8 @@ def render(run: StoredRun) -> str:
         verdicts=rounds_view.verdicts(run.trials, plan=run.plan),
         trials=run.trials,
         capacity=capacity_view.result(run),
+        race=tune_view.result(run),
+        commands=commands_view.commands(run),
     )
     text = msgspec.json.format(typed_json.encode(document), indent=2).decode()
     # JSON need not escape all of them, but it may: what reads it finds the same, and a terminal

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from servelab.model.load import Pacing, Scheduling
+from servelab.model.times import Times
 from servelab.model.trial import (
     CLIENT_BOUND,
     GeneratorUsage,
     Histogram,
-    Times,
     Trial,
     TrialStatus,
 )

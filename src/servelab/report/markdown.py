@@ -8,6 +8,7 @@ from servelab.model.trial import Trial
 from servelab.report import (
     bars,
     capacity_view,
+    commands_view,
     load_view,
     rounds_view,
     stopping_table,
@@ -15,6 +16,7 @@ from servelab.report import (
     view,
 )
 from servelab.report.capacity_view import CapacityPage
+from servelab.report.commands_view import Commands
 from servelab.report.load_view import LoadPage
 from servelab.report.plain_text import LONGEST_NAME, LONGEST_TEXT, STEERING, cut
 from servelab.report.published import Comparison, comparisons
@@ -131,6 +133,9 @@ def _workload(table: view.Table, *, run: StoredRun) -> Iterable[str]:
     stopping = stopping_table.table(trials, workload=table.workload)
     if stopping is not None:
         yield from _table(stopping)
+    for found in commands_view.commands(run):
+        if found.workload == table.workload:
+            yield from _commands(found)
     if rounds_view.are_rounds(run):
         return
     compared = comparisons(trials, workload=table.workload)
@@ -186,6 +191,17 @@ def _table(table: view.Table) -> Iterable[str]:
     for note in table.notes:
         yield ""
         yield _paragraph(note)
+    yield ""
+
+
+def _commands(found: Commands) -> Iterable[str]:
+    yield _paragraph(found.heading)
+    for each in found.commands:
+        yield ""
+        yield f"- {_name(each.title)}"
+        yield ""
+        for line in _fenced(line for line in (each.install, each.command) if line):
+            yield f"  {line}"
     yield ""
 
 

@@ -9,7 +9,15 @@ from rich.console import Console
 
 from servelab.model.progress import Event, ProbeJudged, Progress, Skipped
 from servelab.model.trial import Trial
-from servelab.report import capacity_view, json_text, load_view, tables, terminal, view
+from servelab.report import (
+    capacity_view,
+    commands_view,
+    json_text,
+    load_view,
+    tables,
+    terminal,
+    view,
+)
 from servelab.report.plain_text import plain
 from servelab.report.progress import LiveProgress
 from servelab.store.folder import StoredRun
@@ -108,11 +116,13 @@ class TextPrinter(_Printer):
             page = capacity_view.page(run, found)
             terminal.print_capacity(self._console, page, whole=self._blocks)
         for table in tables.tables(run):
-            if len(table.rows) > 1 or not self._blocks:
+            if len(table.rows) > 1 or not self._blocks or run.tuning is not None:
                 terminal.print_table(self._console, table)
         for table in tables.stopping_tables(run):
             if len(table.rows) > 1 or not self._blocks:
                 terminal.print_table(self._console, table)
+        for of_workload in commands_view.commands(run):
+            terminal.print_commands(self._console, of_workload)
         for broken in run.broken:
             self.note(f"! {broken}")
         if run.end.interrupted and found is None:

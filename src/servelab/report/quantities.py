@@ -11,8 +11,11 @@ def rate(per_s: float | None) -> str:
 
 
 def milliseconds(seconds: float | None) -> str:
-    """Return a time in milliseconds with one decimal."""
-    return MISSING if seconds is None else f"{seconds * 1000:.1f}"
+    """Return a time in milliseconds with one decimal, below one millisecond with two."""
+    if seconds is None:
+        return MISSING
+    decimals = 2 if 0 < seconds < 0.001 else 1  # noqa: PLR2004
+    return f"{seconds * 1000:.{decimals}f}"
 
 
 def percent(share: float | None) -> str:

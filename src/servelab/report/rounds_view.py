@@ -1,5 +1,6 @@
 """What several rounds say: the verdict in words, and the table with intervals; no rendering."""
 
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from math import inf
 
@@ -16,19 +17,28 @@ from servelab.model.verdict import (
     Direction,
     Doubt,
     Equivalent,
+    Judging,
     RatioInterval,
     RoundsInterval,
     Undecided,
     Verdicts,
 )
 from servelab.report import quantities
-from servelab.report.view import Column, Row, Table, ceilings_by_interpreter, why_in_short
+from servelab.report.view import (
+    Column,
+    Row,
+    Table,
+    ceilings_by_interpreter,
+    why_in_short,
+    without_empty_columns,
+)
 from servelab.stats.comparison import judge
 from servelab.store.folder import StoredRun
 
 _MOST_SENTENCES = 5
 """So many comparisons are told in words; the table has them all."""
 _LEADER = "the best"
+_PAIR = 2
 
 
 class _Shown(Struct, frozen=True):
@@ -39,7 +49,7 @@ class _Shown(Struct, frozen=True):
 
 _FIGURES = (
     _Shown(Figure.THROUGHPUT, Column("requests/s", is_essential=True), quantities.rate),
-    _Shown(Figure.EFFICIENCY, Column("of ceiling"), quantities.percent),
+    _Shown(Figure.EFFICIENCY, Column("of ceiling", may_vanish=True), quantities.percent),
     _Shown(Figure.P50, Column("p50 ms", is_essential=True), quantities.milliseconds),
     _Shown(Figure.P90, Column("p90 ms"), quantities.milliseconds),
     _Shown(Figure.P99, Column("p99 ms"), quantities.milliseconds),
@@ -56,7 +66,7 @@ _WORDS = {
     Figure.EFFICIENCY: "efficiency",
 }
 _ROUNDS = Column("rounds", is_essential=True)
-_BESIDE = Column("beside the best", is_essential=True, is_text=True)
+_BESIDE = Column("beside the best", is_essential=True, is_text=True, may_vanish=True)
 _WHY = Column("why", is_text=True)
 
 
@@ -93,22 +103,51 @@ def table(trials: Sequence[Trial], *, plan: Plan | None, workload: str) -> Table
     """Return the table of one workload's rounds, best first where a ranking is supported."""
     rounds = arrange(trials)
     found = _verdicts(rounds, plan=plan)
-    figure = plan.figure if plan else Figure.THROUGHPUT
     ranked = {each.name for each in rounds.ranked}
-    shown = sorted(
-        rounds.contestants,
-        key=lambda each: (each.name not in ranked, -_mean(rounds, each, figure=figure)),
+    return without_empty_columns(
+        Table(
+            workload=workload,
+            verdict="\n".join(_sentences(rounds, found, plan=plan, workload=workload)),
+            columns=(*(each.column for each in _FIGURES), _ROUNDS, _BESIDE, _WHY),
+            is_tall=True,
+            rows=tuple(
+                _row(each, rounds=rounds, found=found, ranked=ranked)
+                for each in _in_order(rounds, found, figure=_figure(plan))
+            ),
+            notes=tuple(_notes(rounds, found)),
+        )
     )
+
+
+def in_order(trials: Sequence[Trial], *, plan: Plan | None) -> tuple[Contestant, ...]:
+    """Return the deployments of one workload's rounds as its table has them."""
+    rounds = arrange(trials)
+    return _in_order(rounds, _verdicts(rounds, plan=plan), figure=_figure(plan))
+
+
+def is_ordered(trials: Sequence[Trial], *, plan: Plan | None) -> bool:
+    """Tell whether the order of one workload's rounds says anything."""
+    rounds = arrange(trials)
+    found = _verdicts(rounds, plan=plan)
+    has_figures = any(_mean(rounds, each, figure=_figure(plan)) > -inf for each in rounds.ranked)
+    return has_figures and (found is None or found.doubt is None)
+
+
+def _in_order(rounds: Rounds, found: Verdicts | None, *, figure: Figure) -> tuple[Contestant, ...]:
+    """Return the best first, or as they came where nothing can be told."""
     if found is not None and found.doubt is not None:
-        shown = list(rounds.contestants)
-    return Table(
-        workload=workload,
-        verdict="\n".join(_sentences(rounds, found, figure=figure, workload=workload)),
-        columns=(*(each.column for each in _FIGURES), _ROUNDS, _BESIDE, _WHY),
-        is_tall=True,
-        rows=tuple(_row(each, rounds=rounds, found=found, ranked=ranked) for each in shown),
-        notes=tuple(_notes(rounds, found)),
+        return rounds.contestants
+    ranked = {each.name for each in rounds.ranked}
+    return tuple(
+        sorted(
+            rounds.contestants,
+            key=lambda each: (each.name not in ranked, -_mean(rounds, each, figure=figure)),
+        )
     )
+
+
+def _figure(plan: Plan | None) -> Figure:
+    return plan.figure if plan else Figure.THROUGHPUT
 
 
 def _mean(rounds: Rounds, contestant: Contestant, *, figure: Figure) -> float:
@@ -123,14 +162,14 @@ def _mean(rounds: Rounds, contestant: Contestant, *, figure: Figure) -> float:
 
 
 def _sentences(
-    rounds: Rounds, found: Verdicts | None, *, figure: Figure, workload: str
+    rounds: Rounds, found: Verdicts | None, *, plan: Plan | None, workload: str
 ) -> Iterable[str]:
     titles = {each.name: each.title for each in rounds.contestants}
     if not rounds.candidates:
         yield f"None of the deployments can be ranked on {workload}; each row says why."
         return
     if found is None:
-        yield _highest(rounds, workload=workload)
+        yield _highest(rounds, plan=plan, workload=workload)
         return
     if found.doubt is not None:
         yield _doubt_in_words(found.doubt, found, rounds=rounds)
@@ -138,21 +177,45 @@ def _sentences(
     if not found.comparisons:
         yield f"Nothing is left to compare on {workload}; the rows say why."
     for comparison in found.comparisons[:_MOST_SENTENCES]:
-        yield _comparison_in_words(comparison, figure=figure, titles=titles)
+        yield _comparison_in_words(comparison, figure=_figure(plan), titles=titles)
     if (more := len(found.comparisons) - _MOST_SENTENCES) > 0:
         yield f"The table says how {quantities.counted(more, 'more', 'more')} compare."
 
 
-def _highest(rounds: Rounds, *, workload: str) -> str:
+def _highest(rounds: Rounds, *, plan: Plan | None, workload: str) -> str:
     best = max(rounds.candidates, key=lambda each: _mean(rounds, each, figure=Figure.THROUGHPUT))
     interval = rounds.interval_of(best, figure=Figure.THROUGHPUT)
-    limits = [] if interval is None else list(_limits(interval, text=quantities.rate))
-    rate = quantities.rate(interval.estimate if interval else None)
+    if interval is None:
+        return _nothing_counts(rounds)
+    limits = list(_limits(interval, text=quantities.rate))
+    rate = quantities.rate(interval.estimate)
     count = quantities.counted(len(rounds.numbers), "round", "rounds")
     return (
         f"Highest rate on {workload} in {count}: {best.title}, "
-        f"{rate} requests/s{f' ({limits[0]})' if limits else ''}. Whether it is better than the "
-        "others is a matter for: servelab compare."
+        f"{rate} requests/s{f' ({limits[0]})' if limits else ''}."
+        f"{_way_to_verdict(rounds, plan=plan)}"
+    )
+
+
+def _nothing_counts(rounds: Rounds) -> str:
+    made = quantities.counted(len(rounds.numbers), "round", "rounds")
+    return (
+        f"Nothing can be said: {len(rounds.voided)} of {made} were voided by what went on beside "
+        "them. Quiet this machine, or ask: servelab doctor."
+    )
+
+
+def _way_to_verdict(rounds: Rounds, *, plan: Plan | None) -> str:
+    """Return how to learn whether the first is the best; empty where nobody is beside it."""
+    service = plan.options.service if plan else None
+    if service is None:
+        return " Whether it is better than the others is a matter for: servelab compare."
+    least = Judging().least_rounds
+    if len(rounds.candidates) < _PAIR or len(rounds.numbers) >= least:
+        return ""
+    return (
+        " Whether it is better than the others takes more rounds: "
+        f"servelab try {shlex.quote(service.name)} ... --rounds {least}."
     )
 
 

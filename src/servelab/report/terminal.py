@@ -14,6 +14,7 @@ from rich.text import Text
 from servelab.model.trial import TrialStatus
 from servelab.report import bars, capacity_view, layout
 from servelab.report.capacity_view import CapacityPage
+from servelab.report.commands_view import Commands
 from servelab.report.layout import Layout
 from servelab.report.load_view import LoadPage
 from servelab.report.plain_text import name, plain
@@ -22,6 +23,8 @@ from servelab.report.view import Block, Line, Table
 _LABEL_WIDTH = 21
 WIDE = 176
 """Columns of a terminal from which on the table is shown whole."""
+_LEAST_VERDICT = 20
+"""Columns that the reason of a failed probe needs to be read."""
 NARROW = 60
 """Columns below which labels and values do not stand side by side."""
 
@@ -106,24 +109,39 @@ def print_capacity(console: Console, page: CapacityPage, *, whole: bool) -> None
     console.print()
     _say(console, page.verdict, style="bold" if page.is_confirmed else "red")
     if whole and page.rows:
-        console.print(_probes(page))
+        _print_probes(console, page)
     if whole and page.curve:
-        _print(console, f"{page.quantile} over the rate; | is the target of {page.objective}")
+        _say(console, f"{page.quantile} over the rate; | is the target of {page.objective}")
         blocks = bars.EIGHTHS if console.encoding.startswith("utf") else bars.WHOLE
-        for row in capacity_view.curve_rows(page, blocks=blocks):
+        for row in capacity_view.curve_rows(page, blocks=blocks, width=console.width - 2):
             _print(console, f"  {row}")
     for note in page.notes:
-        _print(console, note)
+        _say(console, note)
 
 
-def _probes(page: CapacityPage) -> RichTable:
+def _print_probes(console: Console, page: CapacityPage) -> None:
+    """Print the trials of a search in a table; where that is too wide, on two lines each."""
     grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in page.columns:
-        is_text = heading in {"step", "verdict"}
-        grid.add_column(heading, justify="left" if is_text else "right", overflow="fold")
+        is_verdict = heading == "verdict"
+        grid.add_column(
+            heading,
+            justify="left" if is_verdict or heading == "step" else "right",
+            no_wrap=not is_verdict,
+            min_width=_LEAST_VERDICT if is_verdict else None,
+            overflow="fold",
+        )
     for row in page.rows:
         grid.add_row(*(Text(plain(cell)) for cell in row))
-    return grid
+    wished = Measurement.get(console, console.options.update(max_width=WIDE), grid)
+    if wished.minimum <= console.width:
+        console.print(grid)
+        return
+    console.print()
+    for measured, said in capacity_view.short_rows(page):
+        _say(console, measured, indent=5)
+        _say(console, f"     {said}", indent=5)
+    console.print()
 
 
 def print_verdict(console: Console, page: LoadPage) -> None:
@@ -188,6 +206,18 @@ def print_table(console: Console, table: Table) -> None:
         console.print(layout.grid(table, layout=how, is_tall=not is_wide or table.is_tall))
     for note in table.notes:
         _say(console, note)
+
+
+def print_commands(console: Console, found: Commands) -> None:
+    """Print commands to copy, each on a line of its own however narrow the terminal is."""
+    console.print()
+    _say(console, found.heading, style="bold")
+    for each in found.commands:
+        console.print()
+        _say(console, name(each.title))
+        for line in (each.install, each.command):
+            if line:
+                _print(console, f"  {line}")
 
 
 def _say(console: Console, text: str, *, style: str = "", indent: int = 0) -> None:

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from servelab.explain.causes import explain
 from servelab.model.environment import FREE_THREADED, python_in_words
 from servelab.model.gil import Gil
 from servelab.model.load import Connections, Load, OpenLoop, Scheduling
-from servelab.model.trial import PILOT_ROUND, Role, Times, Trial, TrialStatus
+from servelab.model.times import Times
+from servelab.model.trial import PILOT_ROUND, CallKind, Role, Trial, TrialStatus
 from servelab.report import quantities, stopping_words
 
 _SEED_QUANTILES = ("p50", "p60", "p70", "p80", "p90")
@@ -47,6 +48,8 @@ class Column(Struct, frozen=True):
     is_essential: bool = False
     """Whether it is shown where there is little room."""
     is_text: bool = False
+    may_vanish: bool = False
+    """Whether it is left out where no row has anything in it."""
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -77,7 +80,7 @@ class Table(Struct, frozen=True, kw_only=True):
 
 COLUMNS = (
     Column("requests/s", is_essential=True),
-    Column("of ceiling", is_essential=True),
+    Column("of ceiling", is_essential=True, may_vanish=True),
     Column("p50 ms", is_essential=True),
     Column("p90 ms"),
     Column("max ms"),
@@ -133,6 +136,8 @@ def _figures(trial: Trial) -> Iterable[Line]:
         yield Line("Efficiency:", f"{quantities.percent(trial.efficiency)} of the ceiling")
     if trial.cpu_s_per_call is not None:
         yield Line("CPU per call:", _cpu(trial))
+    for kind in trial.kinds:
+        yield Line(f"{kind.name.capitalize()} calls:", _kind(kind))
     if trial.usage is not None:
         yield Line(
             "Memory:",
@@ -145,6 +150,12 @@ def _figures(trial: Trial) -> Iterable[Line]:
         calls = " / ".join(str(calls) for calls in trial.calls_per_worker.values())
         yield Line("Calls per worker:", calls)
     yield Line("Failures:", failures_by_class(trial))
+    yield from _circumstances(trial)
+    yield from (Line("Why:", f"{cause.sentence}.") for cause in explain(trial))
+
+
+def _circumstances(trial: Trial) -> Iterable[Line]:
+    """Yield where it ran and on what, and how it stopped."""
     if trial.placement is not None:
         yield Line("Placement:", _placement(trial))
     if trial.gil is not None:
@@ -153,7 +164,14 @@ def _figures(trial: Trial) -> Iterable[Line]:
         yield Line("Limits:", _limits(trial))
     if trial.graceful_stop is not None:
         yield Line("Stop under load:", stopping_words.sentence(trial.graceful_stop))
-    yield from (Line("Why:", f"{cause.sentence}.") for cause in explain(trial))
+
+
+def _kind(kind: CallKind) -> str:
+    """Return the response times of one kind of call; quantiles of too few are left out."""
+    times = kind.response_time_s
+    known = [(name, getattr(times, name)) for name in ("p50", "p90", "p99")]
+    words = [f"{name} {quantities.milliseconds(value)}" for name, value in known if value]
+    return f"{kind.calls}; {', '.join([*words, f'max {quantities.milliseconds(times.max)}'])} ms"
 
 
 def _cpu(trial: Trial) -> str:
@@ -197,18 +215,49 @@ def failures_by_class(trial: Trial) -> str:
 
 def table(trials: Sequence[Trial], *, workload: str) -> Table:
     """Return the table of one workload's trials."""
+    ranked, others = _split(trials)
+    return without_empty_columns(
+        Table(
+            workload=workload,
+            verdict=_verdict(ranked, workload=workload, count=len(trials)),
+            columns=COLUMNS,
+            rows=tuple(_row(trial) for trial in [*ranked, *others]),
+            notes=tuple(_notes(ranked, others)),
+        )
+    )
+
+
+def in_order(trials: Sequence[Trial]) -> tuple[Trial, ...]:
+    """Return one workload's trials as its table has them."""
+    ranked, others = _split(trials)
+    return (*ranked, *others)
+
+
+def _split(trials: Sequence[Trial]) -> tuple[list[Trial], list[Trial]]:
+    """Return those that are ranked, best first, and the others."""
     ranked = sorted(
         (trial for trial in trials if trial.is_rankable),
         key=lambda trial: trial.throughput_per_s or 0.0,
         reverse=True,
     )
-    others = [trial for trial in trials if not trial.is_rankable]
-    return Table(
-        workload=workload,
-        verdict=_verdict(ranked, workload=workload, count=len(trials)),
-        columns=COLUMNS,
-        rows=tuple(_row(trial) for trial in [*ranked, *others]),
-        notes=tuple(_notes(ranked, others)),
+    return ranked, [trial for trial in trials if not trial.is_rankable]
+
+
+def without_empty_columns(table: Table) -> Table:
+    """Return a table without the columns that may vanish and have nothing in any row."""
+    kept = [
+        number
+        for number, column in enumerate(table.columns)
+        if not column.may_vanish
+        or any(row.cells[number] != quantities.MISSING for row in table.rows)
+    ]
+    return structs.replace(
+        table,
+        columns=tuple(table.columns[number] for number in kept),
+        rows=tuple(
+            structs.replace(row, cells=tuple(row.cells[number] for number in kept))
+            for row in table.rows
+        ),
     )
 
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-from servelab.model.trial import Times
+from servelab.model.times import Times
 
 LEAST_SAMPLES_BEYOND = 10
 

@@ -16,6 +16,7 @@ from servelab.model.capacity import CapacityOrder
 from servelab.model.host import HostFacts
 from servelab.model.plan import PLAN_FORMAT, Plan
 from servelab.model.trial import FORMAT_VERSION, Trial
+from servelab.model.tuning import TUNING_FORMAT, TuningOrder
 from servelab.store import files, lines, redaction, typed_json, validity
 
 TRIALS_FILE = "trials.jsonl"
@@ -23,6 +24,7 @@ RUN_FILE = "run.json"
 PLAN_FILE = "plan.json"
 END_FILE = "end.json"
 CAPACITY_FILE = "capacity.json"
+TUNING_FILE = "tuning.json"
 RESULTS_ROOT = Path("servelab-results")
 LARGEST_DOCUMENT_BYTES = 16 << 20
 """Of ``run.json``, ``plan.json`` and ``end.json``."""
@@ -65,6 +67,8 @@ class StoredRun(Struct, frozen=True, kw_only=True):
     """None where none was stored, as by load alone and by a search for capacity."""
     capacity: CapacityOrder | None = None
     """What was searched for, where the trials are those of a search for capacity."""
+    tuning: TuningOrder | None = None
+    """What was raced, where the trials are those of a race."""
 
 
 class RunFolder:
@@ -115,6 +119,10 @@ class RunFolder:
         """Store what a search for capacity is to find; raise StoreError."""
         _write(self.path / CAPACITY_FILE, order)
 
+    def keep_race(self, order: TuningOrder) -> None:
+        """Store what is raced and how, without credentials; raise StoreError."""
+        _write(self.path / TUNING_FILE, redaction.race(order))
+
     def close(self, end: RunEnd) -> None:
         """Store how the run ended, and let others write here; raise StoreError."""
         skipped = {name: redaction.words(why) for name, why in end.skipped.items()}
@@ -153,11 +161,15 @@ def reopen(path: Path) -> RunFolder:
 
     A plan names programs and packages, so that only one's own is gone on with.
     """
-    _read_plan_strictly(path)
+    if _read_race(path) is None:
+        _read_plan_strictly(path)
+        file = path / PLAN_FILE
+    else:
+        file = path / TUNING_FILE
     try:
-        if (path / PLAN_FILE).stat().st_uid != os.geteuid():
+        if file.stat().st_uid != os.geteuid():
             raise StoreError(
-                f"{path / PLAN_FILE} belongs to another user, and what it says would be run; "
+                f"{file} belongs to another user, and what it says would be run; "
                 "read it, and go on with a copy of your own"
             )
         folder = RunFolder(path.absolute(), lock=_lock(path))
@@ -244,6 +256,7 @@ def read(folder: Path) -> StoredRun:
         trials=trials,
         end=_read_end(folder / END_FILE, measured=len(trials)),
         capacity=_read_order(folder / CAPACITY_FILE),
+        tuning=_read_race(folder),
         broken=tuple(item for item in found if isinstance(item, lines.BrokenLine)),
         plan=_read_plan(folder),
     )
@@ -318,6 +331,22 @@ def _read_plan_strictly(folder: Path) -> Plan:
     if (objection := validity.objection_to_plan(plan)) is not None:
         raise StoreError(f"{file} cannot be believed: {objection}")
     return plan
+
+
+def _read_race(folder: Path) -> TuningOrder | None:
+    """Read what was raced; None of a run that is no race; raise StoreError."""
+    file = folder / TUNING_FILE
+    try:
+        order = typed_json.decode(_document(file), into=TuningOrder)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"{file}: cannot be read ({error.strerror})") from None
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise StoreError(f"{file} cannot be understood: {error}") from None
+    if order.format != TUNING_FORMAT:
+        raise StoreError(f"{file} has format {order.format}; this servelab reads {TUNING_FORMAT}")
+    return order
 
 
 def _read_end(path: Path, *, measured: int) -> RunEnd:

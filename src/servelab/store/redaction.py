@@ -4,13 +4,16 @@ Each pattern takes a time in proportion to the text: some of it was written by s
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
 from servelab.model.launch import LaunchCommand
-from servelab.model.plan import Plan
+from servelab.model.load import Request
+from servelab.model.plan import Plan, RunOptions
+from servelab.model.service import Service
 from servelab.model.trial import Trial
+from servelab.model.tuning import TuningOrder
 
 HIDDEN = "***"
 _TELLING_NAME = re.compile(
@@ -32,6 +35,13 @@ _SPOKEN_HEADER = re.compile(
     r"((?:proxy-)?authorization|(?:set-)?cookie|x-api-key|x-auth-token)(\s{0,9}:\s{0,9})[^\r\n]+",
     re.IGNORECASE,
 )
+_SHORTEST_SECRET = 6
+_SPOKEN_MEMBER = re.compile(
+    r"""((['"])([\w.-]{1,100})\2\s{0,9}:\s{0,9})"""
+    r"""(?:b?'(?:[^'\\]|\\.)*'|b?"(?:[^"\\]|\\.)*"|[^\s,}\]'"]+)"""
+)
+"""Of a dictionary that a server printed, such as its environment or the headers of a request."""
+_TELLING_MEMBER = re.compile(f"{_TELLING_OPTION.pattern}|authoriz|cookie", re.IGNORECASE)
 _SPACES = re.compile(r"(\s+)")
 
 
@@ -102,9 +112,16 @@ def requirement(text: str) -> str:
 def words(text: str) -> str:
     """Return free text, such as a server's last words, as it may be stored."""
     text = "".join(url(part) if "://" in part else part for part in _SPACES.split(text))
+    text = _SPOKEN_MEMBER.sub(_spoken_member, text)
     text = _SPOKEN_HEADER.sub(rf"\1\2{HIDDEN}", text)
     text = _VARIABLE.sub(rf"\1{HIDDEN}", text)
     return _storable(_SCHEME.sub(rf"\1 {HIDDEN}", text))
+
+
+def _spoken_member(found: re.Match[str]) -> str:
+    quote = found[2]
+    is_telling = _TELLING_MEMBER.search(found[3]) is not None
+    return f"{found[1]}{quote}{HIDDEN}{quote}" if is_telling else found[0]
 
 
 def command(launched: LaunchCommand) -> LaunchCommand:
@@ -119,11 +136,65 @@ def command(launched: LaunchCommand) -> LaunchCommand:
     )
 
 
+def own_variables(variables: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return the variables of a user's application as they may be stored: no value at all.
+
+    They come from files that exist to hold secrets, whatever the names say.
+    """
+    return tuple((name, HIDDEN) for name in variables)
+
+
+def without_values(text: str, *, variables: Mapping[str, str]) -> str:
+    """Return text, such as an application's last words, without the values that are secret.
+
+    Those are of variables whose names say so, and not so short that they are words of any text.
+    """
+    secret = [
+        value
+        for name, value in variables.items()
+        if is_secret(name) and len(value) >= _SHORTEST_SECRET
+    ]
+    for value in sorted(secret, key=len, reverse=True):
+        text = text.replace(value, HIDDEN)
+    return text
+
+
 def plan(asked: Plan) -> Plan:
     """Return a plan as it may be stored; one with addresses in it may lack what they need."""
-    required = tuple(requirement(text) for text in asked.options.with_requirements)
-    options = msgspec.structs.replace(asked.options, with_requirements=required)
-    return msgspec.structs.replace(asked, options=options)
+    return msgspec.structs.replace(asked, options=_options(asked.options))
+
+
+def race(order: TuningOrder) -> TuningOrder:
+    """Return a race as it may be stored."""
+    excluded = {name: words(reason) for name, reason in order.excluded.items()}
+    return msgspec.structs.replace(order, options=_options(order.options), excluded=excluded)
+
+
+def _options(asked: RunOptions) -> RunOptions:
+    return msgspec.structs.replace(
+        asked,
+        with_requirements=tuple(requirement(text) for text in asked.with_requirements),
+        service=None if asked.service is None else _service(asked.service),
+    )
+
+
+def _service(asked: Service) -> Service:
+    """Return a user's application without the values of its variables and secret headers."""
+    return msgspec.structs.replace(
+        asked,
+        variables=own_variables(dict(asked.variables)),
+        asked=tuple(
+            msgspec.structs.replace(each, request=_request(each.request)) for each in asked.asked
+        ),
+    )
+
+
+def _request(asked: Request) -> Request:
+    headers = tuple(
+        (name, HIDDEN if is_secret(name) or _SCHEME.match(value) else value)
+        for name, value in asked.headers
+    )
+    return msgspec.structs.replace(asked, path=url(asked.path), headers=headers)
 
 
 def trial(measured: Trial) -> Trial:

@@ -1,15 +1,22 @@
 """uWSGI, from the wheel that the project itself publishes as pyuwsgi."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from servelab.catalogue.axes import processes_axis, switch_axis, threads_axis
 from servelab.catalogue.frameworks import Framework
-from servelab.catalogue.server import LOOPBACK_DEPARTURE, LaunchRequest, Needs, Server, count
+from servelab.catalogue.options import Option, Value, as_arguments, as_ini
+from servelab.catalogue.server import LaunchRequest, Needs, Server, count
 from servelab.model.deployment import Interface, ServerSettings
-from servelab.model.launch import LaunchCommand
+from servelab.model.launch import ConfigurationFile, LaunchCommand
+from servelab.model.variant import Axis, Variant
 
 _BACKLOG = 1024
+_ASYNC_CORES = Axis(setting="async_cores", values=(10, 100, 1000), start=1000)
+_FILE = "uwsgi.ini"
+_HEADERS_BYTES = 32 << 10
+"""Of a request; from 4 KiB on, which cookies reach, uWSGI would reset the connection."""
 
 
 class Settings(ServerSettings, frozen=True):
@@ -18,16 +25,18 @@ class Settings(ServerSettings, frozen=True):
     processes: Annotated[int, Meta(ge=1, le=512)] = 1
     threads: Annotated[int, Meta(ge=1, le=4096)] | None = None
     async_cores: Annotated[int, Meta(ge=1, le=65535)] | None = None
+    lazy_apps: Literal["on"] | None = None
+    """Each process imports the application itself, as those of other servers do."""
 
 
 def heading(settings: Settings) -> str:
-    """Return such as ``4 processes * 50 threads``."""
+    """Return such as ``4 processes * 50 threads, lazy apps``."""
     words = count(settings.processes, "process")
     if settings.threads is not None:
-        return f"{words} * {count(settings.threads, 'thread')}"
+        words += f" * {count(settings.threads, 'thread')}"
     if settings.async_cores is not None:
-        return f"{words} * {count(settings.async_cores, 'async core')}"
-    return words
+        words += f" * {count(settings.async_cores, 'async core')}"
+    return words + (", lazy apps" if settings.lazy_apps else "")
 
 
 def objection(settings: Settings, _framework: Framework) -> str | None:
@@ -37,30 +46,73 @@ def objection(settings: Settings, _framework: Framework) -> str | None:
     return None
 
 
+def variants(_interface: Interface, cpu_count: int) -> tuple[Variant, ...]:
+    """Return one request at a time, threads and greenlets.
+
+    A search starts with an import in each process: what an application opens when it is imported,
+    a thread or a connection, does not survive the fork that follows an import in the master.
+    """
+    axes = {"processes": (), "threads": (threads_axis(),), "gevent": (_ASYNC_CORES,)}
+    common, lazy_apps = processes_axis(cpu_count), switch_axis("lazy_apps", start="on")
+    return tuple(Variant(name=name, axes=(common, *own, lazy_apps)) for name, own in axes.items())
+
+
+def options(request: LaunchRequest[Settings]) -> tuple[Option, ...]:
+    """Return what the command line and the configuration file have in common.
+
+    An application of the user's needs what its manual advises to everybody, and where greenlets
+    run it has to be imported after the patching; ``gevent-monkey-patch`` would patch afterwards.
+    """
+    settings, is_own = request.settings, request.is_own
+    has_greenlets = settings.async_cores is not None
+    given: dict[str, Value] = {
+        "master": True,
+        "single-interpreter": is_own or has_greenlets,
+        "need-app": is_own,
+        "enable-threads": is_own,
+        "buffer-size": _HEADERS_BYTES if is_own else None,
+        "lazy-apps": settings.lazy_apps == "on",
+        "workers": settings.processes,
+        "threads": settings.threads,
+        "gevent": settings.async_cores,
+        "gevent-early-monkey-patch": is_own and has_greenlets,
+        "protocol": "http",
+        "socket": str(request.unix_socket or request.address),
+        "module": request.expression,
+        "die-on-term": True,
+        "vacuum": request.unix_socket is not None,
+        "listen": _backlog(request),
+        "disable-logging": True,
+        # It closes each connection after its answer, and does not say so by itself.
+        "add-header": "Connection: close" if is_own else None,
+    }
+    return tuple(Option(f"--{name}", name, value) for name, value in given.items())
+
+
 def command(request: LaunchRequest[Settings]) -> LaunchCommand:
     """Return the seed's command, with what makes it stop and keep quiet."""
-    settings, backlog = request.settings, min(_BACKLOG, request.listen_limit)
-    concurrency: tuple[str, ...] = ()
-    if settings.threads is not None:
-        concurrency = ("--threads", str(settings.threads))
-    if settings.async_cores is not None:
-        concurrency = ("--gevent", str(settings.async_cores))
     return LaunchCommand(
-        argv=(
-            *("uwsgi", "--master"),
-            *(("--single-interpreter",) if settings.async_cores is not None else ()),
-            *("--workers", str(settings.processes), *concurrency),
-            *("--protocol", "http", "--socket", str(request.address)),
-            *("--module", request.application),
-            *("--die-on-term", "--listen", str(backlog), "--disable-logging"),
-        ),
+        argv=("uwsgi", *as_arguments(options(request))),
         departures=(
-            LOOPBACK_DEPARTURE,
+            *request.loopback_departure,
             "--die-on-term: without it uWSGI answers SIGTERM by starting anew.",
-            f"--listen {backlog}: its own backlog of 100 would make connections wait.",
+            f"--listen {_backlog(request)}: its own backlog of 100 would make connections wait.",
             "--disable-logging: it would write a line for each request, which others do not.",
         ),
     )
+
+
+def configuration(request: LaunchRequest[Settings]) -> ConfigurationFile:
+    """Return the file with the command's options."""
+    return ConfigurationFile(
+        name=_FILE,
+        text=as_ini(options(request), section="uwsgi"),
+        command=LaunchCommand(argv=("uwsgi", "--ini", _FILE)),
+    )
+
+
+def _backlog(request: LaunchRequest[Settings]) -> int:
+    return min(_BACKLOG, request.listen_limit)
 
 
 SERVER = Server(
@@ -74,4 +126,14 @@ SERVER = Server(
     command=command,
     objection=objection,
     needs=Needs(needs_gil=True),
+    variants=variants,
+    configuration=configuration,
+    takes_factories=True,
+    takes_arguments=True,
+    takes_unix_sockets=True,
+    installs=lambda settings: ("pyuwsgi", *(("gevent",) if settings.async_cores else ())),
+    on_sigterm=(
+        "With die-on-term, as measured, uWSGI ends at once on SIGTERM and loses the calls at work; "
+        "hook-master-start = unix_signal:15 gracefully_kill_them_all in its place lets them end."
+    ),
 )

@@ -38,5 +38,5 @@ async def refuse(_: Request, error: workloads.BadParameters) -> JSONResponse:
     return JSONResponse({"error": str(error)}, 400)
 
 
-for workload_name in workloads.names():
+for workload_name in workloads.mounted():
     mount(workload_name)

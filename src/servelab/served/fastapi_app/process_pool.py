@@ -20,7 +20,7 @@ POOL_PROCESSES = int(os.environ.get("POOL_PROCESSES", os.cpu_count() or 1))
 
 def prepare() -> None:
     """Let a process of the pool import what the work needs."""
-    for name in workloads.names():
+    for name in workloads.mounted():
         workloads.load(name).prepare()
 
 
@@ -64,5 +64,5 @@ async def refuse(_: Request, error: workloads.BadParameters) -> JSONResponse:
     return JSONResponse({"error": str(error)}, 400)
 
 
-for workload_name in workloads.names():
+for workload_name in workloads.mounted():
     mount(workload_name)

@@ -27,5 +27,5 @@ def refuse(error: workloads.BadParameters) -> tuple[dict[str, str], int]:
     return {"error": str(error)}, 400
 
 
-for workload_name in workloads.names():
+for workload_name in workloads.mounted():
     mount(workload_name)

@@ -36,7 +36,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     """Answer until SIGTERM."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    methods = {name: method(name) for name in workloads.names()}
+    methods = {name: method(name) for name in workloads.mounted()}
     server = grpc.aio.server(options=[("grpc.so_reuseport", int(arguments.processes > 1))])
     server.add_generic_rpc_handlers(
         [grpc.method_handlers_generic_handler(workloads.SERVICE, methods)]

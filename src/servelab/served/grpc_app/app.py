@@ -37,7 +37,7 @@ def serve(arguments: argparse.Namespace) -> None:
     """Answer until SIGTERM."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    methods = {name: method(name) for name in workloads.names()}
+    methods = {name: method(name) for name in workloads.mounted()}
     server = grpc.server(
         ThreadPoolExecutor(arguments.threads),
         options=[("grpc.so_reuseport", int(arguments.processes > 1))],

@@ -11,31 +11,44 @@ import pkgutil
 import typing
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from ._counters import VARIABLE as COUNTERS_VARIABLE
 from ._counters import Slot, counted, read_slots
 
 __all__ = [
     "COUNTERS_VARIABLE",
+    "FOLDER_VARIABLE",
+    "MOUNTED_VARIABLE",
     "NONCE_HEADER",
     "SERVICE",
     "SLOW_API_VARIABLE",
     "BadParameters",
+    "Mix",
     "Slot",
+    "Turn",
     "Workload",
     "answer",
     "close",
     "counted",
     "load",
+    "mounted",
     "names",
     "parse",
     "read_slots",
+    "turns",
 ]
 
 NONCE_HEADER = "x-servelab-nonce"
 SLOW_API_VARIABLE = "SERVELAB_SLOW_API"
 """Environment variable with the slow API's address, such as ``http://127.0.0.1:3100``."""
+FOLDER_VARIABLE = "SERVELAB_FOLDER"
+"""Environment variable with a folder for files of the work, shared by all processes of a server.
+
+It is empty when the server starts, and gone when it has ended.
+"""
+MOUNTED_VARIABLE = "SERVELAB_WORKLOAD"
+"""Environment variable with the one workload to mount; without it, all are."""
 SERVICE = "servelab.Workloads"
 """The gRPC service whose methods are the workloads."""
 
@@ -68,10 +81,29 @@ class Workload(Protocol):
         """Give back what the work keeps open on the running event loop."""
 
     def waiting_s(self, parameters: Any, /) -> float:
-        """Return how long one call waits for others at the least, in seconds; 0 of pure work."""
+        """Return how long one call waits for others at the least, in seconds; 0 of pure work.
+
+        Where calls wait nobody knows how long, such as for a lock, the module says MAY_WAIT = True.
+        """
 
     def check(self, parameters: Any, result: Any, /) -> str | None:
         """Return why a result is wrong, or None."""
+
+
+class Turn(NamedTuple):
+    """One call of those that take turns."""
+
+    kind: str
+    """In a word; empty where all calls are alike."""
+    parameters: Any
+
+
+@runtime_checkable
+class Mix(Protocol):
+    """What the module of a workload defines, too, whose calls are not all alike."""
+
+    def turns(self, parameters: Any, /) -> tuple[Turn, ...]:
+        """Return the calls that take turns, in their order; the smallest work first."""
 
 
 @functools.cache
@@ -79,6 +111,15 @@ def names() -> tuple[str, ...]:
     """Return the workloads' names in alphabetical order."""
     found = (module.name for module in pkgutil.iter_modules(__path__))
     return tuple(sorted(name for name in found if not name.startswith("_")))
+
+
+def mounted() -> tuple[str, ...]:
+    """Return the workloads that an application is to serve: all, or the one that is measured.
+
+    Serving only that one, a server imports nothing for the others, and its memory is its own.
+    """
+    only = os.environ.get(MOUNTED_VARIABLE)
+    return tuple(name for name in names() if only in (None, name))
 
 
 @functools.cache
@@ -109,6 +150,14 @@ def parse(name: str, texts: Mapping[str, str]) -> Any:
         raise BadParameters(str(error)) from None
 
 
+def turns(name: str, parameters: Any) -> tuple[Turn, ...]:
+    """Return the calls of a workload that take turns: of most there is one."""
+    workload = load(name)
+    if isinstance(workload, Mix):
+        return workload.turns(parameters)
+    return (Turn("", parameters),)
+
+
 @functools.cache
 def _parameter_types(name: str) -> dict[str, type]:
     parameters = load(name).Parameters
@@ -122,6 +171,6 @@ def answer(nonce: str, result: dict[str, Any]) -> dict[str, Any]:
 
 
 async def close() -> None:
-    """Give back what all workloads keep open on the running event loop."""
-    for name in names():
+    """Give back what the mounted workloads keep open on the running event loop."""
+    for name in mounted():
         await load(name).close()

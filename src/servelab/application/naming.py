@@ -1,0 +1,64 @@
+"""What was typed for an application, taken apart."""
+
+import ast
+import re
+
+from servelab.errors import UsageError
+from servelab.model.application import ApplicationTarget
+
+HOW_TO_NAME = "write it as MODULE:NAME, such as shop.web:app or shop.web:create_app()"
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+def parse(text: str) -> ApplicationTarget:
+    """Take apart what was typed: ``MODULE``, ``MODULE:NAME`` or ``MODULE:NAME(LITERALS)``."""
+    module, colon, expression = text.strip().partition(":")
+    if not _MODULE.fullmatch(module):
+        raise UsageError(
+            f"{module or text!r} is no name of a module{_path_hint(module)}; {HOW_TO_NAME}."
+        )
+    if not colon:
+        return ApplicationTarget(module=module)
+    try:
+        node = ast.parse(expression.strip(), mode="eval").body
+    except (SyntaxError, ValueError):
+        raise UsageError(f"{expression!r} is no name in a module; {HOW_TO_NAME}.") from None
+    arguments = None
+    if isinstance(node, ast.Call):
+        arguments, node = _literals(node), node.func
+    if not _is_dotted(node):
+        raise UsageError(
+            f"{expression!r} is no name in a module, nor a call of one; {HOW_TO_NAME}."
+        )
+    return ApplicationTarget(module=module, attribute=ast.unparse(node), arguments=arguments)
+
+
+def _path_hint(module: str) -> str:
+    if module.endswith(".py") or "/" in module:
+        parts = [part for part in module.removesuffix(".py").split("/") if part not in {"", "."}]
+        return f", but a path: it could be {'.'.join(parts)}"
+    return ""
+
+
+def _is_dotted(node: ast.expr) -> bool:
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name)
+
+
+def _literals(call: ast.Call) -> str:
+    values = [*call.args, *(each.value for each in call.keywords)]
+    for value in values:
+        try:
+            ast.literal_eval(value)
+        except ValueError:
+            raise UsageError(
+                f"{ast.unparse(value)!r} is no literal; a factory can be given texts, numbers, "
+                "None, True, False, and lists, tuples and dictionaries of them."
+            ) from None
+    if any(each.arg is None for each in call.keywords):
+        raise UsageError(
+            "A factory's arguments cannot be unpacked with **; write each as NAME=VALUE."
+        )
+    named = [f"{each.arg}={ast.unparse(each.value)}" for each in call.keywords]
+    return ", ".join([*map(ast.unparse, call.args), *named])

@@ -1,0 +1,71 @@
+"""What is raced for a user's application: the ways to run its servers, and where each begins."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from servelab import catalogue
+from servelab.model.deployment import Deployment, Interface
+from servelab.model.service import Service
+from servelab.model.tuning import Candidate, StackVariant, Tuning, TuningOrder
+from servelab.tuning import space as starts_of
+
+_FOLKLORE = {Interface.WSGI: "gunicorn-sync", Interface.ASGI: "gunicorn-uvicorn"}
+"""Whose manual advises 2 * cores + 1 processes."""
+
+
+class Space(Struct, frozen=True, kw_only=True):
+    """The ways to run the servers that can serve an application."""
+
+    ways: tuple[StackVariant, ...]
+    starts: tuple[Deployment, ...]
+    """One of each way."""
+    benchmarks: tuple[Candidate, ...]
+
+
+def lay_out(service: Service, *, only: Sequence[str], cpu_count: int) -> Space:
+    """Return all ways, or those of the named servers and variants; raise UnknownName, UsageError.
+
+    Development servers are no answer to how an application is to be served.
+    """
+    ways = catalogue.own_ways(service, only=tuple(only), cpu_count=cpu_count)
+    folklore = _FOLKLORE.get(service.interface)
+    benchmarks = tuple(
+        _with_processes(way, count=2 * cpu_count + 1) for way in ways if way.stack == folklore
+    )
+    return Space(
+        ways=ways,
+        starts=tuple(
+            catalogue.own_deployment(starts_of.start(way), service=service, cpu_count=cpu_count)
+            for way in ways
+        ),
+        benchmarks=benchmarks,
+    )
+
+
+def without(tuning: Tuning, *, space: Space, excluded: Mapping[str, str]) -> Tuning:
+    """Return a race without the ways whose start was excluded."""
+    gone = {each.stack for each in space.starts if each.name in excluded}
+    return msgspec.structs.replace(
+        tuning,
+        space=tuple(way for way in tuning.space if way.stack not in gone),
+        benchmarks=tuple(each for each in tuning.benchmarks if each.stack not in gone),
+    )
+
+
+def deployment_of(order: TuningOrder) -> Callable[[Candidate], Deployment]:
+    """Return what makes the deployment of a candidate."""
+    service = order.options.service
+    assert service is not None  # noqa: S101 - nothing else is raced
+
+    def made(candidate: Candidate) -> Deployment:
+        return catalogue.own_deployment(candidate, service=service, cpu_count=order.cpu_count)
+
+    return made
+
+
+def _with_processes(way: StackVariant, *, count: int) -> Candidate:
+    begun = starts_of.start(way)
+    settings = tuple((key, count if key == "processes" else value) for key, value in begun.settings)
+    return Candidate(stack=begun.stack, settings=settings)

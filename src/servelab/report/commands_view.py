@@ -1,0 +1,123 @@
+"""The commands of a run on an application of the user's, to be copied; no rendering."""
+
+import shlex
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from servelab import catalogue
+from servelab.errors import UsageError
+from servelab.model.plan import Plan
+from servelab.model.ready import BEHIND_A_PROXY
+from servelab.model.service import Service
+from servelab.model.trial import Role, Trial, TrialStatus
+from servelab.report import deploy, rounds_view, tables, view
+from servelab.store.folder import StoredRun
+
+
+class CommandToCopy(Struct, frozen=True, kw_only=True):
+    """What starts a deployment as it was measured."""
+
+    deployment: str
+    title: str
+    install: str
+    """A command line that installs the server, in the versions measured; empty: nothing is known
+    of what it needs."""
+    command: str
+
+
+class Commands(Struct, frozen=True, kw_only=True):
+    """The commands of one workload, best first."""
+
+    workload: str
+    heading: str
+    """Where to type them."""
+    commands: tuple[CommandToCopy, ...]
+
+
+def commands(run: StoredRun) -> tuple[Commands, ...]:
+    """Return the commands of each workload; none of a run on the catalogue's applications."""
+    service = None if run.plan is None else run.plan.options.service
+    if service is None:
+        return ()
+    found = (
+        _of_workload(tables.deployed(run, workload=workload), run=run, service=service)
+        for workload in tables.workloads(run)
+    )
+    return tuple(each for each in found if each.commands)
+
+
+def _of_workload(trials: Sequence[Trial], *, run: StoredRun, service: Service) -> Commands:
+    shown = (
+        _typical(trials, plan=run.plan) if rounds_view.are_rounds(run) else view.in_order(trials)
+    )
+    return Commands(
+        workload=trials[0].workload,
+        heading=_heading(service, order=_order(trials, run=run)),
+        commands=tuple(
+            _command(trial, service=service)
+            for trial in shown
+            if trial.status is TrialStatus.OK and trial.role is Role.CANDIDATE
+        ),
+    )
+
+
+def _order(trials: Sequence[Trial], *, run: StoredRun) -> str:
+    if rounds_view.are_rounds(run) and not rounds_view.is_ordered(trials, plan=run.plan):
+        return "in no order"
+    return "best first"
+
+
+def _heading(service: Service, *, order: str) -> str:
+    environment = (
+        "a virtual environment"
+        if service.environment is None
+        else f"the environment {shlex.quote(str(service.environment.directory))}"
+    )
+    variables = (
+        f", with {', '.join(name for name, _ in service.variables)} set"
+        if service.variables
+        else ""
+    )
+    return (
+        f"To copy, {order}, as measured but for the address; in {shlex.quote(service.directory)}, "
+        f"{environment} being active{variables}:"
+    )
+
+
+def _command(trial: Trial, *, service: Service) -> CommandToCopy:
+    return CommandToCopy(
+        deployment=trial.deployment,
+        title=trial.title,
+        install=_install(trial),
+        command=_typed(trial, service=service) or trial.command,
+    )
+
+
+def _typed(trial: Trial, *, service: Service) -> str | None:
+    """Return the command with the address of one that serves; None where it is not known anew."""
+    cpu_count = trial.placement.server_core_count if trial.placement else 1
+    try:
+        found = catalogue.find_own_deployments(
+            trial.deployment, service=service, cpu_count=cpu_count
+        )
+    except UsageError:  # today's catalogue does not have it
+        return None
+    for each in found:
+        if each.name == trial.deployment:
+            return deploy.command_elsewhere(
+                each, service=service, trial=trial, address=BEHIND_A_PROXY
+            )
+    return None
+
+
+def _typical(trials: Sequence[Trial], *, plan: Plan | None) -> Iterable[Trial]:
+    return (each.typical for each in rounds_view.in_order(trials, plan=plan))
+
+
+def _install(trial: Trial) -> str:
+    try:
+        found = catalogue.to_install_for(trial.deployment, packages=trial.packages)
+    except UsageError:  # a server that today's catalogue does not have
+        return ""
+    return deploy.install_line(found)

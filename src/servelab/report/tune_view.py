@@ -1,0 +1,323 @@
+"""What a race found: the answer in words, and the tables below it; no rendering."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import median
+
+from msgspec import Struct
+
+from servelab import catalogue, tuning
+from servelab.explain.disturbance import reasons_to_void
+from servelab.explain.losers import losers, slower
+from servelab.model.trial import Role, Trial
+from servelab.model.tuning import (
+    Candidate,
+    Placed,
+    RaceEnding,
+    RunnerUp,
+    Tuned,
+    TuningOrder,
+)
+from servelab.model.verdict import Better, CannotTell, Doubt, Equivalent, Undecided
+from servelab.report import quantities
+from servelab.report.view import Column, Row, Table
+from servelab.stats.intervals import over_rounds
+from servelab.store.folder import StoredRun
+
+_COLUMNS = (
+    Column("answers/s", is_essential=True),
+    Column("p99 ms"),
+    Column("memory", is_essential=True),
+    Column("rounds", is_essential=True),
+    Column("beside the winner", is_essential=True, is_text=True),
+    Column("why", is_essential=True, is_text=True),
+)
+_LEAST_TO_CHOOSE = 2
+_ENDINGS = {
+    RaceEnding.SPENT: "The budget is spent before all that are left could be judged; raise "
+    "--budget, or go on with less: --only.",
+    RaceEnding.NOISE: "Too many rounds were disturbed by what went on beside them: ask "
+    "servelab doctor.",
+    RaceEnding.ALONE: "All others were clearly worse.",
+}
+
+
+class RacePage(Struct, frozen=True, kw_only=True):
+    """All that is said of a race."""
+
+    table: Table
+    """The answer in words, then a row for each candidate: the winner, the finalists, the losers."""
+    front: Table | None
+    """Those that nobody beats in both rate and memory, the lightest first; None of a single one."""
+    is_told: bool
+
+
+def result(run: StoredRun) -> Tuned | None:
+    """Return what a race found; None of a run that is none."""
+    if run.tuning is None:
+        return None
+    past = tuning.replay(
+        run.trials,
+        tuning=run.tuning.tuning,
+        name_of=_namer(run.tuning),
+        disturbed=reasons_to_void,
+        skipped=run.end.skipped,
+    )
+    return tuning.answer(past, tuning=run.tuning.tuning)
+
+
+def page(run: StoredRun, found: Tuned) -> RacePage:
+    """Return what is said of a race."""
+    order = run.tuning
+    assert order is not None  # noqa: S101 - there is a result of it
+    trials = trials_by_candidate(run, found)
+    titles = {each: made[0].title for each, made in trials.items() if made}
+
+    def title(candidate: Candidate) -> str:
+        return titles.get(candidate, candidate.name)
+
+    return RacePage(
+        table=Table(
+            workload=order.options.workload,
+            verdict="\n".join(_answer(found, order=order, title=title)),
+            columns=_COLUMNS,
+            rows=tuple(_rows(found, order=order, trials=trials)),
+            notes=tuple(_notes(found, order=order, title=title)),
+        ),
+        front=_front(found, trials=trials, workload=order.options.workload),
+        is_told=found.winner is not None and not _is_doubted(found),
+    )
+
+
+def _rows(
+    found: Tuned, *, order: TuningOrder, trials: Mapping[Candidate, Sequence[Trial]]
+) -> Iterable[Row]:
+    if found.winner is not None:
+        yield _row(found.winner, trials, beside="the winner", why="")
+    for each in found.runners_up:
+        yield _row(each.candidate, trials, beside=_verdict(each), why=_memory_beside(each))
+    lost = losers(
+        found,
+        trials=trials,
+        slo=order.tuning.slo,
+        memory_limit_bytes=order.tuning.memory_limit_bytes,
+    )
+    for loser in reversed(lost):
+        yield _row(loser.candidate, trials, beside="lost", why=loser.line, is_ranked=False)
+
+
+def _row(
+    candidate: Candidate,
+    trials: Mapping[Candidate, Sequence[Trial]],
+    *,
+    beside: str,
+    why: str,
+    is_ranked: bool = True,
+) -> Row:
+    made = [each for each in trials.get(candidate, ()) if each.role is Role.CANDIDATE]
+    rates = over_rounds([_rate(trial) for trial in made])
+    peaks = [trial.peak_memory_bytes for trial in made if trial.peak_memory_bytes]
+    p99s = [_p99_s(trial) for trial in made]
+    known = [value for value in p99s if value is not None]
+    first = made[0] if made else None
+    return Row(
+        stack=first.stack if first else candidate.name,
+        heading=first.heading if first else "",
+        is_ranked=is_ranked,
+        cells=(
+            quantities.rate(rates.estimate if rates else None),
+            quantities.milliseconds(median(known) if known else None),
+            quantities.megabytes(round(median(peaks)) if peaks else None),
+            str(len(made)),
+            beside,
+            why,
+        ),
+    )
+
+
+def _rate(trial: Trial) -> float | None:
+    return trial.throughput_per_s if trial.slo is None else trial.goodput_per_s
+
+
+def _p99_s(trial: Trial) -> float | None:
+    return None if trial.response_time_s is None else trial.response_time_s.p99
+
+
+def _front(
+    found: Tuned, *, trials: Mapping[Candidate, Sequence[Trial]], workload: str
+) -> Table | None:
+    if len(found.front) < _LEAST_TO_CHOOSE:
+        return None
+    return Table(
+        workload=workload,
+        verdict="Rate against memory: nobody beats these in both.",
+        columns=(Column("answers/s", is_essential=True), Column("memory", is_essential=True)),
+        rows=tuple(_placed_row(each, trials=trials) for each in found.front),
+        notes=(),
+    )
+
+
+def _placed_row(each: Placed, *, trials: Mapping[Candidate, Sequence[Trial]]) -> Row:
+    made = trials.get(each.candidate, ())
+    return Row(
+        stack=made[0].stack if made else each.candidate.name,
+        heading=made[0].heading if made else "",
+        is_ranked=True,
+        cells=(quantities.rate(each.rate_per_s), quantities.megabytes(each.peak_memory_bytes)),
+    )
+
+
+def winning_trials(run: StoredRun, found: Tuned) -> Sequence[Trial]:
+    """Return the winner's trials; none where there is no winner."""
+    return () if found.winner is None else trials_by_candidate(run, found)[found.winner]
+
+
+def trials_by_candidate(run: StoredRun, found: Tuned) -> Mapping[Candidate, Sequence[Trial]]:
+    """Return the trials of each candidate that is told of."""
+    assert run.tuning is not None  # noqa: S101 - there is a result of it
+    name_of = _namer(run.tuning)
+    told = [
+        *([] if found.winner is None else [found.winner]),
+        *(each.candidate for each in found.runners_up),
+        *(each.candidate for each in found.losses),
+        *(each.candidate for each in found.front),
+        *run.tuning.tuning.benchmarks,
+    ]
+    return {
+        candidate: [trial for trial in run.trials if trial.deployment == name_of(candidate)]
+        for candidate in told
+    }
+
+
+def _namer(order: TuningOrder) -> Callable[[Candidate], str]:
+    service = order.options.service
+    assert service is not None  # noqa: S101 - nothing else is raced
+    known: dict[Candidate, str] = {}
+
+    def name_of(candidate: Candidate) -> str:
+        if candidate not in known:
+            known[candidate] = catalogue.own_deployment(
+                candidate, service=service, cpu_count=order.cpu_count
+            ).name
+        return known[candidate]
+
+    return name_of
+
+
+def _is_doubted(found: Tuned) -> bool:
+    return found.verdicts is not None and found.verdicts.doubt is not None
+
+
+def _answer(
+    found: Tuned, *, order: TuningOrder, title: Callable[[Candidate], str]
+) -> Iterable[str]:
+    label = order.options.workload
+    if found.winner is None and found.ending is not RaceEnding.NOTHING_RUNS:
+        yield (
+            f"Nothing can be said of {label}: in each of "
+            f"{quantities.counted(found.rounds, 'round', 'rounds')} something else disturbed a "
+            "trial. Quiet this machine, or ask: servelab doctor."
+        )
+        return
+    if found.winner is None:
+        yield f"Nothing serves {label} as it should; the rows below say why."
+        return
+    figure = "answers/s" if order.tuning.slo is None else f"answers/s within {order.tuning.slo}"
+    rate = quantities.rate(found.rate_per_s)
+    memory = (
+        ""
+        if found.peak_memory_bytes is None
+        else f", {quantities.megabytes(found.peak_memory_bytes)}"
+    )
+    if not found.meets_slo:
+        yield f"No deployment of {label} meets {order.tuning.slo} under this load."
+    if found.verdicts is not None and found.verdicts.doubt is not None:
+        yield _doubt(found.verdicts.doubt)
+        yield f"Ahead when it ended: {title(found.winner)}, {rate} {figure}{memory}."
+        return
+    yield f"Serve {label} with {title(found.winner)}: {rate} {figure}{memory}."
+    yield from _beaten(found, title=title)
+    if found.ending in _ENDINGS:
+        yield _ENDINGS[found.ending]
+
+
+def _doubt(doubt: CannotTell) -> str:
+    if doubt.reason is Doubt.NOISE:
+        return (
+            "This machine cannot tell today: too many rounds were disturbed by what went on "
+            "beside them. Quiet it, or ask: servelab doctor."
+        )
+    return (
+        "This machine cannot tell today: the same deployment under two names differs from itself. "
+        "Quiet it, or ask: servelab doctor."
+    )
+
+
+def _beaten(found: Tuned, *, title: Callable[[Candidate], str]) -> Iterable[str]:
+    """Yield by how much the winner beats the next best of the finalists."""
+    if found.verdicts is None:
+        return
+    names = {each.candidate.name: each.candidate for each in found.losses}
+    for comparison in found.verdicts.comparisons:
+        if isinstance(comparison.verdict, Better) and comparison.ratio is not None:
+            other = names.get(comparison.other)
+            change = quantities.span(
+                quantities.difference(comparison.ratio.low - 1),
+                quantities.difference(comparison.ratio.high - 1),
+            )
+            yield (
+                f"It beats {title(other) if other else comparison.other} by {change} "
+                f"({comparison.ratio.confidence:.0%}, {comparison.ratio.rounds} rounds)."
+            )
+            return
+
+
+def _verdict(each: RunnerUp) -> str:
+    """Return how a finalist stands to the winner, with its interval."""
+    ratio = each.comparison.ratio
+    match each.comparison.verdict:
+        case Equivalent():
+            word = "equivalent"
+        case Undecided():
+            word = "undecided"
+        case _:
+            word = "cannot tell"
+    if ratio is None:
+        return word
+    change = quantities.span(
+        quantities.difference(1 / ratio.high - 1, sign="+"),
+        quantities.difference(1 / ratio.low - 1, sign="+"),
+    )
+    return f"{word}, {change}"
+
+
+def _memory_beside(each: RunnerUp) -> str:
+    if each.memory_ratio is None:
+        return ""
+    change = quantities.difference(each.memory_ratio.estimate - 1, sign="+")
+    return f"memory {change}{', clearly lighter' if each.is_lighter else ''}"
+
+
+def _notes(found: Tuned, *, order: TuningOrder, title: Callable[[Candidate], str]) -> Iterable[str]:
+    yield (
+        f"{quantities.counted(found.trials, 'trial', 'trials')} in "
+        f"{quantities.counted(found.rounds, 'round', 'rounds')}; each round had those that were "
+        "still in the race, freshly started, in an order of its own."
+    )
+    for benchmark in order.tuning.benchmarks:
+        yield _folklore(benchmark, found=found, title=title)
+    for name, reason in order.excluded.items():
+        yield f"Left out before the race: {name}: {reason}"
+
+
+def _folklore(benchmark: Candidate, *, found: Tuned, title: Callable[[Candidate], str]) -> str:
+    what = f"The folklore setting, 2 x cores + 1 ({title(benchmark)}),"
+    if benchmark == found.winner:
+        return f"{what} is the winner here."
+    for loss in found.losses:
+        if loss.candidate == benchmark:
+            if loss.ratio is not None:
+                return f"{what} is {slower(loss.ratio)}."
+            return f"{what} lost: {loss.cause.value}."
+    if any(each.candidate == benchmark for each in found.runners_up):
+        return f"{what} was not found to be worse."
+    return f"{what} was not measured."

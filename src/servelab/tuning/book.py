@@ -1,0 +1,114 @@
+"""What the complete rounds of a race showed, by candidate."""
+
+from collections.abc import Iterable, Sequence
+from statistics import median
+
+from servelab.model.trial import Role
+from servelab.model.tuning import Candidate, Measured, Outcome
+
+LEAST_SHARE = 1e-3
+"""Of the best rate of its round: a candidate without any goodput counts as having so much, because
+nothing has no logarithm."""
+
+Rates = dict[str, tuple[float | None, ...]]
+
+
+class Book:
+    """The trials of complete rounds; those of a void round count for nothing but their number."""
+
+    def __init__(self, rounds: Sequence[Sequence[Measured]]) -> None:
+        self._rounds = rounds
+        self._void = tuple(any(each.is_void for each in made) for made in rounds)
+        self._rates = tuple(
+            {} if is_void else _rates(made)
+            for made, is_void in zip(rounds, self._void, strict=True)
+        )
+
+        self._known: dict[Candidate, tuple[float | None, ...]] = {}
+
+    @property
+    def rounds(self) -> int:
+        """Return how many rounds are complete."""
+        return len(self._rounds)
+
+    @property
+    def voided(self) -> int:
+        """Return how many of them are void."""
+        return sum(self._void)
+
+    def rates(self, candidates: Iterable[Candidate]) -> Rates:
+        """Return rate by round of each name; None where there is none."""
+        return {each.name: self.rates_of(each) for each in candidates}
+
+    def rates_of(self, candidate: Candidate) -> tuple[float | None, ...]:
+        """Return the rate of one in each round."""
+        known = self._known.get(candidate)
+        if known is None:
+            key = (candidate, Role.CANDIDATE)
+            known = self._known[candidate] = tuple(made.get(key) for made in self._rates)
+        return known
+
+    def control(self) -> tuple[tuple[float | None, ...], tuple[float | None, ...]]:
+        """Return the rates of whoever ran twice in each round, and those of its twin."""
+        pairs = [_pair(made) for made in self._rates]
+        return tuple(one for one, _ in pairs), tuple(twin for _, twin in pairs)
+
+    def count(self, candidate: Candidate) -> int:
+        """Return in how many rounds a candidate has a rate."""
+        return sum(rate is not None for rate in self.rates_of(candidate))
+
+    def trials_of(self, candidate: Candidate) -> tuple[Measured, ...]:
+        """Return its trials, those of void rounds left out."""
+        return tuple(
+            each
+            for made, is_void in zip(self._rounds, self._void, strict=True)
+            for each in made
+            if not is_void and each.candidate == candidate and each.role is Role.CANDIDATE
+        )
+
+    def memory(self, candidates: Iterable[Candidate]) -> Rates:
+        """Return peak memory by round of each name."""
+        return {each.name: self._memory_of(each) for each in candidates}
+
+    def peak_memory_bytes(self, candidate: Candidate) -> int | None:
+        """Return the median of its rounds."""
+        peaks = [each.peak_memory_bytes for each in self.trials_of(candidate)]
+        known = [peak for peak in peaks if peak]
+        return round(median(known)) if known else None
+
+    def highest_memory_bytes(self, candidate: Candidate) -> int | None:
+        """Return the highest of its rounds."""
+        peaks = [each.peak_memory_bytes for each in self.trials_of(candidate)]
+        return max((peak for peak in peaks if peak), default=None)
+
+    def meets_slo(self, candidate: Candidate) -> bool:
+        """Tell whether at least half of its measured trials met the objective."""
+        made = [each for each in self.trials_of(candidate) if each.outcome is Outcome.MEASURED]
+        return 2 * sum(each.meets_slo for each in made) >= len(made)
+
+    def _memory_of(self, candidate: Candidate) -> tuple[float | None, ...]:
+        peaks = {
+            each.round: float(each.peak_memory_bytes)
+            for each in self.trials_of(candidate)
+            if each.peak_memory_bytes
+        }
+        return tuple(peaks.get(made[0].round) if made else None for made in self._rounds)
+
+
+def _rates(made: Sequence[Measured]) -> dict[tuple[Candidate, Role], float]:
+    measured = [
+        (each.candidate, each.role, each.rate_per_s)
+        for each in made
+        if each.outcome is Outcome.MEASURED and each.rate_per_s is not None
+    ]
+    best = max((rate for _, _, rate in measured), default=0.0)
+    if best <= 0:
+        return {}
+    return {(name, role): max(rate, LEAST_SHARE * best) for name, role, rate in measured}
+
+
+def _pair(made: dict[tuple[Candidate, Role], float]) -> tuple[float | None, float | None]:
+    twins = [candidate for candidate, role in made if role is Role.CONTROL]
+    if not twins or (twins[0], Role.CANDIDATE) not in made:
+        return None, None
+    return made[twins[0], Role.CANDIDATE], made[twins[0], Role.CONTROL]

@@ -1,0 +1,43 @@
+import pytest
+
+from servelab.application import parse
+from servelab.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("shop", ("shop", "", None)),
+        ("shop.web:app", ("shop.web", "app", None)),
+        ("shop:site.wsgi_app", ("shop", "site.wsgi_app", None)),
+        ("shop:create_app()", ("shop", "create_app", "")),
+        ("shop:create_app( 'dev', debug = True )", ("shop", "create_app", "'dev', debug=True")),
+        ("shop:create_app({'a': [1, -2]})", ("shop", "create_app", "{'a': [1, -2]}")),
+    ],
+)
+def test_what_was_typed_is_taken_apart(text: str, parts: tuple[str, str, str | None]) -> None:
+    target = parse(text)
+    assert (target.module, target.attribute, target.arguments) == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "shop/web.py:app",
+            "'shop/web.py' is no name of a module, but a path: it could be shop.web",
+        ),
+        ("", "'' is no name of a module; write it as MODULE:NAME"),
+        ("shop:", "'' is no name in a module"),
+        ("shop:app[0]", "'app[0]' is no name in a module, nor a call of one"),
+        ("shop:app; import os", "is no name in a module"),
+        ("shop:create_app(os.environ)", "'os.environ' is no literal"),
+        ("shop:create_app(__import__('os'))", "is no literal"),
+        ("shop:create_app(**{'a': 1})", "cannot be unpacked"),
+        ("shop:create_app()()", "nor a call of one"),
+    ],
+)
+def test_what_names_nothing_is_said_with_the_form_that_does(text: str, said: str) -> None:
+    with pytest.raises(UsageError) as error:
+        parse(text)
+    assert said in str(error.value)

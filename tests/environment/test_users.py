@@ -1,0 +1,68 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from servelab.environment import find_user_environment, own_interpreter
+from servelab.errors import CannotRunHere, UsageError
+
+pytestmark = pytest.mark.live
+
+
+def make(directory: Path, *options: str) -> Path:
+    python = own_interpreter().path
+    subprocess.run([python, "-m", "venv", "--without-pip", *options, directory], check=True)
+    return directory
+
+
+def test_the_environment_is_given_or_active_or_lies_in_the_project(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    given, active = make(tmp_path / "given"), make(tmp_path / "active")
+    usual, other = make(project / ".venv"), make(project / "venv")
+
+    def found(text: str | None, **variables: str) -> Path:
+        return find_user_environment(text, project=project, variables=variables).directory
+
+    assert found(str(given), VIRTUAL_ENV=str(active)) == given
+    assert found(str(given / "bin" / "python")) == given
+    assert found(None, VIRTUAL_ENV=str(active)) == active
+    assert found(None, VIRTUAL_ENV=sys.prefix) == usual
+    assert found(None, VIRTUAL_ENV=str(tmp_path / "removed")) == usual
+    (usual / "bin" / "python").unlink()
+    assert found(None) == other
+
+
+def test_no_environment_is_said_with_the_option_that_names_one(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"has no \.venv or venv.*--env"):
+        find_user_environment(None, project=tmp_path, variables={})
+    with pytest.raises(UsageError, match="no virtual environment: it has no bin/python"):
+        find_user_environment(str(tmp_path), project=tmp_path)
+    with pytest.raises(UsageError, match="does not exist"):
+        find_user_environment(str(tmp_path / "none"), project=tmp_path)
+
+
+def test_an_interpreter_that_does_not_answer_is_said_with_its_words(tmp_path: Path) -> None:
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho this is broken >&2\n")
+    broken.chmod(0o755)
+    with pytest.raises(CannotRunHere, match=r"no Python interpreter that runs(.|\n)*is broken"):
+        find_user_environment(str(broken), project=tmp_path)
+    broken.write_text("no program\n")
+    with pytest.raises(CannotRunHere, match="does not run"):
+        find_user_environment(str(broken), project=tmp_path)
+
+
+def test_what_a_hook_of_the_environment_prints_disturbs_nobody(tmp_path: Path) -> None:
+    directory = make(tmp_path / "venv")
+    (folder,) = directory.glob("lib/python*/site-packages")
+    (folder / "loud.pth").write_text("import sys; print('loud'); sys.path.append('/nowhere')\n")
+    assert find_user_environment(str(directory), project=tmp_path).site_folders == (folder,)
+
+
+def test_packages_of_the_system_are_part_of_an_environment_that_sees_them(tmp_path: Path) -> None:
+    directory = make(tmp_path / "venv", "--system-site-packages")
+    found = find_user_environment(str(directory), project=tmp_path)
+    (folder,) = directory.glob("lib/python*/site-packages")
+    assert found.site_folders[0] == folder
+    assert len(found.site_folders) > 1

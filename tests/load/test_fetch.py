@@ -1,0 +1,75 @@
+"""One answer, whole, or the reason why there is none."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from servelab.load.fetch import Answer, fetch
+from servelab.model.address import Address
+from servelab.model.load import Request
+
+pytestmark = pytest.mark.live
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        length = int(self.headers["Content-Length"])
+        self._answer(200, self.rfile.read(length) + self.headers["X-Word"].encode())
+
+    def do_GET(self) -> None:
+        self._answer(302, b"", location="http://127.0.0.1:1/elsewhere")
+
+    def _answer(self, status: int, body: bytes, *, location: str | None = None) -> None:
+        self.send_response(status)
+        if location is not None:
+            self.send_header("Location", location)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def serving() -> Iterator[Address]:
+    """Run a server while the block lasts."""
+    with HTTPServer(("127.0.0.1", 0), _Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield Address("127.0.0.1", server.server_port)
+        finally:
+            server.shutdown()
+
+
+def test_method_headers_and_body_are_sent_and_the_whole_answer_comes_back() -> None:
+    request = Request(method="POST", path="/", headers=(("X-Word", "hi"),), body=b"12")
+    with serving() as address:
+        assert fetch(address, request, timeout_s=10) == Answer(status=200, body=b"12hi")
+
+
+def test_a_redirect_is_an_answer_and_not_followed() -> None:
+    with serving() as address:
+        found = fetch(address, Request(path="/"), timeout_s=10)
+    assert found == Answer(status=302, body=b"", location="http://127.0.0.1:1/elsewhere")
+
+
+def test_nobody_there_is_said_in_words() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        found = fetch(Address("127.0.0.1", closed.getsockname()[1]), Request(path="/"), timeout_s=1)
+    assert isinstance(found, str)
+    assert "refused" in found
+
+
+def test_silence_ends_with_the_time_allowed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        found = fetch(
+            Address("127.0.0.1", silent.getsockname()[1]), Request(path="/"), timeout_s=0.2
+        )
+    assert isinstance(found, str)
+    assert "timed out" in found

@@ -1,0 +1,109 @@
+"""Servers that answer alike are compared; those that do not are told apart, with the reason."""
+
+import re
+
+from servelab.load.fetch import Answer
+from servelab.measure.agreement import Heard, agree
+from servelab.model.load import Asked, Expectation, Request
+
+ASKED = (Asked(request=Request(path="/")),)
+
+
+def heard(
+    name: str, *bodies: bytes, status: int = 200, location: str | None = None, failure: str = ""
+) -> Heard:
+    """Return a deployment that answered the only request so, each time that it was asked."""
+    answers = tuple(Answer(status=status, body=body, location=location) for body in bodies)
+    return Heard(
+        deployment=name,
+        title=name,
+        answers=(answers,) if answers else (),
+        failure=failure or None,
+    )
+
+
+def test_the_same_answer_everywhere_becomes_what_must_be_answered() -> None:
+    found = agree([heard("one", b"hi", b"hi"), heard("two", b"hi", b"hi")], asked=ASKED)
+    assert found.agreeing == ("one", "two")
+    assert found.asked[0].expectation == Expectation(status=200, body=b"hi")
+    assert not found.excluded
+    assert not found.changing
+
+
+def test_a_server_that_answers_otherwise_is_excluded_with_the_place_where_it_differs() -> None:
+    found = agree(
+        [
+            heard("one", b"count 1", b"count 1"),
+            heard("two", b"count 2", b"count 2"),
+            heard("three", b"count 1", b"count 1"),
+        ],
+        asked=ASKED,
+    )
+    assert found.agreeing == ("one", "three")
+    ((name, reason),) = found.excluded
+    assert name == "two"
+    assert "differs from that of one from byte 6 on: b'2' instead of b'1'" in reason
+
+
+def test_the_majority_decides_whoever_was_heard_first() -> None:
+    found = agree(
+        [heard("odd", b"x", b"x"), heard("one", b"y", b"y"), heard("two", b"y", b"y")], asked=ASKED
+    )
+    assert found.agreeing == ("one", "two")
+
+
+def test_another_status_is_told_as_such() -> None:
+    asked = (Asked(request=Request(path="/a"), expectation=Expectation(status=None)),)
+    found = agree(
+        [heard("one", b"", b"", status=200), heard("two", b"", b"", status=204)], asked=asked
+    )
+    assert found.excluded == (("two", "it answers 204 to GET /a, where one answers 200"),)
+
+
+def test_what_changes_with_each_answer_is_checked_by_how_it_begins() -> None:
+    found = agree(
+        [
+            heard("one", b"<p>token 12", b"<p>token 34"),
+            heard("two", b"<p>token 56", b"<p>token 78"),
+        ],
+        asked=ASKED,
+    )
+    assert found.agreeing == ("one", "two")
+    assert found.changing == (0,)
+    assert found.asked[0].expectation == Expectation(status=200, contains=(b"<p>token ",))
+
+
+def test_what_may_differ_is_ignored_between_servers() -> None:
+    servers = [heard("one", b"host a", b"host a"), heard("two", b"host b", b"host b")]
+    assert agree(servers, asked=ASKED).excluded
+    found = agree(servers, asked=ASKED, ignored=[re.compile(rb"host \w")])
+    assert found.agreeing == ("one", "two")
+    assert found.asked[0].expectation.contains == (b"host ",)
+
+
+def test_an_error_page_is_not_worth_timing_unless_it_is_asked_for() -> None:
+    missing = [heard("one", b"no", b"no", status=404)]
+    (excluded,) = agree(missing, asked=ASKED).excluded
+    assert "answers 404 to GET /; name a path that is answered with --path" in excluded[1]
+    wanted = (Asked(request=Request(path="/"), expectation=Expectation(status=404)),)
+    assert agree(missing, asked=wanted).agreeing == ("one",)
+
+
+def test_a_redirect_says_where_it_leads() -> None:
+    moved = heard("one", b"", b"", status=302, location="/login?next=/")
+    (excluded,) = agree([moved], asked=ASKED).excluded
+    assert "it answers 302 (to /login?next=/) to GET /" in excluded[1]
+
+
+def test_a_server_that_did_not_start_is_excluded_and_the_others_go_on() -> None:
+    found = agree(
+        [heard("one", failure="it ended with exit code 3"), heard("two", b"hi", b"hi")], asked=ASKED
+    )
+    assert found.agreeing == ("two",)
+    assert found.excluded == (("one", "it ended with exit code 3"),)
+
+
+def test_nobody_answers() -> None:
+    found = agree([heard("one", failure="no")], asked=ASKED)
+    assert not found.agreeing
+    assert found.asked == ASKED

@@ -1,0 +1,320 @@
+"""What was measured is what is made ready."""
+
+import configparser
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from servelab import catalogue
+from servelab.errors import UsageError
+from servelab.measure import attempt
+from servelab.model.address import Address
+from servelab.model.deployment import Interface
+from servelab.model.launch import LaunchCommand
+from servelab.model.limits import Limits
+from servelab.model.ready import EnvironmentFile, Place, Ready
+from servelab.model.service import Service
+from servelab.report import deploy, procfile, systemd
+from tests.report import units
+from tests.report.own_runs import SERVICE, deployment, environment_in, trial_of
+
+GTHREAD = "gunicorn-gthread:processes=2,threads=8"
+
+
+def ready(
+    text: str = GTHREAD,
+    *,
+    service: Service = SERVICE,
+    place: Place | None = None,
+    **different: Any,
+) -> Ready:
+    of = deployment(text, service=service)
+    trial = trial_of(of, service=service, **different)
+    return deploy.ready(of, service=service, trial=trial, place=place)
+
+
+def file(made: Ready, name: str) -> str:
+    (text,) = (each.text for each in made.files if each.name == name)
+    return text
+
+
+def unit_of(made: Ready) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(strict=False, interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string(file(made, "shop-site-app.service"))
+    return parser
+
+
+def test_the_command_is_the_measured_one_but_for_the_address() -> None:
+    made = ready()
+    measured = trial_of(deployment(GTHREAD)).command
+    assert made.command == measured.replace("127.0.0.1:3000", "127.0.0.1:8000")
+    assert made.differences[0] == "It listens on 127.0.0.1:8000; measured: 127.0.0.1:3000."
+    assert not any("otherwise" in each for each in made.differences)
+
+
+def test_where_the_address_is_the_same_nothing_is_said_of_it() -> None:
+    made = ready(place=Place(address=Address("127.0.0.1", 3000)))
+    assert made.command == trial_of(deployment(GTHREAD)).command
+    assert not any("measured:" in each for each in made.differences)
+
+
+def test_another_address_is_everywhere_and_a_wide_one_is_warned_of() -> None:
+    made = ready(place=Place(address=Address("192.0.2.1", 8080)))
+    assert "--bind 192.0.2.1:8080" in made.command
+    assert 'bind = "192.0.2.1:8080"' in file(made, "gunicorn.conf.py")
+    assert any("without a proxy" in note for note in made.notes)
+    assert not any("without a proxy" in note for note in ready().notes)
+
+
+def test_a_command_that_would_not_be_the_measured_one_today_is_told() -> None:
+    made = ready(command="gunicorn --workers 17 --bind 127.0.0.1:3000 shop.site:app")
+    (told,) = (each for each in made.differences if "otherwise" in each)
+    assert "gunicorn --workers 17 --bind 127.0.0.1:3000 shop.site:app" in told
+
+
+def test_the_longest_drain_is_reckoned_as_a_trial_does() -> None:
+    assert deploy._DRAIN_FACTOR == attempt._DRAIN_FACTOR
+
+
+def test_the_configuration_holds_the_settings_and_the_unit_starts_the_server_with_it() -> None:
+    made = ready()
+    assert "workers = 2\nthreads = 8\n" in file(made, "gunicorn.conf.py")
+    service = unit_of(made)["Service"]
+    assert service["ExecStart"] == "/srv/shop/.venv/bin/gunicorn --config gunicorn.conf.py"
+    assert "The unit has the same settings from gunicorn.conf.py." in made.differences
+
+
+def test_a_configuration_in_another_folder_is_named_with_its_path() -> None:
+    service = unit_of(ready(place=Place(folder="/etc/shop")))["Service"]
+    assert service["ExecStart"].endswith("--config /etc/shop/gunicorn.conf.py")
+    assert service["WorkingDirectory"] == "/srv/shop"
+
+
+def test_the_unit_says_how_it_is_started_stopped_and_restarted() -> None:
+    parser = unit_of(ready())
+    assert parser.sections() == ["Unit", "Service", "Install"]
+    service = dict(parser["Service"])
+    assert service["Type"] == "exec"
+    assert service["WorkingDirectory"] == "/srv/shop"
+    assert service["KillMode"] == "mixed"
+    assert float(service["TimeoutStopSec"]) > 30  # gunicorn's own graceful time-out
+    assert service["Restart"] == "on-failure"
+    assert "User" not in service
+    assert "EnvironmentFile" not in service
+    assert parser["Install"]["WantedBy"] == "multi-user.target"
+
+
+def test_the_users_environment_is_active_in_the_unit() -> None:
+    text = file(ready(), "shop-site-app.service")
+    variables = dict(
+        word.partition("=")[::2]
+        for value in units.settings(text, "Environment")
+        for word in units.words(value)
+    )
+    assert variables["PATH"].split(":")[0] == "/srv/shop/.venv/bin"
+    assert variables["VIRTUAL_ENV"] == "/srv/shop/.venv"
+
+
+def test_without_an_environment_one_beside_the_project_is_to_be_made() -> None:
+    bare = msgspec.structs.replace(SERVICE, environment=None)
+    made = ready(service=bare)
+    assert "/srv/shop/.venv/bin/gunicorn" in file(made, "shop-site-app.service")
+    assert "Make the environment first: python3 -m venv /srv/shop/.venv." in made.notes
+
+
+def test_secrets_stand_in_no_file_and_are_asked_for_by_name() -> None:
+    variables = (
+        ("MODE", "production"),
+        ("API_KEY", "s3cret"),
+        ("DATABASE_URL", "postgres://me:s3cret@db/shop"),
+        ("HIDDEN_ALREADY", "***"),
+    )
+    made = ready(service=msgspec.structs.replace(SERVICE, variables=variables))
+    everything = "\n".join([msgspec.json.encode(made).decode(), *(f.text for f in made.files)])
+    assert "s3cret" not in everything
+    text = file(made, "shop-site-app.service")
+    assert "Environment=MODE=production\n" in text
+    assert "EnvironmentFile=/srv/shop/.env\n" in text
+    assert any("API_KEY, DATABASE_URL, HIDDEN_ALREADY" in note for note in made.notes)
+
+
+def test_what_the_environment_file_sets_is_left_to_it() -> None:
+    service = msgspec.structs.replace(SERVICE, variables=(("MODE", "a"), ("API_KEY", "b")))
+    found = EnvironmentFile(path="/srv/shop/local.env", names=("MODE", "API_KEY"))
+    made = ready(service=service, place=Place(environment_file=found))
+    text = file(made, "shop-site-app.service")
+    assert "EnvironmentFile=/srv/shop/local.env\n" in text
+    assert "MODE" not in text
+    assert "API_KEY" not in text
+    assert not any("No file has" in note for note in made.notes)
+
+
+def test_limits_under_which_it_was_measured_are_kept() -> None:
+    made = ready(limits=Limits(cpus=1.5, memory_bytes=1 << 30))
+    service = unit_of(made)["Service"]
+    assert service["CPUQuota"] == "150%"
+    assert service["MemoryMax"] == str(1 << 30)
+    assert any("1.5 cores, 1024 MiB" in note for note in made.notes)
+
+
+def test_a_server_that_loses_calls_on_sigterm_is_told_of_in_the_unit_and_beside_it() -> None:
+    made = ready("uwsgi-threads:processes=2,threads=8")
+    assert any("gracefully_kill_them_all" in note for note in made.notes)
+    assert "# With die-on-term" in file(made, "shop-site-app.service")
+
+
+def test_a_development_server_is_labelled() -> None:
+    assert any("for development" in note for note in ready("devserver").notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            GTHREAD,
+            (
+                "web: gunicorn --config /dev/null --worker-class gthread --workers 2 --threads 8 "
+                "--bind 0.0.0.0:$PORT --timeout 121 --no-control-socket shop.site:app\n"
+            ),
+        ),
+        (
+            "devserver",
+            (
+                "web: FLASK_APP=shop.site:app flask run --no-reload --with-threads --host 0.0.0.0 "
+                "--port $PORT\n"
+            ),
+        ),
+        ("gevent_pywsgi", "web: python serve_pywsgi.py --bind 0.0.0.0:$PORT shop.site:app\n"),
+    ],
+)
+def test_the_procfile_takes_the_port_of_the_platform(text: str, line: str) -> None:
+    assert file(ready(text), "Procfile") == line
+
+
+def test_a_script_of_its_own_is_typed_instead_of_ours() -> None:
+    made = ready("gevent_pywsgi")
+    assert made.command == "python serve_pywsgi.py --bind 127.0.0.1:8000 shop.site:app"
+    assert "def main()" in file(made, "serve_pywsgi.py")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (GTHREAD, "pip install gunicorn==27.0.1"),
+        ("gunicorn-gevent", "pip install 'gunicorn[gevent]==27.0.1' gevent==26.9.0"),
+        ("uwsgi-threads", "pip install pyuwsgi==2.0.30.post1"),
+        ("uwsgi-gevent", "pip install pyuwsgi==2.0.30.post1 gevent==26.9.0"),
+    ],
+)
+def test_what_to_install_is_what_was_measured_and_no_more(text: str, line: str) -> None:
+    assert ready(text).install == line
+
+
+def test_an_asgi_application_needs_other_things() -> None:
+    service = msgspec.structs.replace(SERVICE, interface=Interface.ASGI, framework="")
+    packages = {"gunicorn": "27.0.1", "Uvicorn_Worker": "0.4.0", "uvicorn": "0.54.0"}
+    made = ready("gunicorn-uvicorn", service=service, packages=packages)
+    assert made.install == (
+        "pip install gunicorn==27.0.1 uvicorn-worker==0.4.0 'uvicorn[standard]==0.54.0'"
+    )
+
+
+HOSTILE = ("100%", "$HOME", "a b", "it's", 'say "x"', "back\\slash", "tab\there", ";", "%%n", "é")
+
+
+def test_the_procfile_survives_a_shell() -> None:
+    one, two = (LaunchCommand(argv=("serve", f"--at=x y:{p}", *HOSTILE)) for p in procfile.PORTS)
+    line = procfile.line(one, two)
+    program = line.removeprefix("web: ").replace("serve ", "printf '%s\\n' ", 1)
+    done = subprocess.run(
+        ["/bin/sh", "-c", program],
+        env={"PORT": "5000"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["--at=x y:5000", *HOSTILE]
+
+
+def test_the_port_is_told_from_what_follows_it() -> None:
+    one, two = (LaunchCommand(argv=("serve", f"{port}s")) for port in procfile.PORTS)
+    assert procfile.line(one, two) == "web: serve ${PORT}s"
+
+
+def test_a_procfile_refuses_a_line_break() -> None:
+    command = LaunchCommand(argv=("serve", "a\nb"))
+    with pytest.raises(UsageError, match="line break"):
+        procfile.line(command, command)
+
+
+def test_hostile_words_come_out_of_a_unit_as_they_went_in() -> None:
+    text = systemd.unit(
+        systemd.Unit(
+            description="100% of $x\n[Install]",
+            directory="/srv/my %project $1",
+            program="/srv/my %project $1/bin/serve",
+            arguments=HOSTILE,
+            variables=tuple((f"V{n}", each) for n, each in enumerate(HOSTILE)),
+            environment_file="/srv/my %project $1/.env",
+            remarks=("one\n[Service]",),
+            limits=None,
+        )
+    )
+    parser = configparser.ConfigParser(strict=False, interpolation=None)
+    parser.read_string(text)
+    assert parser.sections() == ["Unit", "Service", "Install"]
+    (command,) = units.settings(text, "ExecStart")
+    assert units.words(command, is_command=True) == ["/srv/my %project $1/bin/serve", *HOSTILE]
+    found = [units.words(value) for value in units.settings(text, "Environment")]
+    assert found == [[f"V{n}={each}"] for n, each in enumerate(HOSTILE)]
+    assert units.settings(text, "WorkingDirectory") == ["/srv/my %%project $1"]
+
+
+@pytest.mark.parametrize("folder", ["/a\nb", "/a ", "/a\\"])
+def test_a_folder_that_a_unit_cannot_name_is_refused(folder: str) -> None:
+    with pytest.raises(UsageError, match="rename the folder"):
+        ready(service=msgspec.structs.replace(SERVICE, directory=folder))
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+@pytest.mark.parametrize("text", [GTHREAD, "uwsgi-threads", "gevent_pywsgi", "devserver"])
+def test_systemd_finds_nothing_wrong_with_a_unit(text: str, tmp_path: Path) -> None:
+    project = tmp_path / "my %project $1"
+    programs = project / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name in ("gunicorn", "uwsgi", "python", "flask"):
+        (programs / name).symlink_to("/bin/true")
+    (project / ".env").write_text("API_KEY=x\n")
+    service = msgspec.structs.replace(
+        SERVICE,
+        directory=str(project),
+        environment=environment_in(str(project / ".venv")),
+        variables=(("API_KEY", "x"), ("MODE", 'a "b" % $c')),
+    )
+    made = ready(text, service=service, limits=Limits(cpus=0.5, memory_bytes=1 << 28))
+    unit = tmp_path / "shop-site-app.service"
+    unit.write_text(file(made, unit.name))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_server_of_a_search_can_be_made_ready() -> None:
+    for interface, framework in ((Interface.WSGI, "flask"), (Interface.ASGI, "")):
+        service = msgspec.structs.replace(SERVICE, interface=interface, framework=framework)
+        for of in catalogue.own_deployments(service, cpu_count=2):
+            made = deploy.ready(of, service=service, trial=trial_of(of, service=service))
+            assert file(made, "Procfile").count("$PORT") == 1, of.name
+            assert not any("otherwise" in each for each in made.differences), of.name
+            (command,) = units.settings(file(made, "shop-site-app.service"), "ExecStart")
+            program = units.words(command, is_command=True)[0]
+            assert program.startswith("/srv/shop/.venv/bin/")
+            assert made.install.startswith("pip install "), of.name
+            assert shlex.split(made.install)[2:], of.name
