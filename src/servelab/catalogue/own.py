@@ -30,11 +30,11 @@ def framework_of_service(service: Service) -> Framework:
     )
 
 
-def own_environment_spec(server_name: str, *, service: Service) -> EnvironmentSpec:
-    """Return what the environment of a server must hold, over what the user's own holds."""
+def own_environment_spec(deployment: Deployment, *, service: Service) -> EnvironmentSpec:
+    """Return what the environment of a deployment must hold, over what the user's own holds."""
     if service.environment is None:
-        return environment_spec(server_name)
-    return spec_beside(server_name, user=service.environment)
+        return environment_spec(deployment.server)
+    return spec_beside(deployment.server, user=service.environment, settings=deployment.settings)
 
 
 def own_deployments(service: Service, *, cpu_count: int) -> tuple[Deployment, ...]:

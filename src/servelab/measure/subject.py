@@ -94,7 +94,7 @@ class _OfUser:
         self._service = service
 
     def environment(self, deployment: Deployment, /) -> EnvironmentSpec:
-        return catalogue.own_environment_spec(deployment.server, service=self._service)
+        return catalogue.own_environment_spec(deployment, service=self._service)
 
     def directory(self, _deployment: Deployment) -> Path:
         return Path(self._service.directory)
