@@ -47,9 +47,9 @@ def test_a_users_application_is_on_an_interpreter_in_the_same_way() -> None:
         name="mine:app", application="mine:app", interface=Interface.ASGI, directory="/", asked=()
     )
     (found,) = catalogue.find_own_deployments(
-        "uvicorn:processes=2@3.13", service=service, cpu_count=2
+        "uvicorn-plain:processes=2@3.13", service=service, cpu_count=2
     )
-    assert found.name == "uvicorn:processes=2@3.13"
+    assert found.name == "uvicorn-plain:processes=2,loop=asyncio,http=h11@3.13"
     assert catalogue.own_deployments_named((found.name,), service=service, cpu_count=2) == (found,)
 
 

@@ -31,11 +31,11 @@ def framework_of_service(service: Service) -> Framework:
     )
 
 
-def own_environment_spec(server_name: str, *, service: Service) -> EnvironmentSpec:
-    """Return what the environment of a server must hold, over what the user's own holds."""
+def own_environment_spec(deployment: Deployment, *, service: Service) -> EnvironmentSpec:
+    """Return what the environment of a deployment must hold, over what the user's own holds."""
     if service.environment is None:
-        return environment_spec(server_name)
-    return spec_beside(server_name, user=service.environment)
+        return environment_spec(deployment.server)
+    return spec_beside(deployment.server, user=service.environment, settings=deployment.settings)
 
 
 def own_deployments(service: Service, *, cpu_count: int) -> tuple[Deployment, ...]:
@@ -106,15 +106,21 @@ def _is_for_search(on: Server[Any], service: Service) -> bool:
 def own_deployments_named(
     names: tuple[str, ...], *, service: Service, cpu_count: int
 ) -> tuple[Deployment, ...]:
-    """Return the deployments that have these names; raise UnknownName or UsageError."""
+    """Return the deployments that have these names; raise UnknownName or UsageError.
+
+    A name holds all settings: what it leaves out is not set, wherever a search would begin.
+    """
     return tuple(
-        next(
-            each
-            for each in find_own_deployments(name, service=service, cpu_count=cpu_count)
-            if each.name == name
-        )
-        for name in names
+        each for name in names for each in _named(name, service=service, cpu_count=cpu_count)
     )
+
+
+def _named(name: str, *, service: Service, cpu_count: int) -> tuple[Deployment, ...]:
+    selected, python = split_python(name)
+    stack, _, settings = selected.partition(":")
+    on, (variant, *_) = _selected(stack, service=service, cpu_count=cpu_count)
+    values = {**dict(variant.fixed), **(split_settings(settings, text=name) if settings else {})}
+    return on_python([_deployed(service, on, variant=variant, values=values)], python=python)
 
 
 def obstacle_to_own(on: Server[Any], *, service: Service) -> str | None:

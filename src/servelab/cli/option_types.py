@@ -165,11 +165,11 @@ Requirements = Annotated[
     typer.Option("--with", metavar="REQUIREMENT", help="Use it instead: gunicorn==23.0.0."),
 ]
 Application = Annotated[
-    str,
+    str | None,
     typer.Argument(
         metavar="MODULE:APPLICATION",
         help="Your application, as its server is told: my.module:app, 'my.module:create_app()', "
-        "or a module alone.",
+        "or a module alone. [default: as [tool.servelab] in pyproject.toml says]",
     ),
 ]
 Paths = Annotated[

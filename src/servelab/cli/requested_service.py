@@ -20,9 +20,9 @@ from servelab.store import scratch
 
 
 class Typed(Struct, frozen=True, kw_only=True):
-    """The options as they were typed."""
+    """The options as they were typed, or as the project's file has them."""
 
-    application: str
+    application: str | None
     paths: tuple[str, ...] = ()
     requests_file: Path | None = None
     headers: tuple[str, ...] = ()
@@ -46,6 +46,7 @@ def find(typed: Typed) -> Found:
     The application is loaded once, in a process of its own environment.
     """
     requested.check_platform()
+    assert typed.application is not None  # noqa: S101 - project_file.complete has seen to it
     directory = typed.project.absolute()
     if not directory.is_dir():
         raise UsageError(f"--project {typed.project}: there is no such folder")

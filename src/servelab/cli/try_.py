@@ -16,10 +16,21 @@ from servelab.cli import (
 )
 
 DEFAULT_CALLERS = 50
+ROUNDS = 3
+DURATION_S = 5.0
+WARM_UP_S = 1.0
+CONNECTIONS = "kept"
+TriedConnections = Annotated[
+    str | None,
+    typer.Option(
+        metavar="fresh|kept",
+        help=f"A new connection for each request, or kept ones. [default: {CONNECTIONS}]",
+    ),
+]
 
 
 def try_(
-    application: option_types.Application,
+    application: option_types.Application = None,
     path: option_types.Paths = None,
     requests_file: option_types.RequestsFile = None,
     header: option_types.Headers = None,
@@ -30,20 +41,28 @@ def try_(
     variable: option_types.Variables = None,
     project: option_types.Project = Path(),
     rounds: Annotated[
-        int,
+        int | None,
         typer.Option(
             min=1,
             max=1000,
-            help="How often each is measured, in a new order each time.",
+            help=f"How often each is measured, in a new order each time. [default: {ROUNDS}]",
             rich_help_panel=option_types.REPEATING,
         ),
-    ] = 3,
+    ] = None,
     duration: Annotated[
-        float, typer.Option(min=0.1, max=3600, help="Seconds of load that are measured.")
-    ] = 5.0,
+        float | None,
+        typer.Option(
+            min=0.1,
+            max=3600,
+            help=f"Seconds of load that are measured. [default: {DURATION_S:g}]",
+        ),
+    ] = None,
     warm_up: Annotated[
-        float, typer.Option(min=0, max=600, help="Seconds of the same load before.")
-    ] = 1.0,
+        float | None,
+        typer.Option(
+            min=0, max=600, help=f"Seconds of the same load before. [default: {WARM_UP_S:g}]"
+        ),
+    ] = None,
     concurrency: option_types.Concurrency = None,
     rate: option_types.Rate = None,
     arrivals: option_types.Arrivals = None,
@@ -52,7 +71,7 @@ def try_(
     pacing: option_types.PacingName = "timer",
     generators: option_types.GeneratorCount = "1",
     timeout: option_types.Timeout = None,
-    connections: option_types.ConnectionsName = "kept",
+    connections: TriedConnections = None,
     port: option_types.Port = None,
     server_cpus: option_types.ServerCpus = loads.AUTO,
     load_cpus: option_types.LoadCpus = loads.AUTO,
@@ -67,26 +86,30 @@ def try_(
     """Measure your own application on every server that can serve it."""
     import msgspec
 
-    from servelab.cli import requested_service
+    from servelab.cli import project_file, requested_service
     from servelab.model.plan import Plan
     from servelab.report import printers
 
     printer = printers.choose(as_json=as_json, quiet=quiet, verbose=verbose)
+    section = project_file.read(project)
     found = requested_service.find(
-        requested_service.Typed(
-            application=application,
-            paths=tuple(path or ()),
-            requests_file=requests_file,
-            headers=tuple(header or ()),
-            expect_status=expect_status,
-            environment=environment,
-            variables=tuple(variable or ()),
-            project=project,
-            seed=seed or 0,
+        project_file.complete(
+            requested_service.Typed(
+                application=application,
+                paths=tuple(path or ()),
+                requests_file=requests_file,
+                headers=tuple(header or ()),
+                expect_status=expect_status,
+                environment=environment,
+                variables=tuple(variable or ()),
+                project=project,
+                seed=seed or 0,
+            ),
+            section=section,
         )
     )
     service = found.service
-    options = requested.options_of(
+    typed = project_file.complete_load(
         requested.Typed(
             concurrency=concurrency,
             rate_per_s=rate,
@@ -104,6 +127,14 @@ def try_(
             connections=connections,
             port=port,
         ),
+        section=section,
+    )
+    options = requested.options_of(
+        msgspec.structs.replace(
+            typed,
+            duration_s=typed.duration_s or DURATION_S,
+            connections=typed.connections or CONNECTIONS,
+        ),
         workload=service.label,
         interpreter=found.interpreter,
         waiting_s=0.0,
@@ -113,19 +144,19 @@ def try_(
     measurer = measuring.new_measurer()
     measurer.check(options)
     deployments = requested_service.deployments(
-        service, only=only or (), cpu_count=measurer.place(options).server_core_count
+        service, only=only or section.only, cpu_count=measurer.place(options).server_core_count
     )
     plan = Plan(
         deployments=tuple(each.name for each in deployments),
         options=options,
-        rounds=rounds,
+        rounds=rounds or section.rounds or ROUNDS,
         seed=seed or 0,
-        warm_up_s=warm_up,
+        warm_up_s=project_file.first(warm_up, section.warm_up, WARM_UP_S),
     )
     if dry_run:
         measuring.tell(plan, deployments=deployments)
         return status.OK
-    ignored = requested_service.patterns(ignore or ())
+    ignored = requested_service.patterns(ignore or section.ignore)
     folder = results.new_folder(out, name=measuring.name_of(plan))
     agreement = rehearsed.rehearse(
         deployments,

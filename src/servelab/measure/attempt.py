@@ -32,7 +32,7 @@ from servelab.model.trial import TrialSpec, TrialStatus
 from servelab.model.usage import ProcessUsage, Throttling
 from servelab.model.worker import WorkerCount, Workforce
 from servelab.served import workloads
-from servelab.store import scratch
+from servelab.store import redaction, scratch
 from servelab.store.folder import RunFolder
 
 SEED_PORT = 3000
@@ -132,11 +132,18 @@ class Attempting:
         except PortBusy:
             raise
         except ServerFailed as error:
-            self._note(status=TrialStatus.FAILED, reason=str(error))
+            self._note(status=TrialStatus.FAILED, reason=self._told(error))
         except TrialInvalid as error:
-            self._note(status=TrialStatus.INVALID, reason=str(error))
+            self._note(status=TrialStatus.INVALID, reason=self._told(error))
         except AuditFailed as error:
             self._note(status=TrialStatus.INVALID, reason=str(error), audit_error=str(error))
+
+    def _told(self, error: Exception) -> str:
+        """Return an error, which may repeat an application's words, without what was given it."""
+        service = self._spec.service
+        return redaction.without_values(
+            str(error), variables=dict(service.variables) if service is not None else {}
+        )
 
     def _while_ready(
         self,

@@ -122,7 +122,7 @@ class _OfUser:
         self.bare_directory: Path | None = Path(service.directory) if is_called_here else None
 
     def environment(self, deployment: Deployment, /) -> EnvironmentSpec:
-        return catalogue.own_environment_spec(deployment.server, service=self._service)
+        return catalogue.own_environment_spec(deployment, service=self._service)
 
     def directory(self, _deployment: Deployment) -> Path:
         return Path(self._service.directory)

@@ -1,5 +1,6 @@
 """How a run is told while it goes on and when it ends: to a person, or to a program."""
 
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from servelab.report import (
 )
 from servelab.report.plain_text import plain
 from servelab.report.progress import LiveProgress
+from servelab.store import redaction
 from servelab.store.folder import StoredRun
 
 Observer = Callable[[Event], None]
@@ -148,6 +150,9 @@ def _interrupted(run: StoredRun) -> str:
     text = f"Interrupted: {len(run.trials)}{of_all} trials are measured."
     if run.plan is None:
         return text
+    service = run.plan.options.service
+    if service is not None and redaction.hidden_of(service):
+        return f"{text} Begin again with: servelab try {shlex.quote(service.name)}"
     return f"{text} Go on with: servelab run --resume {_short(run.folder)}"
 
 
