@@ -46,11 +46,12 @@ def test_a_users_application_is_on_an_interpreter_in_the_same_way() -> None:
     service = Service(
         name="mine:app", application="mine:app", interface=Interface.ASGI, directory="/", asked=()
     )
-    (found,) = catalogue.find_own_deployments(
-        "uvicorn-plain:processes=2@3.13", service=service, cpu_count=2
-    )
-    assert found.name == "uvicorn-plain:processes=2,loop=asyncio,http=h11@3.13"
-    assert catalogue.own_deployments_named((found.name,), service=service, cpu_count=2) == (found,)
+    found = catalogue.find_own_deployments("uvicorn:processes=2@3.13", service=service, cpu_count=2)
+    assert found
+    assert {each.python for each in found} == {"3.13"}
+    names = tuple(each.name for each in found)
+    assert all(name.endswith("@3.13") for name in names)
+    assert catalogue.own_deployments_named(names, service=service, cpu_count=2) == found
 
 
 def test_every_deployments_name_selects_exactly_it() -> None:
