@@ -29,6 +29,7 @@ from servelab.catalogue.own import (
     own_deployments,
     own_deployments_named,
     own_environment_spec,
+    own_obstacles,
 )
 from servelab.catalogue.selection import deployments_named, find_deployments, published
 from servelab.catalogue.server import LaunchRequest, Needs, Server
@@ -53,6 +54,7 @@ __all__ = [
     "own_deployments",
     "own_deployments_named",
     "own_environment_spec",
+    "own_obstacles",
     "parameters_of",
     "protocol_of",
     "published",

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
     from servelab.model.agreement import Agreement
     from servelab.model.deployment import Deployment
+    from servelab.model.service import Service
     from servelab.report.printers import Printer
 
 DEFAULT_CALLERS = 50
 ROUNDS = 3
 DURATION_S = 5.0
 WARM_UP_S = 1.0
+_REASON_AND_COUNT = 2
+"""Lines that tell no more than the refusal does."""
 CONNECTIONS = "kept"
 TriedConnections = Annotated[
     str | None,
@@ -93,13 +96,16 @@ def try_(
     """Measure your own application on every server that can serve it."""
     import msgspec
 
+    from servelab import catalogue
     from servelab.cli import project_file, requested_service
     from servelab.experiment import rehearsing
     from servelab.model.plan import Plan
     from servelab.report import printers
+    from servelab.store import redaction
 
     printer = printers.choose(as_json=as_json, quiet=quiet, verbose=verbose)
     section = project_file.read(project)
+    ignored = requested_service.patterns(ignore or section.ignore)
     found = requested_service.find(
         project_file.complete(
             requested_service.Typed(
@@ -143,7 +149,7 @@ def try_(
             duration_s=typed.duration_s or DURATION_S,
             connections=typed.connections or CONNECTIONS,
         ),
-        workload=service.label,
+        workload=redaction.url(service.label),
         interpreter=found.interpreter,
         waiting_s=0.0,
         default_callers=DEFAULT_CALLERS,
@@ -154,6 +160,8 @@ def try_(
     deployments = requested_service.deployments(
         service, only=only or section.only, cpu_count=measurer.place(options).server_core_count
     )
+    for obstacle, names in {} if only or section.only else catalogue.own_obstacles(service).items():
+        printer.note(f"Not tried: {', '.join(names)}: {obstacle}")
     plan = Plan(
         deployments=tuple(each.name for each in deployments),
         options=options,
@@ -164,7 +172,6 @@ def try_(
     if dry_run:
         measuring.tell(plan, deployments=deployments)
         return status.OK
-    ignored = requested_service.patterns(ignore or section.ignore)
     folder = results.new_folder(out, name=measuring.name_of(plan))
     with printer.live() as observe:
         agreement = rehearsing.rehearse(
@@ -176,9 +183,7 @@ def try_(
             observe=observe,
             ignored=ignored,
         )
-    _tell(agreement, deployments=deployments, printer=printer)
-    if not agreement.agreeing:
-        raise CannotRunHere(f"no server gives an answer of {service.name} that is worth timing")
+    _tell(agreement, deployments=deployments, service=service, printer=printer)
     service = msgspec.structs.replace(service, asked=agreement.asked)
     plan = msgspec.structs.replace(
         plan,
@@ -198,12 +203,19 @@ def try_(
 
 
 def _tell(
-    agreement: "Agreement", *, deployments: "Sequence[Deployment]", printer: "Printer"
+    agreement: "Agreement",
+    *,
+    deployments: "Sequence[Deployment]",
+    service: "Service",
+    printer: "Printer",
 ) -> None:
-    """Say which deployments go on, and why the others do not."""
-    from servelab.model.progress import Skipped
+    """Say which deployments go on, and why the others do not; CannotRunHere where none does."""
     from servelab.report import agreement_words
 
-    for name, reason in agreement.excluded:
-        printer.skipped(Skipped(deployment=name, reason=reason))
-    printer.note(agreement_words.sentence(agreement, count=len(deployments)))
+    titles = {each.name: each.title for each in deployments}
+    told = agreement_words.lines(agreement, titles=titles)
+    refusal = None if agreement.agreeing else agreement_words.refusal(agreement, name=service.name)
+    for line in told if refusal is None or len(told) > _REASON_AND_COUNT else ():
+        printer.note(line)
+    if refusal is not None:
+        raise CannotRunHere(refusal)
