@@ -33,6 +33,7 @@ from servelab.catalogue.own import (
     own_deployments,
     own_deployments_named,
     own_environment_spec,
+    own_obstacles,
     own_ways,
 )
 from servelab.catalogue.selection import (
@@ -69,6 +70,7 @@ __all__ = [
     "own_deployments",
     "own_deployments_named",
     "own_environment_spec",
+    "own_obstacles",
     "own_ways",
     "parameters_of",
     "protocol_of",

@@ -125,17 +125,29 @@ def _named(name: str, *, service: Service, cpu_count: int) -> tuple[Deployment, 
 
 def obstacle_to_own(on: Server[Any], *, service: Service) -> str | None:
     """Say in a sentence why a server cannot serve an application at all; None where it can."""
+    obstacle = _obstacle(on, service=service)
+    return None if obstacle is None else f"{on.name} {obstacle}"
+
+
+def own_obstacles(service: Service) -> dict[str, tuple[str, ...]]:
+    """Return what keeps servers of the application's interface from it, with their names."""
+    found: dict[str, tuple[str, ...]] = {}
+    for on in servers():
+        obstacle = _obstacle(on, service=service)
+        if service.interface in on.interfaces and obstacle is not None:
+            found[obstacle] = (*found.get(obstacle, ()), on.name)
+    return found
+
+
+def _obstacle(on: Server[Any], *, service: Service) -> str | None:
     if service.interface not in on.interfaces:
-        return f"{on.name} serves no {service.interface.value.upper()} applications."
+        return f"serves no {service.interface.value.upper()} applications."
     if service.interface is Interface.GRPC:
-        return f"{on.name} cannot start a gRPC service of yours; give its command with --command."
+        return "cannot start a gRPC service of yours; give its command with --command."
     if service.is_factory and not on.takes_factories:
-        return f"{on.name} takes no factory; name a ready application instead of {service.name}."
+        return f"takes no factory; name a ready application instead of {service.name}."
     if service.arguments and not on.takes_arguments:
-        return (
-            f"{on.name} calls a factory without arguments; write one that needs none for "
-            f"{service.name}."
-        )
+        return f"calls a factory without arguments; write one that needs none for {service.name}."
     return None
 
 

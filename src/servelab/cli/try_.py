@@ -19,6 +19,7 @@ DEFAULT_CALLERS = 50
 ROUNDS = 3
 DURATION_S = 5.0
 WARM_UP_S = 1.0
+"""Lines that tell no more than the refusal does."""
 CONNECTIONS = "kept"
 TriedConnections = Annotated[
     str | None,
@@ -86,12 +87,15 @@ def try_(
     """Measure your own application on every server that can serve it."""
     import msgspec
 
+    from servelab import catalogue
     from servelab.cli import project_file, requested_service
     from servelab.model.plan import Plan
     from servelab.report import printers
+    from servelab.store import redaction
 
     printer = printers.choose(as_json=as_json, quiet=quiet, verbose=verbose)
     section = project_file.read(project)
+    ignored = requested_service.patterns(ignore or section.ignore)
     found = requested_service.find(
         project_file.complete(
             requested_service.Typed(
@@ -135,7 +139,7 @@ def try_(
             duration_s=typed.duration_s or DURATION_S,
             connections=typed.connections or CONNECTIONS,
         ),
-        workload=service.label,
+        workload=redaction.url(service.label),
         interpreter=found.interpreter,
         waiting_s=0.0,
         default_callers=DEFAULT_CALLERS,
@@ -146,6 +150,8 @@ def try_(
     deployments = requested_service.deployments(
         service, only=only or section.only, cpu_count=measurer.place(options).server_core_count
     )
+    for obstacle, names in {} if only or section.only else catalogue.own_obstacles(service).items():
+        printer.note(f"Not tried: {', '.join(names)}: {obstacle}")
     plan = Plan(
         deployments=tuple(each.name for each in deployments),
         options=options,
@@ -156,7 +162,6 @@ def try_(
     if dry_run:
         measuring.tell(plan, deployments=deployments)
         return status.OK
-    ignored = requested_service.patterns(ignore or section.ignore)
     folder = results.new_folder(out, name=measuring.name_of(plan))
     agreement = rehearsed.rehearse(
         deployments,

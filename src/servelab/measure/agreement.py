@@ -1,6 +1,7 @@
 """Whether servers give the same answers, so that they can be compared; pure."""
 
 import re
+import string
 from collections.abc import Sequence
 
 import msgspec
@@ -11,6 +12,7 @@ from servelab.model.agreement import Agreement
 from servelab.model.load import Asked, Expectation
 
 _LONGEST_START = 4096
+_IN_WORDS = (string.ascii_letters + string.digits + "_.:+/=%~-").encode()
 _SHOWN = 60
 
 
@@ -129,7 +131,8 @@ def _expecting(asked: Asked, *, bodies: Sequence[bytes], status: int) -> Asked:
     wanted = msgspec.structs.replace(asked.expectation, status=status)
     if len(set(bodies)) == 1:
         return msgspec.structs.replace(asked, expectation=_with_body(wanted, bodies[0]))
-    start = _shared_start(bodies)[:_LONGEST_START]
+    # Numbers, times and tokens begin alike for a while: what changes is the whole of them.
+    start = _shared_start(bodies).rstrip(_IN_WORDS)[:_LONGEST_START]
     if start:
         wanted = msgspec.structs.replace(wanted, contains=(*wanted.contains, start))
     return msgspec.structs.replace(asked, expectation=wanted)

@@ -38,6 +38,7 @@ from servelab.store.folder import RunFolder
 SEED_PORT = 3000
 READY_TIMEOUT_S = 60.0
 _PROBE_MARGIN_S = 5.0
+_SHORTEST_STAY_S, _LONGEST_STAY_S, _STAY_POLL_S = 0.3, 10.0, 0.05
 SPARE_MEMORY_SHARE = 0.9
 """Of what the machine could still give when the load began: a server that takes more is stopped."""
 _DRAIN_FACTOR = 2.0
@@ -119,7 +120,7 @@ class Attempting:
 
         `ask` returns why the server is not ready; it keeps for itself what was answered.
         """
-        self._serve(ask=lambda: ask(self._seen.address), meanwhile=self._judge_end)
+        self._serve(ask=lambda: ask(self._seen.address), meanwhile=self._see_others_start)
         return self._seen
 
     def _serve(
@@ -137,6 +138,22 @@ class Attempting:
             self._note(status=TrialStatus.INVALID, reason=self._told(error))
         except AuditFailed as error:
             self._note(status=TrialStatus.INVALID, reason=str(error), audit_error=str(error))
+
+    def _see_others_start(self, server: RunningServer) -> None:
+        """Stay until further workers had the time to start that the first took.
+
+        One that fails can end the server, which had already answered by then.
+        """
+        stay_s = min(max(self._seen.start_s or 0.0, _SHORTEST_STAY_S), _LONGEST_STAY_S)
+        end_s = time.monotonic() + (stay_s if self._spec.deployment.processes > 1 else 0.0)
+        while server.is_alive() and time.monotonic() < end_s:
+            time.sleep(_STAY_POLL_S)
+        if not server.is_alive():
+            raise ServerFailed(
+                f"the server ended with {server.exit} after its first answer"
+                f"{_end_of_output(server)}"
+            )
+        self._judge_end(server)
 
     def _told(self, error: Exception) -> str:
         """Return an error, which may repeat an application's words, without what was given it."""
@@ -293,10 +310,8 @@ class Attempting:
 
     def _judge_end(self, server: RunningServer) -> None:
         if not server.is_alive():
-            tail = "\n".join(f"  {line}" for line in server.log_tail(5))
             raise ServerFailed(
-                f"the server ended with {server.exit} under load; the end of its output "
-                f"({server.log}):\n{tail}"
+                f"the server ended with {server.exit} under load{_end_of_output(server, lines=5)}"
             )
         if foreign := server.foreign_listeners():
             raise TrialInvalid(
@@ -350,6 +365,11 @@ class Attempting:
 
     def _note(self, **observed: object) -> None:
         self._seen = replace(self._seen, **observed)  # type: ignore[arg-type]
+
+
+def _end_of_output(server: RunningServer, *, lines: int = 12) -> str:
+    tail = "\n".join(f"  {line}" for line in server.log_tail(lines))
+    return f"; the end of its output ({server.log}):\n{tail}"
 
 
 class MemoryCap:

@@ -15,6 +15,7 @@ from servelab.model.progress import Event, Progress, Stage
 from servelab.model.trial import TrialSpec, TrialStatus
 from servelab.store.folder import RunFolder
 
+NEXT_STEP = "Correct that, or name the servers that you want with --only."
 TIMES_ASKED = 2
 """What differs between the answers of one server is no difference between servers."""
 
@@ -59,7 +60,7 @@ def hear(
     except (CannotRunHere, PortBusy) as error:
         return failed(str(error))
     if attempt.status is not TrialStatus.OK:
-        return failed(attempt.reason or "it did not answer")
+        return failed(f"{attempt.reason}\n  {NEXT_STEP}")
     return Heard(deployment=spec.deployment.name, title=title, answers=questions.answers)
 
 
