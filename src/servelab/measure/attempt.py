@@ -175,7 +175,7 @@ class Attempting:
         """Run the server, and note how it stopped once it has."""
         with self._machinery.launch(
             self._seen.command,
-            programs=self._environment.programs,
+            programs=None if self._environment.is_the_machine else self._environment.programs,
             directory=self._subject.directory(self._spec.deployment),
             python_path=self._subject.python_path,
             variables=variables,

@@ -182,6 +182,10 @@ def _service(asked: Service) -> Service:
     """Return a user's application without the values of its variables and secret headers."""
     return msgspec.structs.replace(
         asked,
+        commands=tuple(
+            msgspec.structs.replace(each, argv=tuple(arguments(each.argv, each=_word)))
+            for each in asked.commands
+        ),
         variables=own_variables(dict(asked.variables)),
         asked=tuple(
             msgspec.structs.replace(each, request=_request(each.request)) for each in asked.asked
