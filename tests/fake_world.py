@@ -128,6 +128,7 @@ class World:
                 outcome=Outcome.OK, worker_pid=7, reason=""
             ),
             fetch=self.fetch,
+            call=self.fetch,
             generate=self.generate,
             read_records=self.read_records,
             sample=self.sample,

@@ -172,6 +172,51 @@ Application = Annotated[
         "or a module alone. [default: as [tool.servelab] in pyproject.toml says]",
     ),
 ]
+OwnCommands = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--command",
+        metavar="'[NAME=]PROGRAM ... {port}'",
+        help="A program of yours that listens by itself, in any language; {host} and {port} are "
+        "replaced, and no shell reads it. Several are compared.",
+    ),
+]
+GrpcMethod = Annotated[
+    str | None,
+    typer.Option(
+        "--grpc",
+        metavar="PACKAGE.SERVICE/METHOD",
+        help="Of a --command that speaks gRPC: what is called.",
+        rich_help_panel=ASKING,
+    ),
+]
+ProtoPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--proto",
+        metavar="FILE",
+        help="gRPC: the .proto file of the method.",
+        rich_help_panel=ASKING,
+    ),
+]
+ProtoFolders = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--proto-path",
+        metavar="FOLDER",
+        help="gRPC: where its imports are.",
+        rich_help_panel=ASKING,
+    ),
+]
+CallBody = Annotated[
+    str | None,
+    typer.Option(
+        "--body",
+        metavar="JSON|@FILE",
+        help="gRPC: the message, as JSON. [default: an empty one]",
+        rich_help_panel=ASKING,
+    ),
+]
 Paths = Annotated[
     list[str] | None,
     typer.Option(

@@ -145,7 +145,7 @@ class Attempting:
         One that fails can end the server, which had already answered by then.
         """
         stay_s = min(max(self._seen.start_s or 0.0, _SHORTEST_STAY_S), _LONGEST_STAY_S)
-        end_s = time.monotonic() + (stay_s if self._spec.deployment.processes > 1 else 0.0)
+        end_s = time.monotonic() + (0.0 if self._spec.deployment.processes == 1 else stay_s)
         while server.is_alive() and time.monotonic() < end_s:
             time.sleep(_STAY_POLL_S)
         if not server.is_alive():
@@ -199,7 +199,7 @@ class Attempting:
         """Run the server, and note how it stopped once it has."""
         with self._machinery.launch(
             self._seen.command,
-            programs=self._environment.programs,
+            programs=None if self._environment.is_the_machine else self._environment.programs,
             directory=self._subject.directory(self._spec.deployment),
             python_path=self._subject.python_path,
             variables=variables,

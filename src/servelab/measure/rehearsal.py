@@ -10,6 +10,7 @@ from servelab.measure.attempt import Attempting
 from servelab.measure.machinery import Machinery
 from servelab.measure.subject import subject_of
 from servelab.model.address import Address
+from servelab.model.load import Protocol
 from servelab.model.placement import Placement
 from servelab.model.progress import Event, Progress, Stage
 from servelab.model.trial import TrialSpec, TrialStatus
@@ -70,7 +71,8 @@ class _Questions:
     def __init__(self, spec: TrialSpec, *, machinery: Machinery) -> None:
         self.answers: tuple[tuple[Answer, ...], ...] = ()
         self._spec = spec
-        self._fetch = machinery.fetch
+        is_grpc = catalogue.protocol_of(spec.deployment) is Protocol.GRPC
+        self._fetch = machinery.call if is_grpc else machinery.fetch
 
     def ask(self, address: Address) -> str | None:
         """Ask everything; return why a request has no answer yet."""

@@ -239,7 +239,7 @@ def _identity(spec: TrialSpec, *, attempt: Attempt, environment: Environment) ->
         start_s=attempt.start_s,
         stop=attempt.stop,
         graceful_stop=attempt.graceful_stop,
-        interpreter=environment.interpreter.full_version,
+        interpreter=environment.python_version,
         gil=attempt.gil,
         packages={package.name: package.version for package in environment.packages},
         limits=spec.limits,
@@ -413,10 +413,11 @@ def _warnings(trial: Trial, *, spec: TrialSpec) -> Iterable[Warning]:
     yield from gates.warnings_on_efficiency(trial.efficiency)
     if trial.workforce is not None:
         yield from gates.warnings_on_workforce(trial.workforce)
-    came_up = trial.workforce is None or trial.workforce.came_up >= trial.workforce.asked
-    if came_up and subject_of(spec).counts_calls:
+    came_up = trial.workforce is None or not trial.workforce.missing
+    processes = spec.deployment.processes
+    if came_up and processes is not None and subject_of(spec).counts_calls:
         yield from gates.warnings_on_workers(
-            asked=min(spec.deployment.processes, trial.ledger["ok"]),
+            asked=min(processes, trial.ledger["ok"]),
             seen=len(trial.calls_per_worker),
         )
     if trial.gil is not None:
