@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from servelab.catalogue.behind import behind, split_front
 from servelab.catalogue.discovery import servers
 from servelab.catalogue.environments import environment_spec, spec_beside
 from servelab.catalogue.frameworks import Framework
@@ -65,7 +66,7 @@ def own_deployments(service: Service, *, cpu_count: int) -> tuple[Deployment, ..
 
 
 def find_own_deployments(text: str, *, service: Service, cpu_count: int) -> tuple[Deployment, ...]:
-    """Return what ``SERVER[-VARIANT][:key=value,...][@PYTHON]`` selects for an application.
+    """Return what ``SERVER[-VARIANT][:key=value,...][+FRONT][@PYTHON]`` selects.
 
     A server alone means all its variants that can serve it; the name of a command means that. Raise
     UnknownName or UsageError.
@@ -80,6 +81,7 @@ def find_own_deployments(text: str, *, service: Service, cpu_count: int) -> tupl
         return (_of_command(commands[selected], service=service),)
     if not service.application:
         raise unknown("command", selected, known=list(commands))
+    selected, front = split_front(selected)
     name, colon, settings = selected.partition(":")
     on, variants = _selected(name, service=service, cpu_count=cpu_count)
     if (obstacle := obstacle_to_own(on, service=service)) is not None:
@@ -90,7 +92,7 @@ def find_own_deployments(text: str, *, service: Service, cpu_count: int) -> tupl
         for each in variants
         if len(variants) == 1 or not _objects(on, each, service=service)
     ]
-    return on_python(found, python=python)
+    return on_python(behind(found, name=front), python=python)
 
 
 def own_ways(

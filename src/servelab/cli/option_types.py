@@ -88,6 +88,14 @@ MemoryLimit = Annotated[
         metavar="SIZE", help="Memory for the server, such as 512m.", rich_help_panel=PLACING
     ),
 ]
+Front = Annotated[
+    str | None,
+    typer.Option(
+        metavar="nginx",
+        help="What takes the connections before each server; of one deployment: STACK+nginx.",
+        rich_help_panel=PLACING,
+    ),
+]
 ResultsFolder = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Where results go, a new folder.")
 ]
@@ -96,7 +104,7 @@ Targets = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="DEPLOYMENT... WORKLOAD",
-        help="Deployments (STACK[:key=value,...][@PYTHON], or 'all'), then the workload.",
+        help="Deployments (STACK[:key=value,...][+nginx][@PYTHON], or 'all'), then the workload.",
     ),
 ]
 Concurrency = Annotated[
@@ -262,7 +270,7 @@ Only = Annotated[
     list[str] | None,
     typer.Option(
         "--only",
-        metavar="SERVER[-VARIANT][:key=value,...]",
+        metavar="SERVER[-VARIANT][:key=value,...][+nginx]",
         help="These deployments, such as gunicorn-gthread:processes=4. [default: every server]",
     ),
 ]

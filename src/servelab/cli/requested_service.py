@@ -140,15 +140,19 @@ def _refuse_names_of_servers(service: Service) -> None:
             )
 
 
-def deployments(service: Service, *, only: Sequence[str], cpu_count: int) -> tuple[Deployment, ...]:
+def deployments(
+    service: Service, *, only: Sequence[str], cpu_count: int, front: str | None = None
+) -> tuple[Deployment, ...]:
     """Return the deployments that were named, or one of each server that can serve it."""
     if not only:
-        return catalogue.own_deployments(service, cpu_count=cpu_count)
+        every = catalogue.own_deployments(service, cpu_count=cpu_count)
+        return catalogue.behind(every, name=front)
     found = [
         each
         for text in only
         for each in catalogue.find_own_deployments(text, service=service, cpu_count=cpu_count)
     ]
+    found = list(catalogue.behind(found, name=front))
     return tuple({each.name: each for each in found}.values())
 
 

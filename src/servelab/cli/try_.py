@@ -83,6 +83,7 @@ def try_(
     load_cpus: option_types.LoadCpus = loads.AUTO,
     cpus: option_types.CpuLimit = None,
     memory: option_types.MemoryLimit = None,
+    front: option_types.Front = None,
     out: option_types.ResultsFolder = None,
     dry_run: option_types.DryRun = False,
     as_json: option_types.AsJson = False,
@@ -159,7 +160,10 @@ def try_(
     measurer = measuring.new_measurer()
     measurer.check(options)
     deployments = requested_service.deployments(
-        service, only=only or section.only, cpu_count=measurer.place(options).server_core_count
+        service,
+        only=only or section.only,
+        cpu_count=measurer.place(options).server_core_count,
+        front=front,
     )
     for obstacle, names in {} if only or section.only else catalogue.own_obstacles(service).items():
         printer.note(f"Not tried: {', '.join(names)}: {obstacle}")

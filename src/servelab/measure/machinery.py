@@ -1,5 +1,7 @@
 """What a trial needs of the world, gathered so that a test can put a deterministic world there."""
 
+import os
+import pwd
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -46,6 +48,7 @@ class Launch(Protocol):
         variables: Mapping[str, str] | None = None,
         log: Path,
         address: Address | None,
+        unix_socket: Path | None = None,
         cpus: frozenset[int] | None = None,
         limits: Limits | None = None,
     ) -> AbstractContextManager[RunningServer]:
@@ -131,6 +134,10 @@ class Machinery:
     """How many other servelab measure on this machine just now."""
     host: str = ""
     """The machine in words: what was measured on it holds as long as they do."""
+    find_program: Callable[[str], Path | None] = lambda _name: None
+    """Finds a program of the machine's own by its name."""
+    superuser: str | None = None
+    """Name of the user who measures, where that is root."""
     calibration_file: Path | None = None
     """Where null rates are kept; None: nowhere."""
 
@@ -168,8 +175,17 @@ def real() -> Machinery:
         spare_memory_bytes=pressure.available_bytes,
         other_runs=lambda: len(presence.names() or ()),
         host=_in_words(facts.read()),
+        find_program=_find_program,
+        superuser=pwd.getpwuid(0).pw_name if os.geteuid() == 0 else None,
         calibration_file=cache_directory().parent / "null_rates.json",
     )
+
+
+def _find_program(name: str) -> Path | None:
+    # Debian keeps daemons where only root's PATH leads.
+    path = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
+    found = shutil.which(name, path=path)
+    return Path(found) if found else None
 
 
 def _in_words(host: HostFacts) -> str:

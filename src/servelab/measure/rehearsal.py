@@ -5,6 +5,7 @@ from collections.abc import Callable
 from servelab import catalogue
 from servelab.errors import CannotRunHere, PortBusy
 from servelab.load.fetch import Answer
+from servelab.measure import fronting
 from servelab.measure.agreement import Heard
 from servelab.measure.attempt import Attempting
 from servelab.measure.machinery import Machinery
@@ -40,7 +41,7 @@ def hear(
 
     obstacle = catalogue.why_not_here(
         spec.deployment, interpreter=spec.interpreter, compiler=machinery.compiler
-    )
+    ) or fronting.obstacle(spec.deployment, machinery=machinery)
     if obstacle is not None:
         return failed(obstacle)
     questions = _Questions(spec, machinery=machinery)
