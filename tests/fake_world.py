@@ -112,6 +112,11 @@ class World:
     """Where each program was to run."""
     limits: list[Limits | None] = field(default_factory=list)
     """Of each program."""
+    has_nginx: bool = True
+    front_dies: bool = False
+    """Whether a front ends under load."""
+    fronts: list[str] = field(default_factory=list)
+    """The configuration of each front that was started."""
     cannot_limit: str = ""
     other_runs: int = 0
     load_cpus: list[Sequence[tuple[int, ...]]] = field(default_factory=list)
@@ -128,6 +133,7 @@ class World:
                 outcome=Outcome.OK, worker_pid=7, reason=""
             ),
             fetch=self.fetch,
+            call=self.fetch,
             generate=self.generate,
             read_records=self.read_records,
             sample=self.sample,
@@ -139,6 +145,7 @@ class World:
             other_runs=lambda: self.other_runs,
             listen_limit=4096,
             compiler=None,
+            find_program=lambda name: Path("/usr/sbin") / name if self.has_nginx else None,
         )
 
     def require_limits(self, _limits: Limits) -> None:
@@ -178,6 +185,7 @@ class World:
         variables: Mapping[str, str] | None = None,
         log: Path,
         address: Address | None,
+        unix_socket: Path | None = None,
         cpus: frozenset[int] | None = None,
         limits: Limits | None = None,
     ) -> Iterator[Any]:
@@ -191,8 +199,13 @@ class World:
             self._write_bare(command)
             yield FakeServer(script=Script(), log=log, exit=Exit(code=0, at_s=0.0))
             return
-        if not any(word.endswith(("slow_api.py", "null_server.py")) for word in command.argv):
+        if command.argv[-1] == "nginx.conf":
             assert address is not None
+            self.fronts.append((directory / "nginx.conf").read_text())
+            yield FakeServer(script=Script(dies_under_load=self.front_dies), log=log)
+            return
+        if not any(word.endswith(("slow_api.py", "null_server.py")) for word in command.argv):
+            assert (address is None) is not (unix_socket is None)
             self.started.append(str(command))
             self.current = self.by_python.get(self.python) or next(
                 script for word, script in self.scripts.items() if word in str(command)

@@ -32,11 +32,16 @@ TriedConnections = Annotated[
 
 def try_(
     application: option_types.Application = None,
+    command: option_types.OwnCommands = None,
     path: option_types.Paths = None,
     requests_file: option_types.RequestsFile = None,
     header: option_types.Headers = None,
     expect_status: option_types.ExpectedStatus = None,
     ignore: option_types.Ignored = None,
+    grpc: option_types.GrpcMethod = None,
+    proto: option_types.ProtoPath = None,
+    proto_path: option_types.ProtoFolders = None,
+    body: option_types.CallBody = None,
     only: option_types.Only = None,
     environment: option_types.UsersEnvironment = None,
     variable: option_types.Variables = None,
@@ -78,13 +83,14 @@ def try_(
     load_cpus: option_types.LoadCpus = loads.AUTO,
     cpus: option_types.CpuLimit = None,
     memory: option_types.MemoryLimit = None,
+    front: option_types.Front = None,
     out: option_types.ResultsFolder = None,
     dry_run: option_types.DryRun = False,
     as_json: option_types.AsJson = False,
     quiet: option_types.Quiet = False,
     verbose: option_types.Verbose = False,
 ) -> int:
-    """Measure your own application on every server that can serve it."""
+    """Measure your own application on every server that can serve it, or programs of yours."""
     import msgspec
 
     from servelab import catalogue
@@ -100,6 +106,12 @@ def try_(
         project_file.complete(
             requested_service.Typed(
                 application=application,
+                commands=tuple(command or ()),
+                port=port,
+                grpc=grpc,
+                body=body,
+                proto=proto,
+                proto_folders=tuple(proto_path or ()),
                 paths=tuple(path or ()),
                 requests_file=requests_file,
                 headers=tuple(header or ()),
@@ -148,7 +160,10 @@ def try_(
     measurer = measuring.new_measurer()
     measurer.check(options)
     deployments = requested_service.deployments(
-        service, only=only or section.only, cpu_count=measurer.place(options).server_core_count
+        service,
+        only=only or section.only,
+        cpu_count=measurer.place(options).server_core_count,
+        front=front,
     )
     for obstacle, names in {} if only or section.only else catalogue.own_obstacles(service).items():
         printer.note(f"Not tried: {', '.join(names)}: {obstacle}")

@@ -71,6 +71,10 @@ def _unwanted(heard: Heard, *, asked: Sequence[Asked]) -> str | None:
     """Return why an answer is none that is worth timing; None where all are."""
     for each, answers in zip(asked, heard.answers, strict=True):
         answer, wanted = answers[0], each.expectation.status
+        if answer.refusal is not None:
+            return f"it refuses {each.request.path.removeprefix('/')}: {answer.refusal}"
+        if answer.status is None:
+            continue
         if wanted is None and not 200 <= answer.status < 300:  # noqa: PLR2004 - RFC 9110: success
             leads = f" (to {answer.location[:_SHOWN]})" if answer.location else ""
             return (
@@ -126,7 +130,7 @@ def _difference(
     return f"its answers change from one to the next, and those of {other.title} do not"
 
 
-def _expecting(asked: Asked, *, bodies: Sequence[bytes], status: int) -> Asked:
+def _expecting(asked: Asked, *, bodies: Sequence[bytes], status: int | None) -> Asked:
     """Return a request with what all its answers had in common."""
     wanted = msgspec.structs.replace(asked.expectation, status=status)
     if len(set(bodies)) == 1:

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from servelab import catalogue
 from servelab.errors import CannotRunHere, PortBusy
 from servelab.load.fetch import Answer
+from servelab.measure import fronting
 from servelab.measure.agreement import Heard
 from servelab.measure.attempt import Attempting
 from servelab.measure.machinery import Machinery
 from servelab.measure.subject import subject_of
 from servelab.model.address import Address
+from servelab.model.load import Protocol
 from servelab.model.placement import Placement
 from servelab.model.progress import Event, Progress, Stage
 from servelab.model.trial import TrialSpec, TrialStatus
@@ -39,7 +41,7 @@ def hear(
 
     obstacle = catalogue.why_not_here(
         spec.deployment, interpreter=spec.interpreter, compiler=machinery.compiler
-    )
+    ) or fronting.obstacle(spec.deployment, machinery=machinery)
     if obstacle is not None:
         return failed(obstacle)
     questions = _Questions(spec, machinery=machinery)
@@ -70,7 +72,8 @@ class _Questions:
     def __init__(self, spec: TrialSpec, *, machinery: Machinery) -> None:
         self.answers: tuple[tuple[Answer, ...], ...] = ()
         self._spec = spec
-        self._fetch = machinery.fetch
+        is_grpc = catalogue.protocol_of(spec.deployment) is Protocol.GRPC
+        self._fetch = machinery.call if is_grpc else machinery.fetch
 
     def ask(self, address: Address) -> str | None:
         """Ask everything; return why a request has no answer yet."""

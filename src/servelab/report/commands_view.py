@@ -89,9 +89,13 @@ def _command(trial: Trial, *, service: Service) -> CommandToCopy:
     return CommandToCopy(
         deployment=trial.deployment,
         title=trial.title,
-        install=_install(trial),
+        install="" if _is_own_command(trial, service=service) else _install(trial),
         command=_typed(trial, service=service) or trial.command,
     )
+
+
+def _is_own_command(trial: Trial, *, service: Service) -> bool:
+    return any(each.name == trial.deployment for each in service.commands)
 
 
 def _typed(trial: Trial, *, service: Service) -> str | None:

@@ -197,6 +197,10 @@ def service(asked: Service) -> Service:
     """Return a user's application as it may be stored: see `hidden_of` for what that lacks."""
     return msgspec.structs.replace(
         asked,
+        commands=tuple(
+            msgspec.structs.replace(each, argv=tuple(arguments(each.argv, each=_word)))
+            for each in asked.commands
+        ),
         variables=own_variables(dict(asked.variables)),
         asked=tuple(_asked(each) for each in asked.asked),
     )
