@@ -15,8 +15,6 @@ from servelab.cli import (
     status,
 )
 
-DEFAULT_CALLERS = 50
-
 
 def try_(
     application: option_types.Application,
@@ -67,12 +65,12 @@ def try_(
     """Measure your own application on every server that can serve it."""
     import msgspec
 
-    from servelab.cli import requested_service
+    from servelab.cli import prepared, requested_service
     from servelab.model.plan import Plan
     from servelab.report import printers
 
     printer = printers.choose(as_json=as_json, quiet=quiet, verbose=verbose)
-    found = requested_service.find(
+    ready = prepared.prepare(
         requested_service.Typed(
             application=application,
             paths=tuple(path or ()),
@@ -83,11 +81,8 @@ def try_(
             variables=tuple(variable or ()),
             project=project,
             seed=seed or 0,
-        )
-    )
-    service = found.service
-    options = requested.options_of(
-        requested.Typed(
+        ),
+        load=requested.Typed(
             concurrency=concurrency,
             rate_per_s=rate,
             arrivals=arrivals,
@@ -104,20 +99,13 @@ def try_(
             connections=connections,
             port=port,
         ),
-        workload=service.label,
-        interpreter=found.interpreter,
-        waiting_s=0.0,
-        default_callers=DEFAULT_CALLERS,
     )
-    options = msgspec.structs.replace(options, service=service)
-    measurer = measuring.new_measurer()
-    measurer.check(options)
     deployments = requested_service.deployments(
-        service, only=only or (), cpu_count=measurer.place(options).server_core_count
+        ready.service, only=only or (), cpu_count=ready.cpu_count
     )
     plan = Plan(
         deployments=tuple(each.name for each in deployments),
-        options=options,
+        options=ready.options,
         rounds=rounds,
         seed=seed or 0,
         warm_up_s=warm_up,
@@ -129,24 +117,24 @@ def try_(
     folder = results.new_folder(out, name=measuring.name_of(plan))
     agreement = rehearsed.rehearse(
         deployments,
-        options=options,
-        measurer=measurer,
+        options=ready.options,
+        measurer=ready.measurer,
         folder=folder,
         printer=printer,
         ignored=ignored,
     )
-    service = msgspec.structs.replace(service, asked=agreement.asked)
+    service = msgspec.structs.replace(ready.service, asked=agreement.asked)
     plan = msgspec.structs.replace(
         plan,
         deployments=agreement.agreeing,
-        options=msgspec.structs.replace(options, service=service),
+        options=msgspec.structs.replace(ready.options, service=service),
     )
     return measuring.status_of(
         measuring.go_on(
             plan,
             deployments=[each for each in deployments if each.name in agreement.agreeing],
             skipped=dict(agreement.excluded),
-            measurer=measurer,
+            measurer=ready.measurer,
             folder=folder,
             printer=printer,
         )
