@@ -74,11 +74,14 @@ def resume(
     from servelab.experiment.plan import past_of
     from servelab.store import folder as stored
 
+    if stored.holds_race(path):
+        raise UsageError(f"{path} holds a race; go on with: servelab tune --resume {path}")
     folder = stored.reopen(path)
     run = stored.read(path)
     assert run.plan is not None  # noqa: S101 - reopen has read it
     _refuse_without_values(run.plan, path=path)
     plan = _with_credentials(run.plan, given=with_requirements or (), path=path)
+    plan = _with_service(plan, path=path)
     typed_pythons.refuse_others(plan.options)
     measurer = new_measurer()
     return _measure(
@@ -139,6 +142,19 @@ def _with_credentials(plan: "Plan", *, given: Sequence[str], path: Path) -> "Pla
     if not given:
         return plan
     options = msgspec.structs.replace(plan.options, with_requirements=tuple(given))
+    return msgspec.structs.replace(plan, options=options)
+
+
+def _with_service(plan: "Plan", *, path: Path) -> "Plan":
+    """Return a stored plan with what is not stored of the user's application; UsageError."""
+    import msgspec
+
+    from servelab.cli import restored
+
+    if plan.options.service is None:
+        return plan
+    service = restored.service(plan.options.service, given=restored.Given(), path=path)
+    options = msgspec.structs.replace(plan.options, service=service)
     return msgspec.structs.replace(plan, options=options)
 
 

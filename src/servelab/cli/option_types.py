@@ -303,6 +303,31 @@ Project = Annotated[
         rich_help_panel=ITS_PLACE,
     ),
 ]
+OWN_DURATION_S = 5.0
+OWN_WARM_UP_S = 1.0
+OWN_CONNECTIONS = "kept"
+"""As proxies and browsers use them."""
+OwnDuration = Annotated[
+    float | None,
+    typer.Option(
+        min=0.1,
+        max=3600,
+        help=f"Seconds of load that are measured. [default: {OWN_DURATION_S:g}]",
+    ),
+]
+OwnWarmUp = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=600, help=f"Seconds of the same load before. [default: {OWN_WARM_UP_S:g}]"
+    ),
+]
+OwnConnections = Annotated[
+    str | None,
+    typer.Option(
+        metavar="fresh|kept",
+        help=f"A new connection for each request, or kept ones. [default: {OWN_CONNECTIONS}]",
+    ),
+]
 Resume = Annotated[
     Path | None,
     typer.Option(

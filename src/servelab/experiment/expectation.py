@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 
+from servelab import tuning
 from servelab.experiment.plan import PILOT_S
 from servelab.measure.ceiling import BARE_SECONDS, process_counts
 from servelab.model.deployment import Deployment
 from servelab.model.plan import Plan
+from servelab.model.tuning import RaceExpectation, Round, TuningOrder
 
 BESIDE_LOAD_S = 3.0
 """Starting and stopping a server takes .5 to 3 s beside its load."""
 _USUAL_WARM_UP_S = 2.0
 _STOP_UNDER_LOAD_S = 3.0
+_LEAST_OF_LATER_ROUND = 3
+"""Two, and the control."""
 
 
 def seconds(
@@ -32,3 +36,20 @@ def seconds(
         + ceilings * len(process_counts(cores)) * BARE_SECONDS
     )
     return pilots * (BESIDE_LOAD_S + PILOT_S) + rounds * round_s
+
+
+def of_race(order: TuningOrder) -> RaceExpectation:
+    """Return what a race takes, built environments given."""
+    first = tuning.next_round((), tuning=order.tuning)
+    entrants = len(first.entrants) if isinstance(first, Round) else 0
+    trial_s = BESIDE_LOAD_S + order.warm_up_s + (order.options.duration_s or 0.0)
+    most_s, most_trials = order.tuning.most_s, order.tuning.most_trials
+    room = [] if most_s is None else [int(most_s // trial_s)]
+    room += [] if most_trials is None else [most_trials]
+    later = order.tuning.judging.least_rounds - 1
+    return RaceExpectation(
+        entrants=entrants,
+        trial_s=trial_s,
+        trials=min(room, default=None),
+        least_trials=entrants + later * min(entrants, _LEAST_OF_LATER_ROUND),
+    )

@@ -11,7 +11,7 @@ from servelab.model.plan import Plan
 from servelab.model.ready import BEHIND_A_PROXY
 from servelab.model.service import Service
 from servelab.model.trial import Role, Trial, TrialStatus
-from servelab.report import deploy, rounds_view, tables, view
+from servelab.report import deploy, rounds_view, tables, tune_view, view
 from servelab.store.folder import StoredRun
 
 
@@ -37,6 +37,8 @@ class Commands(Struct, frozen=True, kw_only=True):
 
 def commands(run: StoredRun) -> tuple[Commands, ...]:
     """Return the commands of each workload; none of a run on the catalogue's applications."""
+    if run.tuning is not None:
+        return _of_race(run)
     service = None if run.plan is None else run.plan.options.service
     if service is None:
         return ()
@@ -45,6 +47,30 @@ def commands(run: StoredRun) -> tuple[Commands, ...]:
         for workload in tables.workloads(run)
     )
     return tuple(each for each in found if each.commands)
+
+
+def _of_race(run: StoredRun) -> tuple[Commands, ...]:
+    """Return the command of what won, or is ahead, and of the lightest equivalent."""
+    found = tune_view.result(run)
+    service = None if run.tuning is None else run.tuning.options.service
+    if found is None or found.winner is None or service is None:
+        return ()
+    lighter = tune_view.lightest(found)
+    shown = [
+        tune_view.trial_to_copy(run, found, each)
+        for each in (found.winner, lighter)
+        if each is not None
+    ]
+    order = "what won" if tune_view.is_told(found) else "what was ahead"
+    return (
+        Commands(
+            workload=shown[0].workload,
+            heading=_heading(
+                service, order=f"{order}, then its lighter equal" if lighter else order
+            ),
+            commands=tuple(_command(trial, service=service) for trial in shown),
+        ),
+    )
 
 
 def _of_workload(trials: Sequence[Trial], *, run: StoredRun, service: Service) -> Commands:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from servelab import catalogue, tuning
 from servelab.explain.disturbance import reasons_to_void
 from servelab.explain.losers import losers, slower
-from servelab.model.trial import Role, Trial
+from servelab.model.trial import Role, Trial, TrialStatus
 from servelab.model.tuning import (
     Candidate,
     Placed,
@@ -84,7 +84,7 @@ def page(run: StoredRun, found: Tuned) -> RacePage:
             notes=tuple(_notes(found, order=order, title=title)),
         ),
         front=_front(found, trials=trials, workload=order.options.workload),
-        is_told=found.winner is not None and not _is_doubted(found),
+        is_told=is_told(found),
     )
 
 
@@ -166,9 +166,27 @@ def _placed_row(each: Placed, *, trials: Mapping[Candidate, Sequence[Trial]]) ->
     )
 
 
-def winning_trials(run: StoredRun, found: Tuned) -> Sequence[Trial]:
-    """Return the winner's trials; none where there is no winner."""
-    return () if found.winner is None else trials_by_candidate(run, found)[found.winner]
+def lightest(found: Tuned) -> Candidate | None:
+    """Return the lightest of those that are equivalent to the winner and clearly lighter."""
+    lighter = [
+        each
+        for each in found.runners_up
+        if each.is_lighter
+        and each.memory_ratio is not None
+        and isinstance(each.comparison.verdict, Equivalent)
+    ]
+    ratios = {each.candidate: each.memory_ratio.estimate for each in lighter if each.memory_ratio}
+    return min(ratios, key=ratios.__getitem__, default=None)
+
+
+def trial_to_copy(run: StoredRun, found: Tuned, candidate: Candidate) -> Trial:
+    """Return the last trial of a candidate of the answer that went well; it has one."""
+    made = trials_by_candidate(run, found)[candidate]
+    return next(
+        trial
+        for trial in reversed(made)
+        if trial.role is Role.CANDIDATE and trial.status is TrialStatus.OK
+    )
 
 
 def trials_by_candidate(run: StoredRun, found: Tuned) -> Mapping[Candidate, Sequence[Trial]]:
@@ -203,23 +221,21 @@ def _namer(order: TuningOrder) -> Callable[[Candidate], str]:
     return name_of
 
 
-def _is_doubted(found: Tuned) -> bool:
-    return found.verdicts is not None and found.verdicts.doubt is not None
+def is_told(found: Tuned) -> bool:
+    """Tell whether a race has come to its end, and what it found can be relied on."""
+    return (
+        found.winner is not None
+        and found.ending is not None
+        and (found.verdicts is None or found.verdicts.doubt is None)
+    )
 
 
 def _answer(
     found: Tuned, *, order: TuningOrder, title: Callable[[Candidate], str]
 ) -> Iterable[str]:
     label = order.options.workload
-    if found.winner is None and found.ending is not RaceEnding.NOTHING_RUNS:
-        yield (
-            f"Nothing can be said of {label}: in each of "
-            f"{quantities.counted(found.rounds, 'round', 'rounds')} something else disturbed a "
-            "trial. Quiet this machine, or ask: servelab doctor."
-        )
-        return
     if found.winner is None:
-        yield f"Nothing serves {label} as it should; the rows below say why."
+        yield _nothing(found, label=label)
         return
     figure = "answers/s" if order.tuning.slo is None else f"answers/s within {order.tuning.slo}"
     rate = quantities.rate(found.rate_per_s)
@@ -230,6 +246,12 @@ def _answer(
     )
     if not found.meets_slo:
         yield f"No deployment of {label} meets {order.tuning.slo} under this load."
+    if found.ending is None:
+        yield (
+            f"The race for {label} is not over. Ahead so far: {title(found.winner)}, {rate} "
+            f"{figure}{memory}."
+        )
+        return
     if found.verdicts is not None and found.verdicts.doubt is not None:
         yield _doubt(found.verdicts.doubt)
         yield f"Ahead when it ended: {title(found.winner)}, {rate} {figure}{memory}."
@@ -238,6 +260,18 @@ def _answer(
     yield from _beaten(found, title=title)
     if found.ending in _ENDINGS:
         yield _ENDINGS[found.ending]
+
+
+def _nothing(found: Tuned, *, label: str) -> str:
+    if found.ending is RaceEnding.NOTHING_RUNS:
+        return f"Nothing serves {label} as it should; the rows below say why."
+    if not found.rounds:
+        return f"Nothing can be said of {label} yet: no round is complete."
+    return (
+        f"Nothing can be said of {label}: in each of "
+        f"{quantities.counted(found.rounds, 'round', 'rounds')} something else disturbed a "
+        "trial. Quiet this machine, or ask: servelab doctor."
+    )
 
 
 def _doubt(doubt: CannotTell) -> str:
