@@ -303,10 +303,22 @@ Project = Annotated[
         rich_help_panel=ITS_PLACE,
     ),
 ]
+OWN_CALLERS = 50
 OWN_DURATION_S = 5.0
 OWN_WARM_UP_S = 1.0
 OWN_CONNECTIONS = "kept"
 """As proxies and browsers use them."""
+OwnConcurrency = Annotated[
+    int | None,
+    typer.Option(
+        "-c",
+        "--concurrency",
+        min=1,
+        max=10_000,
+        help="Callers, each waiting for its answer; with --rate: connections at most. "
+        f"[default: {OWN_CALLERS}]",
+    ),
+]
 OwnDuration = Annotated[
     float | None,
     typer.Option(

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from servelab.cli import measuring, project_file, requested, requested_service
-from servelab.cli.option_types import OWN_CONNECTIONS, OWN_DURATION_S, OWN_WARM_UP_S
+from servelab.cli.option_types import OWN_CALLERS, OWN_CONNECTIONS, OWN_DURATION_S, OWN_WARM_UP_S
 from servelab.model.plan import RunOptions
 from servelab.model.service import Service
 from servelab.model.slo import Slo
@@ -14,8 +14,6 @@ from servelab.store import redaction
 
 if TYPE_CHECKING:
     from servelab.measure.trial import TrialMeasurer
-
-DEFAULT_CALLERS = 50
 
 
 class Prepared(Struct, frozen=True, kw_only=True):
@@ -52,7 +50,7 @@ def prepare(
         workload=redaction.url(found.service.label),
         interpreter=found.interpreter,
         waiting_s=0.0,
-        default_callers=DEFAULT_CALLERS,
+        default_callers=OWN_CALLERS,
     )
     options = msgspec.structs.replace(options, service=found.service, slo=slo)
     warm_up = project_file.first(warm_up_s, section.warm_up)

@@ -45,7 +45,7 @@ def try_(
     ] = None,
     duration: option_types.OwnDuration = None,
     warm_up: option_types.OwnWarmUp = None,
-    concurrency: option_types.Concurrency = None,
+    concurrency: option_types.OwnConcurrency = None,
     rate: option_types.Rate = None,
     arrivals: option_types.Arrivals = None,
     seed: option_types.Seed = None,

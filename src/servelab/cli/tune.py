@@ -70,7 +70,7 @@ def tune(
     project: option_types.Project = Path(),
     duration: option_types.OwnDuration = None,
     warm_up: option_types.OwnWarmUp = None,
-    concurrency: option_types.Concurrency = None,
+    concurrency: option_types.OwnConcurrency = None,
     rate: option_types.Rate = None,
     arrivals: option_types.Arrivals = None,
     seed: option_types.Seed = None,
