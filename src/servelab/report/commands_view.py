@@ -23,6 +23,8 @@ class CommandToCopy(Struct, frozen=True, kw_only=True):
     """A command line that installs the server, in the versions measured; empty: nothing is known
     of what it needs."""
     command: str
+    front: str = ""
+    """What is started before it, and how; empty: nothing is."""
 
 
 class Commands(Struct, frozen=True, kw_only=True):
@@ -83,7 +85,17 @@ def _commands(trials: Sequence[Trial], *, run: StoredRun) -> Iterable[CommandToC
                 title=trial.title,
                 install=_install(trial),
                 command=trial.command,
+                front=_front(trial, run=run),
             )
+
+
+def _front(trial: Trial, *, run: StoredRun) -> str:
+    front = trial.front
+    if front is None:
+        return ""
+    file = shlex.quote(str(run.folder / front.configuration))
+    paths = ", and give both a socket in a folder that stays" if front.is_on_unix_socket else ""
+    return f"# {front.name} before it, with {file}{paths}"
 
 
 def _typical(trials: Sequence[Trial], *, plan: Plan | None) -> Iterable[Trial]:
