@@ -5,9 +5,9 @@ PATH=$PATH:/usr/sbin
 if command -v nginx >/dev/null || [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     exit 0
 fi
-printf '%s\n' "servelab: installing nginx-light for the tests" >&2
+printf '%s\n' "servelab: installing nginx for the tests" >&2
 export DEBIAN_FRONTEND=noninteractive
 # RUNLEVEL=1 keeps the package from starting a server of its own.
-install() { RUNLEVEL=1 apt-get install --quiet --quiet --yes --no-install-recommends nginx-light; }
+install() { RUNLEVEL=1 apt-get install --quiet --quiet --yes --no-install-recommends nginx; }
 install >/dev/null 2>&1 || { apt-get update --quiet --quiet && install; } >/dev/null 2>&1 ||
-    printf '%s\n' "servelab: nginx-light could not be installed; its tests will fail" >&2
+    printf '%s\n' "servelab: nginx could not be installed; its tests will fail" >&2

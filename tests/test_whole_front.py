@@ -98,8 +98,7 @@ def test_without_nginx_one_sentence_says_how_to_come_by_it_and_the_others_go_on(
     found = json.loads(printed)
     assert [each["deployment"] for each in found["trials"]] == [PLAIN]
     assert found["skipped"] == {
-        f"{PLAIN}+nginx": "nginx is not installed; install it "
-        "(on Debian: apt-get install nginx-light)."
+        f"{PLAIN}+nginx": "nginx is not installed; install it (on Debian: apt-get install nginx)."
     }
 
 

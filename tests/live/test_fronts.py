@@ -139,7 +139,7 @@ def test_what_is_in_flight_is_answered_through_the_front_while_the_server_ends(c
     assert stop.answered > 0
     # The front is still there: nobody is refused, as one is by a port without a listener.
     assert stop.later[Outcome.SERVER_ERROR.label] > 0
-    assert {Outcome.REFUSED.label, Outcome.RESET.label}.isdisjoint({**stop.lost, **stop.later})
+    assert {Outcome.REFUSED.label, Outcome.RESET.label}.isdisjoint([*stop.lost, *stop.later])
     assert attempt.stop is not None
     assert attempt.stop.exit_code == 0
 
