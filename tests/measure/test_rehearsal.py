@@ -31,7 +31,7 @@ def questions(name: str, *statuses: int) -> _Questions:
 def test_what_a_front_says_of_an_absent_server_is_no_answer_of_the_server(status: int) -> None:
     asked = questions("gunicorn-sync+nginx", status, *[200] * TIMES_ASKED)
     assert asked.ask(ADDRESS) == f"nginx answered {status}: nobody behind it does yet"
-    assert asked.answers == ()
+    assert not asked.answers
     assert asked.ask(ADDRESS) is None
     assert [each.status for each in asked.answers[0]] == [200] * TIMES_ASKED
 
