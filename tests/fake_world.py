@@ -238,7 +238,7 @@ class World:
         should_stop: Callable[[], str | None],
     ) -> LoadResult:
         """Answer request after request, each after the script's time; the last ones fail."""
-        assert should_stop() is None or self.current.dies_under_load
+        assert should_stop() is None or self.current.dies_under_load or self.front_dies
         if plan.duration_s == stopping.LONGEST_S:
             while should_stop() is None:
                 """Go on: under this load the server is to be stopped."""

@@ -271,7 +271,7 @@ def _rounds_to_expect(plan: "Plan") -> int:
 
 def name_of(plan: "Plan") -> str:
     """Return a folder name's tail: the only stack, or how many, and the workload."""
-    stacks = dict.fromkeys(re.split("[:@]", name)[0] for name in plan.deployments)
+    stacks = dict.fromkeys(re.split("[:@+]", name)[0] for name in plan.deployments)
     what = next(iter(stacks)) if len(stacks) == 1 else str(len(plan.deployments))
     return f"{what}-{file_name(plan.options.workload)}"
 

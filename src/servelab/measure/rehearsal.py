@@ -66,6 +66,10 @@ def hear(
     return Heard(deployment=spec.deployment.name, title=title, answers=questions.answers)
 
 
+_NOBODY_BEHIND = frozenset({502, 504})
+"""What a front answers by itself where the server behind it does not."""
+
+
 class _Questions:
     """Asks once the server answers at all, and keeps the answers."""
 
@@ -77,7 +81,7 @@ class _Questions:
 
     def ask(self, address: Address) -> str | None:
         """Ask everything; return why a request has no answer yet."""
-        service = self._spec.service
+        service, front = self._spec.service, self._spec.deployment.front
         heard: list[tuple[Answer, ...]] = []
         for each in service.asked if service else ():
             answers = []
@@ -85,6 +89,8 @@ class _Questions:
                 found = self._fetch(address, each.request, self._spec.timeout_s)
                 if isinstance(found, str):
                     return found
+                if front is not None and found.status in _NOBODY_BEHIND:
+                    return f"{front} answered {found.status}: nobody behind it does yet"
                 answers.append(found)
             heard.append(tuple(answers))
         self.answers = tuple(heard)

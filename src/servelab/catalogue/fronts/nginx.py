@@ -126,7 +126,7 @@ FRONT = Front(
     name="nginx",
     summary="nginx, with kept connections to the server",
     program="nginx",
-    installing="on Debian: apt-get install nginx-light",
+    installing="on Debian: apt-get install nginx",
     protocols=frozenset({Protocol.HTTP, Protocol.GRPC}),
     configuration=configuration,
 )
