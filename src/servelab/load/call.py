@@ -31,5 +31,6 @@ def call(address: Address, request: Request, *, timeout_s: float) -> Answer | st
     if ended.outcome is Outcome.OK:
         return Answer(status=None, body=messages[0])
     if ended.outcome is Outcome.GRPC_STATUS and ended.status != _UNAVAILABLE:
-        return Answer(status=None, body=b"", refusal=ended.reason)
+        said = ended.reason.removeprefix(f"{ended.outcome.label}: ")
+        return Answer(status=None, body=b"", refusal=f"grpc-{said}")
     return ended.reason

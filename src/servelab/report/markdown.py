@@ -147,8 +147,9 @@ def _workload(table: view.Table, *, run: StoredRun) -> Iterable[str]:
 
 def _conditions(trials: Sequence[Trial], facts: RunFacts) -> Iterable[str]:
     first = trials[0]
-    pythons = ", ".join(dict.fromkeys(_name(trial.interpreter) for trial in trials))
-    yield _origin(facts).removesuffix(".") + f", CPython {pythons}. Load of each deployment:"
+    known = dict.fromkeys(_name(trial.interpreter) for trial in trials if trial.interpreter)
+    pythons = f", CPython {', '.join(known)}" if known else ""
+    yield f"{_origin(facts).removesuffix('.')}{pythons}. Load of each deployment:"
     yield ""
     for load in dict.fromkeys(view.load_in_words(trial) for trial in trials):
         stacks = dict.fromkeys(t.stack for t in trials if view.load_in_words(t) == load)
