@@ -39,9 +39,7 @@ def test_two_of_one_typed_name_are_refused() -> None:
 
 
 def test_one_without_a_port_is_refused_unless_the_port_is_known() -> None:
-    with pytest.raises(
-        UsageError, match=r"not told where to listen; write \{port\} .* with --port"
-    ):
+    with pytest.raises(UsageError, match=r"not told where to listen; write \{port\} .* --port"):
         typed("node server.js")
     assert typed("node server.js", has_port=True) == {"node": ("node", "server.js")}
 

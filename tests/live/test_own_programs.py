@@ -217,6 +217,26 @@ def test_what_does_not_serve_is_told_with_its_reason_and_the_others_go_on(projec
         assert reason in found.skipped[name]
 
 
+def test_a_secret_in_a_command_is_not_stored_and_nothing_goes_on_without_it(project: Path) -> None:
+    folder = project / "results"
+    found = try_(
+        project, *commands(f"web=env API_TOKEN=hunter2 {SERVER} hello"), "--out", str(folder)
+    )
+    assert found.trials["web"]["ledger"]["ok"] > 0, found.errors
+    for file in folder.rglob("*"):
+        assert file.is_dir() or b"hunter2" not in file.read_bytes()
+
+    resumed = subprocess.run(
+        [sys.executable, "-m", "servelab", "compare", "--resume", str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert resumed.returncode == 2
+    assert "does not hold the secrets in the command of web" in resumed.stderr
+
+
 def test_an_application_is_compared_with_its_own_way_to_run(project: Path, flask: Path) -> None:
     found = try_(
         project,

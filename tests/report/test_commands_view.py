@@ -8,6 +8,8 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from servelab.model.deployment import Interface
+from servelab.model.service import OwnCommand
 from servelab.model.trial import Role, Trial, TrialStatus
 from servelab.model.verdict import Judging
 from servelab.report import commands_view, json_text, markdown, rounds_view, tables, terminal, view
@@ -215,3 +217,18 @@ def test_a_console_gets_the_lines_as_they_are(tmp_path: Path) -> None:
         terminal.print_commands(Console(file=out, width=terminal.WIDE), found)
         out.seek(0)
         assert f"  {found.commands[0].command}\n" in out.read()
+
+
+def test_a_command_of_the_users_is_copied_as_typed_and_nothing_is_installed_for_it() -> None:
+    service = msgspec.structs.replace(
+        SERVICE,
+        application="",
+        interface=Interface.HTTP,
+        environment=None,
+        commands=(OwnCommand(name="gunicorn", argv=("./serve", "--on={host}:{port}")),),
+    )
+    trial = trial_of(deployment("gunicorn", service=service), service=service, number=1)
+    (found,) = commands_view.commands(run_of([trial], service=service))
+    assert found.heading == "To copy, best first, as measured but for the address; in /srv/shop:"
+    (shown,) = found.commands
+    assert (shown.install, shown.command) == ("", "./serve --on=127.0.0.1:8000")

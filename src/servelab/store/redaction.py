@@ -4,6 +4,7 @@ Each pattern takes a time in proportion to the text: some of it was written by s
 """
 
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
@@ -36,6 +37,8 @@ _SPOKEN_HEADER = re.compile(
     re.IGNORECASE,
 )
 _SHORTEST_SECRET = 6
+_COMMAND = "--command"
+"""The option whose value is a whole command line."""
 _SPOKEN_MEMBER = re.compile(
     r"""((['"])([\w.-]{1,100})\2\s{0,9}:\s{0,9})"""
     r"""(?:b?'(?:[^'\\]|\\.)*'|b?"(?:[^"\\]|\\.)*"|[^\s,}\]'"]+)"""
@@ -69,6 +72,8 @@ def argument(text: str) -> str:
     assigned = _ASSIGNED.fullmatch(text)
     if assigned is not None and is_secret(assigned[1]):
         return f"{assigned[1]}={HIDDEN}"
+    if assigned is not None and assigned[1] == _COMMAND:
+        return f"{_COMMAND}={_command_line(assigned[2])}"
     if assigned is not None and text.startswith("--") and not assigned[2].startswith("--"):
         return f"{assigned[1]}={argument(assigned[2])}"
     if "{" in text:
@@ -88,12 +93,26 @@ def _storable(text: str) -> str:
 def arguments(texts: Iterable[str], *, each: Callable[[str], str] = argument) -> list[str]:
     """Return a command line as it may be stored."""
     shown: list[str] = []
-    is_value_of_secret = False
+    is_value_of_secret = is_command_line = False
     for text in texts:
-        shown.append(HIDDEN if is_value_of_secret else each(text))
+        if is_command_line:
+            shown.append(_command_line(text))
+        else:
+            shown.append(HIDDEN if is_value_of_secret else each(text))
         is_option = text.startswith("--") and "=" not in text
         is_value_of_secret = is_option and _TELLING_OPTION.search(text) is not None
+        is_command_line = text == _COMMAND
     return shown
+
+
+def _command_line(text: str) -> str:
+    """Return a command line that is one argument of another as it may be stored."""
+    try:
+        found = shlex.split(text)
+    except ValueError:
+        return words(text)
+    shown = arguments(found, each=_word)
+    return text if shown == found else shlex.join(shown)
 
 
 def _word(text: str) -> str:
