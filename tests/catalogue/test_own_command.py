@@ -1,5 +1,6 @@
 """A program of the user's beside the servers of the catalogue."""
 
+import msgspec
 import pytest
 
 from servelab import catalogue
@@ -51,6 +52,14 @@ def test_it_speaks_grpc_only_where_that_is_asked_for() -> None:
     ):
         (found,) = catalogue.own_deployments(service(interface), cpu_count=2)
         assert catalogue.protocol_of(found) is protocol
+
+
+def test_what_is_asked_of_it_is_said_in_the_words_of_its_protocol() -> None:
+    call = Asked(request=Request(method="POST", path="/shop.Greeter/Greet"))
+    over_grpc = msgspec.structs.replace(service(Interface.GRPC), asked=(call,))
+    over_http = msgspec.structs.replace(service(Interface.HTTP), asked=(call,))
+    assert over_grpc.label == "shop shop.Greeter/Greet"
+    assert over_http.label == "shop POST /shop.Greeter/Greet"
 
 
 def test_beside_an_application_it_comes_after_its_servers() -> None:

@@ -258,10 +258,14 @@ def test_the_name_of_a_server_is_no_name_of_a_command_beside_it(project: Path, f
 
 
 def test_servers_over_grpc_are_called_and_compared(project: Path, greeting: Path) -> None:
+    (project / "calls.jsonl").write_text(
+        '{"body": {"name": "ada"}}\n'
+        '{"method": "Greet", "body": {"name": "grace"}, "checks": {"contains": ["grace"]}}\n'
+    )
     found = try_(
         project,
         *("--env", str(greeting), "--grpc", "shop.Greeter/Greet", "--proto", "shop.proto"),
-        *("--body", '{"name": "ada"}'),
+        *("--requests-file", "calls.jsonl"),
         *commands(*(f"{name}=python greeter.py hello {{port}}" for name in ("one", "two"))),
         *commands("other=python greeter.py hullo {port}"),
     )
@@ -272,7 +276,7 @@ def test_servers_over_grpc_are_called_and_compared(project: Path, greeting: Path
         assert trial["ledger"]["ok"] == trial["ledger"]["sent"]
         assert trial["channels"] == 4
         assert trial["packages"]["grpcio"]
-        assert "shop.Greeter/Greet" in trial["workload"]
+        assert trial["workload"] == "one, two, other, 2 requests"
 
 
 def test_a_call_that_is_refused_is_told_with_its_status(project: Path, greeting: Path) -> None:

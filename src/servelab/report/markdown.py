@@ -1,6 +1,7 @@
 """The view model as Markdown."""
 
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 
 from servelab.model.host import HostFacts
@@ -170,7 +171,7 @@ def _amount(trials: Sequence[Trial]) -> str:
 def _origin(facts: RunFacts) -> str:
     return (
         f"Measured by servelab {_name(facts.servelab)} with "
-        f"{_code(' '.join(['servelab', *facts.arguments]))}, started {_name(facts.started_at)}, "
+        f"{_code(shlex.join(['servelab', *facts.arguments]))}, started {_name(facts.started_at)}, "
         f"on {escape(_host(facts.host))}."
     )
 
