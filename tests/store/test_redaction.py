@@ -55,6 +55,18 @@ def test_the_word_after_an_option_for_secrets_is_hidden() -> None:
     ]
 
 
+def test_a_command_line_that_is_an_argument_keeps_all_but_its_secrets() -> None:
+    line = "web=env API_TOKEN=hunter2 ./serve 'a b' --password hunter2 {port}"
+    hidden = "web=env 'API_TOKEN=***' ./serve 'a b' --password '***' '{port}'"
+    assert redaction.arguments(["try", "--command", line, f"--command={line}"]) == [
+        "try",
+        "--command",
+        hidden,
+        f"--command={hidden}",
+    ]
+    assert redaction.arguments(["--command", "node 'a b' {port}"])[1] == "node 'a b' {port}"
+
+
 def test_a_command_keeps_all_but_its_secrets() -> None:
     command = LaunchCommand(
         argv=("serve", "auth:app", "--ssl-keyfile-password", "abc", "--keyfile", "server.key"),

@@ -83,6 +83,7 @@ def resume(
     plan = _with_credentials(run.plan, given=with_requirements or (), path=path)
     plan = _with_service(plan, path=path)
     typed_pythons.refuse_others(plan.options)
+    _refuse_hidden_words(plan, path=path)
     measurer = new_measurer()
     return _measure(
         plan,
@@ -156,6 +157,19 @@ def _with_service(plan: "Plan", *, path: Path) -> "Plan":
     service = restored.service(plan.options.service, given=restored.Given(), path=path)
     options = msgspec.structs.replace(plan.options, service=service)
     return msgspec.structs.replace(plan, options=options)
+
+
+def _refuse_hidden_words(plan: "Plan", *, path: Path) -> None:
+    """Raise UsageError where commands held secrets, which are not stored."""
+    from servelab.store import redaction
+
+    service = plan.options.service
+    for each in service.commands if service else ():
+        if any(redaction.HIDDEN in word for word in each.argv):
+            raise UsageError(
+                f"{path} does not hold the secrets in the command of {each.name}; measure anew, "
+                "and give them with --env-var"
+            )
 
 
 def tell(plan: "Plan", *, deployments: Sequence["Deployment"]) -> None:

@@ -72,7 +72,10 @@ def _unwanted(heard: Heard, *, asked: Sequence[Asked]) -> str | None:
     for each, answers in zip(asked, heard.answers, strict=True):
         answer, wanted = answers[0], each.expectation.status
         if answer.refusal is not None:
-            return f"it refuses {each.request.path.removeprefix('/')}: {answer.refusal}"
+            return (
+                f"it refuses {each.request.path.removeprefix('/')} with {answer.refusal}; call "
+                "what it answers, with --grpc and --body"
+            )
         if answer.status is None:
             continue
         if wanted is None and not 200 <= answer.status < 300:  # noqa: PLR2004 - RFC 9110: success

@@ -97,20 +97,21 @@ def _order(trials: Sequence[Trial], *, run: StoredRun) -> str:
 
 
 def _heading(service: Service, *, order: str) -> str:
-    environment = (
-        "a virtual environment"
-        if service.environment is None
-        else f"the environment {shlex.quote(str(service.environment.directory))}"
-    )
     variables = (
         f", with {', '.join(name for name, _ in service.variables)} set"
         if service.variables
         else ""
     )
     return (
-        f"To copy, {order}, as measured but for the address; in {shlex.quote(service.directory)}, "
-        f"{environment} being active{variables}:"
+        f"To copy, {order}, as measured but for the address; in {shlex.quote(service.directory)}"
+        f"{_environment(service)}{variables}:"
     )
+
+
+def _environment(service: Service) -> str:
+    if service.environment is not None:
+        return f", the environment {shlex.quote(str(service.environment.directory))} being active"
+    return ", a virtual environment being active" if service.application else ""
 
 
 def _command(trial: Trial, *, service: Service, run: StoredRun) -> CommandToCopy:
