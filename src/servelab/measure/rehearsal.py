@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import msgspec
+
 from servelab import catalogue
 from servelab.errors import CannotRunHere, PortBusy
 from servelab.load.fetch import Answer
@@ -18,8 +20,9 @@ from servelab.model.trial import TrialSpec, TrialStatus
 from servelab.store.folder import RunFolder
 
 NEXT_STEP = "Correct that, or name the servers that you want with --only."
-TIMES_ASKED = 2
-"""What differs between the answers of one server is no difference between servers."""
+_TIMES_ASKED: tuple[tuple[tuple[str, str], ...], ...] = ((("Connection", "close"),), ())
+"""With which headers besides, as a load may send them: what differs between the answers of one
+server is no difference between servers."""
 
 
 def hear(
@@ -85,8 +88,11 @@ class _Questions:
         heard: list[tuple[Answer, ...]] = []
         for each in service.asked if service else ():
             answers = []
-            for _ in range(TIMES_ASKED):
-                found = self._fetch(address, each.request, self._spec.timeout_s)
+            for more in _TIMES_ASKED:
+                request = msgspec.structs.replace(
+                    each.request, headers=(*each.request.headers, *more)
+                )
+                found = self._fetch(address, request, self._spec.timeout_s)
                 if isinstance(found, str):
                     return found
                 if front is not None and found.status in _NOBODY_BEHIND:
