@@ -1,4 +1,4 @@
-"""An application of the user's in the deterministic world: known already, and answered by scripts."""
+"""An application of the user's in the deterministic world: known, and answered by scripts."""
 
 from pathlib import Path
 from typing import Any

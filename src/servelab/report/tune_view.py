@@ -1,7 +1,8 @@
 """What a race found: the answer in words, and the tables below it; no rendering."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from statistics import median
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from statistics import geometric_mean, median
 
 from msgspec import Struct
 
@@ -20,7 +21,6 @@ from servelab.model.tuning import (
 from servelab.model.verdict import Better, CannotTell, Doubt, Equivalent, Undecided
 from servelab.report import quantities
 from servelab.report.view import Column, Row, Table
-from servelab.stats.intervals import over_rounds
 from servelab.store.folder import StoredRun
 
 _COLUMNS = (
@@ -114,7 +114,7 @@ def _rows(
     *,
     order: TuningOrder,
     trials: Mapping[Candidate, Sequence[Trial]],
-    void: Set[int],
+    void: AbstractSet[int],
 ) -> Iterable[Row]:
     if found.winner is not None:
         yield _row(found.winner, trials, void=void, beside="the winner", why="")
@@ -137,14 +137,14 @@ def _row(
     candidate: Candidate,
     trials: Mapping[Candidate, Sequence[Trial]],
     *,
-    void: Set[int],
+    void: AbstractSet[int],
     beside: str,
     why: str,
     is_ranked: bool = True,
 ) -> Row:
     of_all = [each for each in trials.get(candidate, ()) if each.role is Role.CANDIDATE]
     made = [each for each in of_all if each.round not in void]
-    rates = over_rounds([_rate(trial) for trial in made])
+    rates = [rate for trial in made if (rate := _rate(trial)) is not None]
     peaks = [trial.peak_memory_bytes for trial in made if trial.peak_memory_bytes]
     p99s = [_p99_s(trial) for trial in made]
     known = [value for value in p99s if value is not None]
@@ -154,7 +154,7 @@ def _row(
         heading=first.heading if first else "",
         is_ranked=is_ranked,
         cells=(
-            quantities.rate(rates.estimate if rates else None),
+            quantities.rate(_typical(rates)),
             quantities.milliseconds(median(known) if known else None),
             quantities.megabytes(round(median(peaks)) if peaks else None),
             str(len(made)),
@@ -162,6 +162,13 @@ def _row(
             why,
         ),
     )
+
+
+def _typical(rates: Sequence[float]) -> float | None:
+    """Return the geometric mean, or the median where one is nothing, which has no logarithm."""
+    if not rates:
+        return None
+    return geometric_mean(rates) if min(rates) > 0 else median(rates)
 
 
 def _rate(trial: Trial) -> float | None:
