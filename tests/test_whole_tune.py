@@ -68,7 +68,7 @@ def test_the_answer_comes_in_words_then_all_that_were_tried_then_the_command(run
     assert winner[:4] == ["waitress", "8", "threads", "50.00"]
     assert winner[-2:] == ["the", "winner"]
     assert first[:5] == ["*", "waitress", "4", "threads", "20.00"]
-    assert printed.count("60 % slower than the winner (1 round)") == 2
+    assert printed.count("60 % slower than the winner (1 round)") == 3
     assert "All others were clearly worse." in printed
     assert "To copy, what won, as measured but for the address" in printed
     commands = [line for line in printed.splitlines() if "waitress-serve" in line]
@@ -144,6 +144,7 @@ def test_the_stored_race_gives_the_same_answer_again(run: Run) -> None:
     assert status == 0
     assert "**Serve shop:app with waitress 8 threads: 50.00 answers/s, 50 MB. All" in page
     assert "| waitress 8 threads | 50.00 |" in page
+    assert page.count("# Race: shop:app") == page.count("# ") == 1
     assert page.count("waitress-serve --listen=127.0.0.1:8000") == 1
 
 
@@ -290,6 +291,19 @@ def told_of(run: Run, folder: str) -> dict[str, Any]:
     """Return what a folder's race found, without what hangs on the clock."""
     _, printed, _ = run(World({}), "show", folder, "--json")
     return race_of(printed)
+
+
+@pytest.mark.usefixtures("project")
+def test_a_race_interrupted_in_its_first_trial_can_be_told_and_gone_on_with(run: Run) -> None:
+    status, printed, notes = run(eight_threads_win(interrupt_after=1), *WAITRESS, "--out", "here")
+    assert status == 130
+    assert "Nothing can be said of shop:app yet: no round is complete." in printed
+    assert "0 trials are measured. Go on with: servelab tune --resume here" in notes
+    status, page, _ = run(World({}), "report", "here")
+    assert status == 0
+    assert "**Nothing can be said of shop:app yet: no round is complete.**" in page
+    status, *_ = run(eight_threads_win(), "tune", "--resume", "here")
+    assert status == 0
 
 
 @pytest.mark.usefixtures("project")
