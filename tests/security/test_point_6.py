@@ -272,3 +272,27 @@ def test_point_6_records_of_another_form_or_beyond_all_measure_are_an_error(
     monkeypatch.setattr("servelab.load.records.MOST_RECORDS", 99)
     with pytest.raises(StoreError, match="100 records"):
         read_records(parquet)
+
+
+@pytest.mark.usefixtures("own_application")
+@pytest.mark.parametrize("cases", [200, pytest.param(3_000, marks=pytest.mark.slow)])
+def test_point_6_what_a_race_was_to_be_mutated_at_random_gives_an_answer_or_an_error(
+    run: Run, tmp_path: Path, cases: int
+) -> None:
+    race = of_runs(run, tmp_path)[-1]
+    folder = tmp_path / "mutated"
+    folder.mkdir()
+    told = 0
+    for case in range(cases):
+        chance = random.Random(case)  # noqa: S311
+        order = json.dumps(with_other_values(race["tuning.json"], chance=chance)).encode()
+        for name, content in {**race, "tuning.json": order}.items():
+            (folder / name).write_bytes(content)
+        try:
+            tell_all(folder, on_terminal=case % 10 == 0)
+            told += 1
+        except ServelabError:
+            pass
+        except Exception as error:
+            raise AssertionError(f"case {case}: {error!r}") from error
+    assert cases / 50 < told < cases
