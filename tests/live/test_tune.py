@@ -29,6 +29,14 @@ app = Flask(__name__)
 def answer():
     return "served from the shop"
 """
+UNMOVED = """
+from servelab.cli import main
+from servelab.explain import disturbance
+
+disturbance.FOREIGN_LIMIT = disturbance.STEAL_LIMIT = 2.0
+main.main()
+"""
+"""servelab which no neighbour can disturb: what it finds is not asked about, but that it ends."""
 ASKED = (
     *("tune", "shop:app", "--only", "gunicorn-gthread", "--only", "waitress"),
     *("--duration", "0.3", "--warm-up", "0.1", "-c", "4", "--budget", "12s", "--json"),
@@ -46,7 +54,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def servelab(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     surroundings = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
     return subprocess.run(
-        [sys.executable, "-m", "servelab", *arguments],
+        [sys.executable, "-c", UNMOVED, *arguments],
         cwd=cwd,
         env=surroundings,
         capture_output=True,
@@ -61,7 +69,7 @@ def test_a_race_of_two_servers_ends_and_what_it_writes_serves(
 ) -> None:
     before = {each.name for each in project.iterdir()}
     done = servelab(*ASKED, "--out", str(tmp_path / "here"), cwd=project)
-    # 3: too noisy a machine to tell, or a budget too small for it
+    # 3: the two under one name came out too different
     assert done.returncode in {0, 3}, done.stderr
     assert "Traceback" not in done.stderr
     race = json.loads(done.stdout)["race"]
@@ -71,11 +79,11 @@ def test_a_race_of_two_servers_ends_and_what_it_writes_serves(
     assert servelab("leftovers", cwd=project).returncode == 0
     run = stored.read(tmp_path / "here")
     assert len({trial.id for trial in run.trials}) == race["trials"] == len(run.trials)
+    assert race["winner"] is not None
     deploy = tmp_path / "here" / "deploy"
-    if race["winner"] is None or done.returncode:
-        assert race["winner"] is not None or not deploy.exists()
-        return
-    serve_with(deploy / "Procfile", project=project, tmp_path=tmp_path)
+    assert deploy.exists() == (done.returncode == 0)
+    if deploy.exists():
+        serve_with(deploy / "Procfile", project=project, tmp_path=tmp_path)
 
 
 def serve_with(procfile: Path, *, project: Path, tmp_path: Path) -> None:

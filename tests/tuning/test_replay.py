@@ -1,5 +1,7 @@
 """Stored trials as a race sees them."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -22,7 +24,7 @@ TIMES = Times(
 QUIET = Noise(seconds=10.0, cpus=2)
 
 
-def said(*, slo: Slo | None = None, is_disturbed: bool = False, **different: object) -> Measured:
+def said(*, slo: Slo | None = None, is_disturbed: bool = False, **different: Any) -> Measured:
     reasons = ("something",) if is_disturbed else ()
     trial = trial_of(SYNC, **different)
     return measured(trial, entrant=ENTRANT, slo=slo, disturbed=lambda _noise: reasons)
