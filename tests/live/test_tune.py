@@ -34,7 +34,7 @@ from servelab.cli import main
 from servelab.explain import disturbance
 
 disturbance.FOREIGN_LIMIT = disturbance.STEAL_LIMIT = 2.0
-main.main()
+main()
 """
 """servelab which no neighbour can disturb: what it finds is not asked about, but that it ends."""
 ASKED = (
