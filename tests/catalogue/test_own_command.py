@@ -83,7 +83,7 @@ def test_no_interpreter_is_chosen_for_it() -> None:
 def test_nothing_is_installed_for_it_and_any_interpreter_will_do() -> None:
     asked = service(Interface.HTTP)
     (found,) = catalogue.own_deployments(asked, cpu_count=2)
-    spec = catalogue.own_environment_spec(found.server, service=asked)
+    spec = catalogue.own_environment_spec(found, service=asked)
     assert not spec.is_built
     old = Interpreter(path=own_interpreter().path, version="3.6.1")
     assert catalogue.why_not_here(found, interpreter=old, compiler=None) is None

@@ -47,12 +47,14 @@ def of_race(order: TuningOrder) -> RaceExpectation:
     entrants = len(first.entrants) if isinstance(first, Round) else 0
     trial_s = BESIDE_LOAD_S + order.warm_up_s + (order.options.duration_s or 0.0)
     most_s, most_trials = order.tuning.most_s, order.tuning.most_trials
-    room = [] if most_s is None else [int(most_s // trial_s)]
+    ceiling_s = len(process_counts(order.cpu_count)) * BARE_SECONDS
+    room = [] if most_s is None else [max(0, int((most_s - ceiling_s) // trial_s))]
     room += [] if most_trials is None else [most_trials]
     later = order.tuning.judging.least_rounds - 1
     return RaceExpectation(
         entrants=entrants,
         trial_s=trial_s,
+        ceiling_s=ceiling_s,
         trials=min(room, default=None),
         least_trials=entrants + later * min(entrants, _LEAST_OF_LATER_ROUND),
     )

@@ -75,6 +75,8 @@ class RaceExpectation(Struct, frozen=True, kw_only=True):
     entrants: int
     """Trials of the first round."""
     trial_s: float
+    ceiling_s: float
+    """Of the bare work, which is measured once."""
     trials: int | None
     """That the budget has room for; None without one."""
     least_trials: int
@@ -83,7 +85,7 @@ class RaceExpectation(Struct, frozen=True, kw_only=True):
     @property
     def round_s(self) -> float:
         """Return how long the first round takes."""
-        return self.entrants * self.trial_s
+        return self.ceiling_s + self.entrants * self.trial_s
 
 
 class Entrant(Struct, frozen=True, kw_only=True):

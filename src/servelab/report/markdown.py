@@ -39,8 +39,11 @@ def render(run: StoredRun) -> str:
     found = capacity_view.result(run)
     if found is not None:
         lines += _capacity(capacity_view.page(run, found), facts=run.facts)
-    for table in tables.tables(run):
-        lines += _workload(table, run=run)
+    if run.tuning is not None:
+        lines += _race(run, label=run.tuning.options.workload)
+    else:
+        for table in tables.tables(run):
+            lines += _workload(table, run=run)
     lines += [_paragraph(str(broken)) for broken in run.broken]
     return "\n".join(lines) + "\n"
 
@@ -122,6 +125,17 @@ def _capacity(page: CapacityPage, *, facts: RunFacts) -> Iterable[str]:
         yield ""
         yield f"Note: {escape(note)}"
     yield ""
+
+
+def _race(run: StoredRun, *, label: str) -> Iterable[str]:
+    yield f"# Race: {_name(label)}"
+    yield ""
+    yield from _conditions(run.trials, run.facts) if run.trials else (_origin(run.facts),)
+    yield ""
+    for table in tables.tables(run):
+        yield from _table(table)
+    for found in commands_view.commands(run):
+        yield from _commands(found)
 
 
 def _workload(table: view.Table, *, run: StoredRun) -> Iterable[str]:

@@ -40,9 +40,7 @@ def _lines(order: TuningOrder, *, expected: RaceExpectation) -> Iterable[str]:
         f"{order.warm_up_s:g} s of warm-up, then {options.duration_s:g} s of "
         f"{view.arrivals_in_words(options.load)}."
     )
-    objective = (
-        "the most answers" if tuning.slo is None else f"the most answers within {tuning.slo}"
-    )
+    objective = "" if tuning.slo is None else f" within {tuning.slo}"
     limit = tuning.memory_limit_bytes
     within = "" if limit is None else f", in {quantities.megabytes(limit)} at most"
     yield f"Who has the most answers{objective} wins{within}."
