@@ -10,7 +10,16 @@ from rich.console import Console
 
 from servelab.model.progress import Event, ProbeJudged, Progress, Skipped
 from servelab.model.trial import Trial
-from servelab.report import capacity_view, json_text, load_view, tables, terminal, view
+from servelab.report import (
+    capacity_view,
+    commands_view,
+    json_text,
+    load_view,
+    rounds_view,
+    tables,
+    terminal,
+    view,
+)
 from servelab.report.plain_text import plain
 from servelab.report.progress import LiveProgress
 from servelab.store import redaction
@@ -109,9 +118,12 @@ class TextPrinter(_Printer):
         if found is not None:
             page = capacity_view.page(run, found)
             terminal.print_capacity(self._console, page, whole=self._blocks)
-        for table in tables.tables(run):
+        shown = list(tables.tables(run))
+        for table in shown:
             if len(table.rows) > 1 or not self._blocks:
                 terminal.print_table(self._console, table)
+        if self._blocks and rounds_view.are_rounds(run):
+            terminal.print_starts(self._console, commands_view.starts(run, tables=shown))
         for table in tables.stopping_tables(run):
             if len(table.rows) > 1 or not self._blocks:
                 terminal.print_table(self._console, table)

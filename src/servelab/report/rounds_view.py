@@ -103,7 +103,9 @@ def table(trials: Sequence[Trial], *, plan: Plan | None, workload: str) -> Table
         shown = list(rounds.contestants)
     return Table(
         workload=workload,
-        verdict="\n".join(_sentences(rounds, found, figure=figure, workload=workload)),
+        verdict="\n".join(
+            _sentences(rounds, found, figure=figure, workload=workload, advice=_advice(plan))
+        ),
         columns=(*(each.column for each in _FIGURES), _ROUNDS, _BESIDE, _WHY),
         is_tall=True,
         rows=tuple(_row(each, rounds=rounds, found=found, ranked=ranked) for each in shown),
@@ -123,14 +125,14 @@ def _mean(rounds: Rounds, contestant: Contestant, *, figure: Figure) -> float:
 
 
 def _sentences(
-    rounds: Rounds, found: Verdicts | None, *, figure: Figure, workload: str
+    rounds: Rounds, found: Verdicts | None, *, figure: Figure, workload: str, advice: str
 ) -> Iterable[str]:
     titles = {each.name: each.title for each in rounds.contestants}
     if not rounds.candidates:
         yield f"None of the deployments can be ranked on {workload}; each row says why."
         return
     if found is None:
-        yield _highest(rounds, workload=workload)
+        yield _highest(rounds, workload=workload, advice=advice)
         return
     if found.doubt is not None:
         yield _doubt_in_words(found.doubt, found, rounds=rounds)
@@ -143,16 +145,23 @@ def _sentences(
         yield f"The table says how {quantities.counted(more, 'more', 'more')} compare."
 
 
-def _highest(rounds: Rounds, *, workload: str) -> str:
+def _advice(plan: Plan | None) -> str:
+    if plan is not None and plan.options.service is not None:
+        return "Where intervals overlap, more --rounds may tell deployments apart."
+    return "Whether it is better than the others is a matter for: servelab compare."
+
+
+def _highest(rounds: Rounds, *, workload: str, advice: str) -> str:
     best = max(rounds.candidates, key=lambda each: _mean(rounds, each, figure=Figure.THROUGHPUT))
     interval = rounds.interval_of(best, figure=Figure.THROUGHPUT)
-    limits = [] if interval is None else list(_limits(interval, text=quantities.rate))
-    rate = quantities.rate(interval.estimate if interval else None)
+    if interval is None:
+        return f"No round of {workload} counts, so nothing can be ranked; the notes say why."
+    limits = list(_limits(interval, text=quantities.rate))
+    rate = quantities.rate(interval.estimate)
     count = quantities.counted(len(rounds.numbers), "round", "rounds")
     return (
         f"Highest rate on {workload} in {count}: {best.title}, "
-        f"{rate} requests/s{f' ({limits[0]})' if limits else ''}. Whether it is better than the "
-        "others is a matter for: servelab compare."
+        f"{rate} requests/s{f' ({limits[0]})' if limits else ''}. {advice}"
     )
 
 

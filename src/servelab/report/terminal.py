@@ -14,6 +14,7 @@ from rich.text import Text
 from servelab.model.trial import TrialStatus
 from servelab.report import bars, capacity_view, layout
 from servelab.report.capacity_view import CapacityPage
+from servelab.report.commands_view import Start
 from servelab.report.layout import Layout
 from servelab.report.load_view import LoadPage
 from servelab.report.plain_text import name, plain
@@ -73,6 +74,16 @@ def print_block(console: Console, block: Block) -> None:
         console.print()
     _print_lines(console, block.lines)
     _print_remarks(console, samples=block.samples, warnings=block.warnings)
+
+
+def print_starts(console: Console, starts: Sequence[Start]) -> None:
+    """Print how deployments are started, with what their commands add to the usual ones."""
+    for start in starts:
+        console.print()
+        console.print(Text(name(start.title), style="bold"))
+        _print(console, f"$ {start.command}")
+        for departure in start.departures:
+            _say(console, f"  {departure}", style="dim", indent=4)
 
 
 def print_load(console: Console, page: LoadPage) -> None:
