@@ -201,8 +201,8 @@ def test_a_status_that_is_expected_is_timed(tried: Try) -> None:
 
 def test_a_body_that_changes_each_time_is_checked_by_what_stays(tried: Try) -> None:
     write(answering("'token ' + str(next(NUMBERS))", before="NUMBERS = itertools.count(1000)"))
-    status, _, notes = tried("web:app", *TWO)
-    assert status == 0
+    status, printed, notes = tried("web:app", *TWO)
+    assert status == 0, printed
     assert "The body of GET / is another each time: its status is checked, and how it" in notes
 
 

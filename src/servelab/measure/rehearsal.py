@@ -10,14 +10,22 @@ from servelab.measure.attempt import Attempting
 from servelab.measure.machinery import Machinery
 from servelab.measure.subject import subject_of
 from servelab.model.address import Address
+from servelab.model.deployment import Deployment
 from servelab.model.placement import Placement
 from servelab.model.progress import Event, Progress, Stage
 from servelab.model.trial import TrialSpec, TrialStatus
 from servelab.store.folder import RunFolder
 
 NEXT_STEP = "Correct that, or name the servers that you want with --only."
-TIMES_ASKED = 2
-"""What differs between the answers of one server is no difference between servers."""
+
+
+def times_asked(deployment: Deployment) -> int:
+    """Return how often each request is asked: so often that some process answers it twice.
+
+    What differs between the answers of one server is no difference between servers, and a counter
+    may be each process's own.
+    """
+    return deployment.processes + 1
 
 
 def hear(
@@ -78,7 +86,7 @@ class _Questions:
         heard: list[tuple[Answer, ...]] = []
         for each in service.asked if service else ():
             answers = []
-            for _ in range(TIMES_ASKED):
+            for _ in range(times_asked(self._spec.deployment)):
                 found = self._fetch(address, each.request, self._spec.timeout_s)
                 if isinstance(found, str):
                     return found
