@@ -16,6 +16,8 @@ from servelab.model.progress import Event, Progress, Stage
 from servelab.model.trial import TrialSpec, TrialStatus
 from servelab.store.folder import RunFolder
 
+_TRIES = 2
+"""Of a server which somebody else disturbed, such as one that took its port."""
 NEXT_STEP = "Correct that, or name the servers that you want with --only."
 
 
@@ -57,14 +59,17 @@ def hear(
             interpreter=spec.interpreter,
             on_progress=tell,
         )
-        attempt = Attempting(
-            spec,
-            placement=placement,
-            environment=environment,
-            machinery=machinery,
-            folder=folder,
-            observe=observe,
-        ).rehearse(questions.ask)
+        for _ in range(_TRIES):
+            attempt = Attempting(
+                spec,
+                placement=placement,
+                environment=environment,
+                machinery=machinery,
+                folder=folder,
+                observe=observe,
+            ).rehearse(questions.ask)
+            if attempt.status is not TrialStatus.INVALID:
+                break
     except (CannotRunHere, PortBusy) as error:
         return failed(str(error))
     if attempt.status is not TrialStatus.OK:
