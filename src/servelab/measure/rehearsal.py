@@ -13,16 +13,27 @@ from servelab.measure.attempt import Attempting
 from servelab.measure.machinery import Machinery
 from servelab.measure.subject import subject_of
 from servelab.model.address import Address
+from servelab.model.deployment import Deployment
 from servelab.model.load import Protocol
 from servelab.model.placement import Placement
 from servelab.model.progress import Event, Progress, Stage
 from servelab.model.trial import TrialSpec, TrialStatus
 from servelab.store.folder import RunFolder
 
+_TRIES = 2
+"""Of a server which somebody else disturbed, such as one that took its port."""
 NEXT_STEP = "Correct that, or name the servers that you want with --only."
-_TIMES_ASKED: tuple[tuple[tuple[str, str], ...], ...] = ((("Connection", "close"),), ())
-"""With which headers besides, as a load may send them: what differs between the answers of one
-server is no difference between servers."""
+_CLOSING = (("Connection", "close"),)
+_FEWEST_TIMES = 2
+
+
+def times_asked(deployment: Deployment) -> int:
+    """Return how often each request is asked: so often that some process answers it twice.
+
+    What differs between the answers of one server is no difference between servers, and a counter
+    may be each process's own.
+    """
+    return max(_FEWEST_TIMES, (deployment.processes or 1) + 1)
 
 
 def hear(
@@ -54,14 +65,17 @@ def hear(
             interpreter=spec.interpreter,
             on_progress=tell,
         )
-        attempt = Attempting(
-            spec,
-            placement=placement,
-            environment=environment,
-            machinery=machinery,
-            folder=folder,
-            observe=observe,
-        ).rehearse(questions.ask)
+        for _ in range(_TRIES):
+            attempt = Attempting(
+                spec,
+                placement=placement,
+                environment=environment,
+                machinery=machinery,
+                folder=folder,
+                observe=observe,
+            ).rehearse(questions.ask)
+            if attempt.status is not TrialStatus.INVALID:
+                break
     except (CannotRunHere, PortBusy) as error:
         return failed(str(error))
     if attempt.status is not TrialStatus.OK:
@@ -88,7 +102,9 @@ class _Questions:
         heard: list[tuple[Answer, ...]] = []
         for each in service.asked if service else ():
             answers = []
-            for more in _TIMES_ASKED:
+            for number in range(times_asked(self._spec.deployment)):
+                # Once as a load with fresh connections asks, then as one with kept ones does.
+                more = () if number else _CLOSING
                 request = msgspec.structs.replace(
                     each.request, headers=(*each.request.headers, *more)
                 )

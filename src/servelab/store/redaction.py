@@ -268,7 +268,7 @@ def _body(body: bytes) -> bytes:
         text = body.decode()
     except UnicodeDecodeError:
         return body
-    hidden = "".join(_pair(part) for part in _AROUND_PAIRS.split(argument(text)))
+    hidden = _MEMBER.sub(_member, "".join(map(_pair, _AROUND_PAIRS.split(text))))
     return body if hidden == text else hidden.encode()
 
 
