@@ -60,6 +60,7 @@ class Script:
     oom_kills: int = 0
     cannot_be_built: bool = False
     finds_port_taken: bool = False
+    peak_memory_bytes: int = 50_000_000
     answers: Mapping[str, Answer] = field(default_factory=dict)
     """To what a rehearsal asks, by path."""
     writes: str = ""
@@ -117,6 +118,8 @@ class World:
     """Whether a front ends under load."""
     fronts: list[str] = field(default_factory=list)
     """The configuration of each front that was started."""
+    variables: list[Mapping[str, str]] = field(default_factory=list)
+    """What each server found in its environment."""
     cannot_limit: str = ""
     other_runs: int = 0
     load_cpus: list[Sequence[tuple[int, ...]]] = field(default_factory=list)
@@ -133,6 +136,7 @@ class World:
                 outcome=Outcome.OK, worker_pid=7, reason=""
             ),
             fetch=self.fetch,
+            call=self.fetch,
             generate=self.generate,
             read_records=self.read_records,
             sample=self.sample,
@@ -194,7 +198,7 @@ class World:
         self.limits.append(limits)
         assert all(path.is_dir() for path in python_path)
         assert programs is None or programs.name == "bin"
-        if any(word.endswith("bare.py") for word in command.argv):
+        if any(word.endswith(("bare.py", "bare_application.py")) for word in command.argv):
             self._write_bare(command)
             yield FakeServer(script=Script(), log=log, exit=Exit(code=0, at_s=0.0))
             return
@@ -213,19 +217,27 @@ class World:
                 log.write_text(self.current.writes)
             if self.current.finds_port_taken:
                 raise PortBusy("port 3000 is taken; choose another with --port")
-            counters = Path((variables or {})["SERVELAB_COUNTERS"])
-            counters.write_bytes(b"")
-            self.told += [counters, log]
+            self.variables.append(dict(variables or {}))
+            self.told.append(log)
+            if "SERVELAB_COUNTERS" in self.variables[-1]:  # an application of the catalogue
+                counters = Path(self.variables[-1]["SERVELAB_COUNTERS"])
+                counters.write_bytes(b"")
+                self.told.append(counters)
         yield FakeServer(script=self.current, log=log)
 
     def _write_bare(self, command: LaunchCommand) -> None:
-        words = dict(zip(command.argv, command.argv[1:], strict=False))
-        processes, seconds = int(words["--processes"]), float(words["--seconds"])
+        if command.argv[1].endswith("bare_application.py"):
+            order = json.loads(command.argv[2])
+            processes, seconds, out = order["processes"], order["seconds"], order["out"]
+        else:
+            words = dict(zip(command.argv, command.argv[1:], strict=False))
+            processes, seconds = int(words["--processes"]), float(words["--seconds"])
+            out = words["--out"]
         call_s = self.bare_call_s_by_python.get(self.python, self.bare_call_s)
         calls = round(seconds / call_s)
         ended = [START_S + n * call_s for n in range(calls + 1)]
         report = {"ended_s": ended, "cpu_s": calls * call_s}
-        Path(words["--out"]).write_text(json.dumps([report] * processes))
+        Path(out).write_text(json.dumps([report] * processes))
 
     def generate(
         self,
@@ -402,7 +414,7 @@ class _Sampler:
             seconds=1.0,
             user_s=ok * script.cpu_s_per_call,
             system_s=0.0,
-            peak_memory_bytes=50_000_000,
+            peak_memory_bytes=script.peak_memory_bytes,
             final_memory_bytes=40_000_000,
             memory_kind=MemoryKind.PROPORTIONAL,
             peak_threads=5,

@@ -171,6 +171,8 @@ def test_what_cannot_be_imported_is_said_in_a_sentence(
         ("web:create_app(1, 2)", "def create_app(a): ...", "too many positional"),
         ("web:create_app", "async def create_app(): ...", "must be awaited"),
         ("web:create_app", "def create_app(): return 3", "it is of type int"),
+        ("web:view", "def view(request, number): ...", "it needs request, number"),
+        ("web:Site", "class Site:\n    def app(self): ...", r"its app\(\) may make one"),
     ],
 )
 def test_what_names_no_application_is_said_with_the_next_step(

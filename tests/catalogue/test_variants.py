@@ -12,7 +12,7 @@ from servelab.catalogue.settings import convert_settings
 from servelab.model.deployment import Interface, ServerSettings
 from servelab.model.variant import Value, Variant
 
-WITH_FOLKLORE = ["gunicorn", "uvicorn", "uwsgi"]
+WITH_FOLKLORE = ["granian", "gunicorn", "hypercorn", "uvicorn", "uwsgi"]
 
 
 def framework(interface: Interface, name: str = "flask") -> catalogue.Framework:
@@ -52,10 +52,9 @@ def test_a_search_starts_at_one_of_the_values_and_all_of_them_are_taken(cpu_coun
 
 def test_nothing_that_a_search_may_combine_is_refused() -> None:
     for server, interface, variant in ways():
-        if server.name not in {*WITH_FOLKLORE, "devserver", "gevent_pywsgi"}:
-            continue
+        of = framework(interface, "django" if server.name == "django_devserver" else "flask")
         for values in combinations(variant):
-            assert server.objection(settings(server, values), framework(interface)) is None
+            assert server.objection(settings(server, values), of) is None
 
 
 def test_two_settings_that_a_search_may_compare_have_two_headings() -> None:
@@ -87,6 +86,8 @@ def test_the_folklore_is_among_what_is_tried(name: str) -> None:
         ("gunicorn", Interface.ASGI, ["asgi", "uvicorn"]),
         ("uwsgi", Interface.WSGI, ["processes", "threads", "gevent"]),
         ("uvicorn", Interface.ASGI, ["", "plain"]),
+        ("granian", Interface.ASGI, [""]),
+        ("hypercorn", Interface.ASGI, ["asyncio", "uvloop"]),
     ],
 )
 def test_the_ways_to_run_a_server(server: str, interface: Interface, names: list[str]) -> None:

@@ -206,7 +206,7 @@ def test_versions_that_cannot_go_together_are_named(tmp_path: Path) -> None:
     said = str(error.value)
     assert said.startswith(f"server cannot run beside what {user.directory} holds: click 7.1.2 is ")
     assert "click 8.1.8 is what server would take (flask needs click>=8.1.3)" in said
-    assert said.endswith("change click there, or leave server out.")
+    assert said.endswith("change click there, or do without this server.")
     assert fingerprint(user.directory) == before
 
 
@@ -250,3 +250,10 @@ def test_what_the_user_has_is_neither_asked_for_by_version_nor_constrained() -> 
     assert "gevent==" not in wanted.constraints
     assert "uvicorn==" in wanted.constraints
     assert wanted.beside == user
+
+
+def test_a_uwsgi_that_was_built_from_source_is_a_uwsgi() -> None:
+    lacking = catalogue.spec_beside("uwsgi", user=made_up_user()).requirements
+    having = catalogue.spec_beside("uwsgi", user=made_up_user(Package("uwsgi", "2.0.31")))
+    assert any(each.startswith("pyuwsgi") for each in lacking)
+    assert not any(each.startswith("pyuwsgi") for each in having.requirements)

@@ -14,6 +14,7 @@ from servelab.model.times import Times
 from servelab.model.trial import Ceiling, GeneratorUsage, Trial, TrialStatus
 from servelab.model.usage import MemoryKind, ProcessCpu, ProcessUsage, Throttling
 from tests.explain.test_causes import BASE
+from tests.fake_world import QUIET
 
 SECONDS = 10.0
 PLACEMENT = Placement(
@@ -204,6 +205,17 @@ def test_a_few_failures_are_told() -> None:
     assert "3 of 5000 failed | 3 of 5000 calls got no right answer" in found
 
 
+def test_what_others_took_is_named_and_idle_cores_are_not_held_against_the_server() -> None:
+    noise = msgspec.structs.replace(QUIET, foreign_cpu_share=0.7, steal_share=0.05)
+    assert causes(usage=usage(0.15, 0.15), noise=noise) == [
+        (
+            "others took 75% of the CPU | it used 0.30 of 2 cores; what runs beside it took 75% of "
+            "the CPU time"
+        )
+    ]
+    assert causes(noise=QUIET) == causes(noise=None)
+
+
 def test_the_larger_loss_comes_first() -> None:
     found = explain(trial(voluntary_switches_per_call=100.0, usage=usage(1.0, threads=20)))
     assert [cause.factor for cause in found] == sorted(cause.factor for cause in found)
@@ -235,6 +247,22 @@ def test_with_a_ceiling_the_same_rules_hold_and_the_cost_of_serving_joins_them()
     assert [cause.partition(" | ")[0] for cause in found] == [
         "1.0 of 2 cores: one process",
         "CPU spent on serving",
+    ]
+
+
+def test_threads_that_contend_are_told_once() -> None:
+    found = causes(
+        ceiling=CEILING,
+        ceiling_per_s=200.0,
+        efficiency=0.5,
+        work_share=0.6,
+        cpu_s_per_call=0.0167,
+        voluntary_switches_per_call=2142.0,
+        usage=usage(1.0, threads=51),
+    )
+    assert [cause.partition(" | ")[0] for cause in found] == [
+        "1.0 of 2 cores: one process",
+        "threads contend",
     ]
 
 

@@ -114,11 +114,12 @@ class Way(NamedTuple):
 
 def ways() -> list[Way]:
     return [
-        Way(name, interface, variant)
-        for name in ("devserver", "gevent_pywsgi", "gunicorn", "uvicorn", "uwsgi")
+        Way(server.name, interface, variant)
+        for server in catalogue.servers()
+        if server.name != "django_devserver"  # it serves a project, not an application
         for interface in (Interface.WSGI, Interface.ASGI)
-        if interface in catalogue.server(name).interfaces
-        for variant in catalogue.server(name).variants(interface, CPUS)
+        if interface in server.interfaces
+        for variant in server.variants(interface, CPUS)
     ]
 
 
@@ -132,6 +133,7 @@ WITH_FILES = [
         "gevent_pywsgi-wsgi",
         "gunicorn-wsgi-gthread",
         "gunicorn-asgi-uvicorn",
+        "hypercorn-asgi-uvloop",
         "uwsgi-wsgi-gevent",
     }
 ]
@@ -234,11 +236,12 @@ def test_a_factory_is_served_by_the_processes_asked_for_and_patched_in_time(
     way: Way, project: Path
 ) -> None:
     (project / "gunicorn.conf.py").write_text(FOREIGN_CONFIGURATION)
-    asked, server = request(way, is_factory=True), catalogue.server(way.server)
+    server = catalogue.server(way.server)
+    asked = request(way, is_factory=server.takes_factories)
     with running(way, asked, project, server.command(asked)) as runs:
         answer = seen(asked)
-        wait_for_workers(runs, wanted=server.processes(asked.settings))
-    assert answer["is_made"] is True
+        wait_for_workers(runs, wanted=server.processes(asked.settings) or 1)
+    assert answer["is_made"] is server.takes_factories
     assert answer["patched_at_import"] is way.patches
 
 
@@ -260,12 +263,23 @@ def test_the_configuration_file_starts_what_the_command_starts(way: Way, project
     (project / file.name).write_text(file.text)
     with running(way, asked, project, file.command) as runs:
         answer = seen(asked)
-        wait_for_workers(runs, wanted=server.processes(asked.settings))
+        wait_for_workers(runs, wanted=server.processes(asked.settings) or 1)
     assert answer["is_made"] is True
     assert answer["patched_at_import"] is way.patches
 
 
-@pytest.mark.parametrize("name", ["gunicorn-wsgi-sync", "uvicorn-asgi", "uwsgi-wsgi-gevent"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cheroot-wsgi",
+        "granian-wsgi",
+        "gunicorn-wsgi-sync",
+        "hypercorn-asgi-asyncio",
+        "uvicorn-asgi",
+        "uwsgi-wsgi-gevent",
+        "waitress-wsgi",
+    ],
+)
 def test_a_server_ends_when_the_application_cannot_be_imported(name: str, project: Path) -> None:
     way = next(each for each in WAYS if str(each) == name)
     asked = request(way, name="nothing")
@@ -280,6 +294,7 @@ def test_a_server_ends_when_the_application_cannot_be_imported(name: str, projec
         ("gunicorn-wsgi-gthread", {"preload": "on", "reuse_port": "on", "worker_connections": 20}),
         ("gunicorn-asgi-uvicorn", {"preload": "on"}),
         ("uwsgi-wsgi-gevent", {"lazy_apps": None}),
+        ("granian-wsgi", {"blocking_threads": 1, "runtime_threads": 2, "runtime_mode": "st"}),
     ],
 )
 def test_what_a_search_may_switch_is_taken(

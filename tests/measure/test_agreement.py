@@ -73,6 +73,12 @@ def test_what_changes_with_each_answer_is_checked_by_how_it_begins() -> None:
     assert found.asked[0].expectation == Expectation(status=200, contains=(b"<p>token ",))
 
 
+def test_of_a_number_or_a_time_that_grows_not_even_the_beginning_is_expected() -> None:
+    servers = [heard("one", b"at 05:47:31 it was 1001", b"at 05:47:32 it was 1002")]
+    found = agree(servers, asked=ASKED)
+    assert found.asked[0].expectation == Expectation(status=200, contains=(b"at ",))
+
+
 def test_what_may_differ_is_ignored_between_servers() -> None:
     servers = [heard("one", b"host a", b"host a"), heard("two", b"host b", b"host b")]
     assert agree(servers, asked=ASKED).excluded
@@ -107,3 +113,70 @@ def test_nobody_answers() -> None:
     found = agree([heard("one", failure="no")], asked=ASKED)
     assert not found.agreeing
     assert found.asked == ASKED
+
+
+def test_calls_over_grpc_agree_by_their_messages() -> None:
+    asked = (Asked(request=Request(method="POST", path="/shop.Greeter/Greet")),)
+    found = agree([called("one", b"hi"), called("two", b"hi"), called("three", b"ho")], asked=asked)
+    assert found.agreeing == ("one", "two")
+    assert found.asked[0].expectation == Expectation(status=None, body=b"hi")
+    ((_, reason),) = found.excluded
+    assert reason.startswith("its answer to POST /shop.Greeter/Greet differs from that of one")
+
+
+def test_a_call_that_is_refused_is_not_worth_timing() -> None:
+    asked = (Asked(request=Request(method="POST", path="/shop.Greeter/Greet")),)
+    found = agree([called("one", b"", refusal="grpc-status 5: not here")], asked=asked)
+    reason = (
+        "it refuses shop.Greeter/Greet with grpc-status 5: not here; call what it answers, "
+        "with --grpc and --body"
+    )
+    assert found.excluded == (("one", reason),)
+
+
+def called(name: str, message: bytes, *, refusal: str | None = None) -> Heard:
+    """Return a deployment that answered the only call so, each time that it was made."""
+    answer = Answer(status=None, body=message, refusal=refusal)
+    return Heard(deployment=name, title=name, answers=((answer, answer),))
+
+
+def test_links_to_the_server_itself_may_have_another_port_each_time() -> None:
+    servers = [
+        heard("one", *[b"<a href=http://127.0.0.1:3000/next> on"] * 2),
+        heard("two", *[b"<a href=http://127.0.0.1:3017/next> on"] * 2),
+    ]
+    found = agree(servers, asked=ASKED)
+    assert found.agreeing == ("one", "two")
+    assert not found.changing
+    assert found.asked[0].expectation == Expectation(
+        status=200, contains=(b"<a href=http://", b"/next> on")
+    )
+
+
+def test_what_is_to_be_ignored_is_not_expected_even_if_it_was_the_same_by_chance() -> None:
+    servers = [heard("one", b"<b>5 Jan</b> hi", b"<b>5 Jan</b> hi")]
+    found = agree(servers, asked=ASKED, ignored=[re.compile(rb"\d+ [A-Z]\w+")])
+    assert found.asked[0].expectation == Expectation(status=200, contains=(b"<b>",))
+
+
+def test_what_one_server_answers_otherwise_a_little_later_is_no_difference_between_servers() -> (
+    None
+):
+    servers = [
+        heard("one", b"made at 12:00:01", b"made at 12:00:01"),
+        heard("two", b"made at 12:00:02", b"made at 12:00:02"),
+    ]
+    assert agree(servers, asked=ASKED).agreeing == ("one",)
+    later = heard("one", b"made at 12:00:03", b"made at 12:00:03")
+    found = agree(servers, asked=ASKED, again=later)
+    assert found.agreeing == ("one", "two")
+    assert found.changing == (0,)
+    assert found.asked[0].expectation == Expectation(status=200, contains=(b"made at ",))
+
+
+def test_what_one_server_still_answers_alike_a_little_later_is_a_difference() -> None:
+    servers = [heard("one", b"x", b"x"), heard("two", b"y", b"y")]
+    found = agree(servers, asked=ASKED, again=servers[0])
+    assert found.agreeing == ("one",)
+    ignored = agree(servers, asked=ASKED, again=heard("one", failure="it did not start"))
+    assert ignored.agreeing == ("one",)

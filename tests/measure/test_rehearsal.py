@@ -9,11 +9,13 @@ from tests.report.own_runs import PYTHON, SERVICE, deployment
 
 from servelab.experiment.plan import trial_spec
 from servelab.load.fetch import Answer
-from servelab.measure.rehearsal import TIMES_ASKED, _Questions
+from servelab.measure.rehearsal import _Questions
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.plan import RunOptions
 
 ADDRESS = Address(LOOPBACK, 3000)
+TIMES_ASKED = 3
+"""Of a deployment with two processes."""
 
 
 def questions(name: str, *statuses: int) -> _Questions:

@@ -8,12 +8,15 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from servelab.model.deployment import Interface
 from servelab.model.front import FrontUse
+from servelab.model.service import OwnCommand
 from servelab.model.trial import Role, Trial, TrialStatus
 from servelab.model.verdict import Judging
 from servelab.report import commands_view, json_text, markdown, rounds_view, tables, terminal, view
 from servelab.report.printers import JsonPrinter, TextPrinter
 from servelab.store.folder import StoredRun
+from tests.fake_world import QUIET
 from tests.report.own_runs import SERVICE, deployment, run_of, trial_of
 
 SYNC, GEVENT = "gunicorn-sync:processes=2", "gunicorn-gevent:processes=2"
@@ -26,6 +29,11 @@ def rounds(count: int, **rates: float) -> list[Trial]:
         for number in range(1, count + 1)
         for text, rate in ((SYNC, rates.get("sync", 10.0)), (GEVENT, rates.get("gevent", 20.0)))
     ]
+
+
+def typed(text: str) -> str:
+    """Return the command with the address of one that serves."""
+    return trial_of(deployment(text)).command.replace("127.0.0.1:3000", "127.0.0.1:8000")
 
 
 def shown(run: StoredRun, *, width: int = 200, blocks: bool = True) -> str:
@@ -41,14 +49,15 @@ def shown(run: StoredRun, *, width: int = 200, blocks: bool = True) -> str:
 def test_the_best_comes_first_with_what_to_install() -> None:
     (found,) = commands_view.commands(run_of(rounds(3)))
     assert found.heading == (
-        "To copy, best first; in /srv/shop, the environment /srv/shop/.venv being active:"
+        "To copy, best first, as measured but for the address; in /srv/shop, the environment "
+        "/srv/shop/.venv being active:"
     )
     assert [each.title for each in found.commands] == [
         "gunicorn-gevent 2 processes",
         "gunicorn-sync 2 processes",
     ]
     assert found.commands[0].install == "pip install 'gunicorn[gevent]==27.0.1' gevent==26.9.0"
-    assert found.commands[0].command == trial_of(deployment(GEVENT)).command
+    assert found.commands[0].command == typed(GEVENT)
 
 
 def test_of_a_single_round_the_best_comes_first_too() -> None:
@@ -75,6 +84,23 @@ def test_what_failed_and_the_twin_of_the_control_have_no_command() -> None:
     assert commands_view.commands(run_of([failed])) == ()
 
 
+def test_a_command_that_is_not_known_anew_is_shown_as_it_was_measured() -> None:
+    measured = "gunicorn --workers 17 --bind 127.0.0.1:3000 shop.site:app"
+    (found,) = commands_view.commands(run_of([trial_of(deployment(SYNC), command=measured)]))
+    assert found.commands[0].command == measured
+
+
+def test_where_every_round_is_voided_nothing_is_said_and_nothing_ordered() -> None:
+    stolen = msgspec.structs.replace(QUIET, steal_share=0.2)
+    run = run_of([msgspec.structs.replace(each, noise=stolen) for each in rounds(2)])
+    assert table_of(run).verdict == (
+        "Nothing can be said: 2 of 2 rounds were voided by what went on beside them. Quiet this "
+        "machine, or ask: servelab doctor."
+    )
+    (found,) = commands_view.commands(run)
+    assert found.heading.startswith("To copy, in no order")
+
+
 def test_of_the_catalogues_applications_nothing_is_to_be_copied() -> None:
     assert commands_view.commands(run_of(rounds(1), service=None)) == ()
 
@@ -96,7 +122,7 @@ def test_they_stand_below_the_table_also_where_little_is_to_be_said(*, blocks: b
 def test_a_narrow_terminal_does_not_break_a_command(width: int) -> None:
     lines = shown(run_of(rounds(3)), width=width).splitlines()
     for text in (SYNC, GEVENT):
-        assert f"  {trial_of(deployment(text)).command}" in lines
+        assert f"  {typed(text)}" in lines
     assert "  pip install 'gunicorn[gevent]==27.0.1' gevent==26.9.0" in lines
 
 
@@ -107,8 +133,8 @@ def test_what_a_file_claims_does_not_steer_the_terminal() -> None:
 
 def test_the_page_has_them_as_code() -> None:
     page = markdown.render(run_of(rounds(3)))
-    assert "To copy, best first; in /srv/shop" in page
-    command = trial_of(deployment(GEVENT)).command
+    assert "To copy, best first, as measured but for the address; in /srv/shop" in page
+    command = typed(GEVENT)
     assert f"  ```\n  pip install 'gunicorn[gevent]==27.0.1' gevent==26.9.0\n  {command}\n" in page
 
 
@@ -182,7 +208,7 @@ def test_the_commands_of_a_doubtful_comparison_are_in_no_order() -> None:
         for each in trials[::2]
     ]
     (found,) = commands_view.commands(run_of([*trials, *twins], judging=Judging()))
-    assert found.heading.startswith("To copy, in no order; in ")
+    assert found.heading.startswith("To copy, in no order, ")
     assert len(found.commands) == 2
 
 
@@ -209,3 +235,18 @@ def test_a_front_is_named_with_its_file_before_the_command() -> None:
     assert "/logs/a.nginx.conf, and give both a socket in a folder that stays" in found.front
     lines = [line.strip() for line in shown(run).splitlines()]
     assert lines.index(found.front) == lines.index(found.install) + 1
+
+
+def test_a_command_of_the_users_is_copied_as_typed_and_nothing_is_installed_for_it() -> None:
+    service = msgspec.structs.replace(
+        SERVICE,
+        application="",
+        interface=Interface.HTTP,
+        environment=None,
+        commands=(OwnCommand(name="gunicorn", argv=("./serve", "--on={host}:{port}")),),
+    )
+    trial = trial_of(deployment("gunicorn", service=service), service=service, number=1)
+    (found,) = commands_view.commands(run_of([trial], service=service))
+    assert found.heading == "To copy, best first, as measured but for the address; in /srv/shop:"
+    (shown,) = found.commands
+    assert (shown.install, shown.command) == ("", "./serve --on=127.0.0.1:8000")

@@ -29,6 +29,7 @@ IMPORTING_BY_NAME = {
     "catalogue/discovery.py": "servers, of this package or registered by another",
     "load/answers.py": "the check that a plan of servelab's own names",
     "load/proto_file.py": "whether protobuf is there",
+    "served/bare_application.py": "the application, in processes of its own environment",
     "served/ask_application.py": "the application, in a process of its own environment",
     "served/serve_pywsgi.py": "the application, in the server's process",
     "served/workloads/__init__.py": "workloads, of this package",

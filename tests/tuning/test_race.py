@@ -103,6 +103,19 @@ def test_the_race_climbs_to_a_peak_that_is_steps_away() -> None:
     assert answer(past, tuning=tuning).winner == of("gthread", 8, 1)
 
 
+def test_a_stack_that_begins_with_too_little_has_more_tried() -> None:
+    tuning = Tuning(space=(way("a"), way("b"), way("c"), GRID))
+
+    def rate(each: Candidate, number: int) -> float:
+        waits = {4: 30.0, 16: 150.0}.get(int(dict(each.settings).get("threads") or 0), 10.0)
+        return (waits if each.stack == "gthread" else 100.0) * wobble(each, number)
+
+    past, _ = race(tuning, rate=rate)
+    winner = answer(past, tuning=tuning).winner
+    assert winner is not None
+    assert dict(winner.settings)["threads"] == 16
+
+
 def test_one_below_half_of_the_leader_runs_twice() -> None:
     past, _, found = raced(("a", 100), ("b", 45), ("c", 98))
     lost = next(each for each in found.losses if each.candidate.stack == "b")
@@ -158,6 +171,19 @@ def test_one_that_fails_leaves_at_once_with_its_reason() -> None:
     found = answer(past, tuning=tuning)
     assert [(e.candidate.stack, e.cause, e.round, e.reason) for e in found.losses] == [
         ("b", LossCause.FAILED, 1, "it died")
+    ]
+
+
+def test_one_that_fails_as_its_own_control_has_failed() -> None:
+    tuning, _ = lone(("a", 100), ("b", 90))
+
+    def changed(each: Measured) -> Measured:
+        return failed(each, "it died") if each.role is Role.CONTROL and each.round == 2 else each
+
+    past, _ = race(tuning, rate=by_stack(a=100, b=90), changed=changed)
+    found = answer(past, tuning=tuning)
+    assert [(e.candidate.stack, e.cause, e.round) for e in found.losses] == [
+        ("a", LossCause.FAILED, 2)
     ]
 
 
@@ -358,6 +384,18 @@ def test_trials_of_another_plan_are_refused() -> None:
         next_round(past, tuning=Tuning(space=(GRID,)))
 
 
+def test_plan_and_answer_are_read_as_they_were_written() -> None:
+    tuning = Tuning(
+        space=(GRID, way("a")),
+        benchmarks=(of("gthread", 5, 1),),
+        slo=Slo(quantile="p99", target_s=0.2),
+    )
+    past, _ = race(tuning, rate=lambda each, n: 100 * wobble(each, n))
+    found = answer(past, tuning=tuning)
+    assert msgspec.json.decode(msgspec.json.encode(tuning), type=Tuning) == tuning
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Tuned) == found
+
+
 noise = st.floats(min_value=0.2, max_value=3.0)
 outcomes = st.sampled_from([Outcome.MEASURED] * 12 + [Outcome.INVALID, Outcome.FAILED])
 
@@ -434,3 +472,24 @@ def test_a_race_goes_on_from_any_point_as_if_nothing_had_happened(
     assert isinstance(asked, Round)
     rest = [each for each in past[cut:] if each.round == past[cut].round]
     assert [(e.candidate, e.role) for e in rest] == [(e.candidate, e.role) for e in asked.entrants]
+
+
+def test_one_that_is_alone_after_a_single_round_has_its_neighbours_tried_first() -> None:
+    tuning = Tuning(space=(way("a", PROCESSES),))
+    rates = {1: 1.0, 2: 10.0, 4: 100.0, 8: 1000.0}
+    past, ending = race(tuning, rate=lambda each, _: rates[dict(each.settings)["processes"]])  # type: ignore[index]
+    assert ending is RaceEnding.ALONE
+    assert answer(past, tuning=tuning).winner == of("a", 8)
+
+
+def test_where_nobody_has_any_goodput_the_race_comes_to_an_end_all_the_same() -> None:
+    tuning = Tuning(space=(way("a", PROCESSES),), slo=Slo(quantile="p99", target_s=0.1))
+    past, ending = race(
+        tuning,
+        rate=lambda _each, _number: 0.0,
+        changed=lambda each: msgspec.structs.replace(each, meets_slo=False),
+    )
+    assert ending is RaceEnding.JUDGED
+    found = answer(past, tuning=tuning)
+    assert found.winner is not None
+    assert not found.meets_slo

@@ -51,5 +51,10 @@ def test_what_lies_behind_goes_on_in_the_same_direction() -> None:
     assert found == (of("gthread", 8, 4),)
 
 
+def test_more_is_a_step_up_on_any_axis() -> None:
+    found = space.more(of("gthread", 2, 4), space=(GTHREAD,))
+    assert set(found) == {of("gthread", 4, 4), of("gthread", 2, 16)}
+
+
 def test_a_candidate_without_settings_is_named_by_its_stack() -> None:
     assert Candidate(stack="pywsgi").name == "pywsgi"

@@ -69,7 +69,7 @@ def find(
         raise UsageError(f"{directory} is no folder; name the project's folder.")
     start = functools.partial(
         launch,
-        programs=interpreter.parent,
+        programs=interpreter.absolute().parent,
         directory=directory,
         variables=_quiet(variables),
         address=None,
@@ -106,7 +106,7 @@ def _asked(
             # Where it still is at half of its time goes into its log.
             "shown_after_s": limit_s / 2,
         }
-        command = LaunchCommand(argv=(str(interpreter), str(_SCRIPT), json.dumps(order)))
+        command = LaunchCommand(argv=(str(interpreter.absolute()), str(_SCRIPT), json.dumps(order)))
         with start(command, log=log) as process:
             try:
                 process.wait_ready(

@@ -119,9 +119,15 @@ def _neither(answer: Answer, target: ApplicationTarget) -> str:
 
 
 def _no_application(answer: Answer, target: ApplicationTarget) -> str:
+    step = _instead(answer, target)
+    if answer.detail:
+        made = f"app = ....{answer.detail}()"
+        step = (
+            f"its {answer.detail}() may make one: write {made} in a module of yours, and name that"
+        )
     return (
         f"{target.module}:{answer.attribute} is no application for WSGI or ASGI: it is of type "
-        f"{answer.name}; {_instead(answer, target)}."
+        f"{answer.name}; {step}."
     )
 
 

@@ -7,6 +7,7 @@ is run by hand.)
 from servelab.catalogue.behind import behind, front_of, split_front, takes_unix_socket
 from servelab.catalogue.calls import (
     kinds_in_turn,
+    may_wait,
     parameters_of,
     protocol_of,
     request_for,
@@ -34,6 +35,7 @@ from servelab.catalogue.own import (
     own_deployments,
     own_deployments_named,
     own_environment_spec,
+    own_obstacles,
     own_ways,
 )
 from servelab.catalogue.selection import (
@@ -69,12 +71,14 @@ __all__ = [
     "fronts",
     "kinds_in_turn",
     "launch_command",
+    "may_wait",
     "obstacle_to_own",
     "on_python",
     "own_deployment",
     "own_deployments",
     "own_deployments_named",
     "own_environment_spec",
+    "own_obstacles",
     "own_ways",
     "parameters_of",
     "protocol_of",

@@ -45,6 +45,11 @@ def kinds_in_turn(workload: str, texts: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(turn.kind for turn in turns) if len(turns) > 1 else ()
 
 
+def may_wait(workload: str) -> bool:
+    """Tell whether calls wait for something that `waiting_s` does not know, such as a lock."""
+    return bool(getattr(workloads.load(workload), "MAY_WAIT", False))
+
+
 def protocol_of(deployment: Deployment) -> Protocol:
     """Return what a caller of a deployment must speak."""
     return Protocol.GRPC if deployment.interface is Interface.GRPC else Protocol.HTTP

@@ -16,6 +16,7 @@ from servelab.catalogue import fronts as own_fronts
 from servelab.catalogue import servers as own_servers
 from servelab.catalogue.front import Front
 from servelab.catalogue.names import unknown
+from servelab.catalogue.own_command import COMMAND
 from servelab.catalogue.server import Server
 from servelab.catalogue.stack import Stack, read_stack
 from servelab.errors import UsageError
@@ -51,7 +52,7 @@ def stacks() -> tuple[Stack, ...]:
 
 def server(name: str) -> Server[Any]:
     """Return the server of a name; raise UnknownName."""
-    for each in servers():
+    for each in (*servers(), COMMAND):
         if each.name == name:
             return each
     raise unknown("server", name, known=[each.name for each in servers()])

@@ -37,6 +37,11 @@ def as_ini(options: Iterable[Option], *, section: str) -> str:
     return f"[{section}]\n{lines}"
 
 
+def as_toml(options: Iterable[Option]) -> str:
+    """Return lines such as ``bind = "127.0.0.1:8000"``, as hypercorn reads them."""
+    return "".join(f"{each.name} = {_toml(each.value)}\n" for each in _given(options))
+
+
 def _given(options: Iterable[Option]) -> list[Option]:
     return [each for each in options if each.value is not None and each.value is not False]
 
@@ -49,3 +54,8 @@ def _python(value: Value) -> str:
 def _ini(value: Value) -> str:
     # A percent sign begins one of uWSGI's magic words.
     return "true" if value is True else str(value).replace("%", "%%")
+
+
+def _toml(value: Value) -> str:
+    # TOML's texts escape as JSON's do, but for pairs of surrogates.
+    return "true" if value is True else json.dumps(value, ensure_ascii=False)

@@ -15,6 +15,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
+
 from servelab.environment.cache import MARKER, cache_directory
 from servelab.environment.uv import install_arguments
 from servelab.environment.uv_runs import canonical, not_built, run_uv, uv_failure
@@ -74,7 +76,12 @@ def fill(directory: Path, *, spec: EnvironmentSpec, user: UserEnvironment) -> No
 
     Raise EnvironmentNotBuilt, naming the packages, where the server cannot run beside them.
     """
-    resolved = _resolve(directory, spec=spec, constraints=_constraints(spec, user=user), user=user)
+    constraints = [*spec.constraints.splitlines(), *_pins(user)]
+    resolved = _resolve(directory, spec=spec, constraints=constraints, user=user)
+    if isinstance(resolved, str):
+        # Where two indexes have a version, uv looks for a preferred one in the first of them only.
+        free = msgspec.structs.replace(spec, preferred="")
+        resolved = _resolve(directory, spec=free, constraints=constraints, user=user)
     if isinstance(resolved, str):
         raise _refusal(directory, spec=spec, user=user, output=resolved)
     theirs = {each.name for each in user.packages}
@@ -112,11 +119,6 @@ def merged(packages: tuple[Package, ...], *, user: UserEnvironment | None) -> tu
         return packages
     versions = {each.name: each.version for each in (*packages, *user.packages)}
     return tuple(Package(name, version) for name, version in sorted(versions.items()))
-
-
-def _constraints(spec: EnvironmentSpec, *, user: UserEnvironment) -> list[str]:
-    """Return the catalogue's versions, and the user's in the place of them where both have one."""
-    return [*spec.constraints.splitlines(), *_pins(user)]
 
 
 def _pins(user: UserEnvironment) -> list[str]:
@@ -164,7 +166,7 @@ def _refusal(
     names = " and ".join(each.name for each in shown)
     return EnvironmentNotBuilt(
         f"{spec.name} cannot run beside what {user.directory} holds: {theirs} is there, {ours} is "
-        f"what {spec.name} would take{needs}; change {names} there, or leave {spec.name} out."
+        f"what {spec.name} would take{needs}; change {names} there, or do without this server."
     )
 
 
@@ -180,9 +182,11 @@ def _conflicts(
 def _stated_needs(output: str, *, names: list[str]) -> str:
     text = " ".join(redaction.words(output).split())
     for name in names:
-        needs = rf"([A-Za-z0-9._-]+)\S* depends on ({re.escape(name)}[<>=!~]\S*?),?(?: |$)"
+        needs = (
+            rf"([A-Za-z0-9._-]+)\S* depends on {re.escape(name)}(?:{{.*?}})?([<>=!~]\S*?),?(?: |$)"
+        )
         if (found := re.search(needs, text)) is not None:
-            return f" ({found[1]} needs {found[2]})"
+            return f" ({found[1]} needs {name}{found[2]})"
     return ""
 
 

@@ -26,6 +26,9 @@ KEPT_UP = 0.98
 """Share of the planned rate from which on a server keeps up with it."""
 MUCH_THROTTLED = 0.1
 """Share of a limit's periods."""
+MUCH_TAKEN = 0.1
+"""Share of the CPU time, taken by others, from which on idle cores say nothing of the server; the
+round is void from there on, too."""
 WAITING = 3.0
 """Response time over CPU time of a call from which on a call mostly waits."""
 
@@ -50,6 +53,12 @@ class Shown:
         return f"it used {self.cores_used:.2f} of {self.cores:g} {_cores(self.cores)}"
 
     @property
+    def taken(self) -> float:
+        """Return the share of the CPU time that other programs and the hypervisor took."""
+        noise = self.trial.noise
+        return (noise.foreign_cpu_share or 0.0) + (noise.steal_share or 0.0) if noise else 0.0
+
+    @property
     def share(self) -> float:
         """Return how much of the cores was at work for the server, its front or the generator."""
         taken = self.cores_used + front_cores(self.trial) + self.generator_cores
@@ -71,7 +80,8 @@ def explain(trial: Trial) -> tuple[Cause, ...]:
     shown = _shown(trial)
     if shown is None:
         return ()
-    found = [cause for rule in _RULES for cause in rule(shown)]
+    rules = _RULES if shown.taken < MUCH_TAKEN else _RULES_BESIDE_OTHERS
+    found = [cause for rule in rules for cause in rule(shown)]
     return tuple(sorted(found, key=lambda cause: cause.factor))
 
 
@@ -122,6 +132,15 @@ def _throttled(shown: Shown) -> Iterator[Cause]:
             ),
             factor=1 - share,
         )
+
+
+def _taken_by_others(shown: Shown) -> Iterator[Cause]:
+    """Name what other programs took: nobody knows what the server would have made of it."""
+    yield Cause(
+        short=f"others took {shown.taken:.0%} of the CPU",
+        sentence=f"{shown.used}; what runs beside it took {shown.taken:.0%} of the CPU time",
+        factor=max(0.0, 1 - shown.taken),
+    )
 
 
 def _keeps_up(shown: Shown) -> Iterator[Cause]:
@@ -223,6 +242,8 @@ def _front(shown: Shown) -> Iterator[Cause]:
 
 def _switches(shown: Shown) -> Iterator[Cause]:
     """Count how often the threads of a busy process gave it up."""
+    if shown.trial.work_share is not None:  # with it, their cost is known and told
+        return
     switches = shown.trial.voluntary_switches_per_call
     threads, processes = shown.usage.peak_threads, shown.usage.peak_processes
     is_busy = shown.share >= LOSS or shown.full > 0
@@ -279,3 +300,4 @@ _RULES: tuple[Rule, ...] = (
     _front,
     _switches,
 )
+_RULES_BESIDE_OTHERS: tuple[Rule, ...] = (_throttled, _taken_by_others, _failures)

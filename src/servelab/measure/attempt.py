@@ -33,12 +33,13 @@ from servelab.model.trial import TrialSpec, TrialStatus
 from servelab.model.usage import ProcessUsage, Throttling
 from servelab.model.worker import WorkerCount, Workforce
 from servelab.served import workloads
-from servelab.store import scratch
+from servelab.store import redaction, scratch
 from servelab.store.folder import RunFolder
 
 SEED_PORT = 3000
 READY_TIMEOUT_S = 60.0
 _PROBE_MARGIN_S = 5.0
+_SHORTEST_STAY_S, _LONGEST_STAY_S, _STAY_POLL_S = 0.3, 10.0, 0.05
 SPARE_MEMORY_SHARE = 0.9
 """Of what the machine could still give when the load began: a server that takes more is stopped."""
 _DRAIN_FACTOR = 2.0
@@ -123,7 +124,7 @@ class Attempting:
 
         `ask` returns why the server is not ready; it keeps for itself what was answered.
         """
-        self._serve(ask=lambda: ask(self._seen.address), meanwhile=self._judge_end)
+        self._serve(ask=lambda: ask(self._seen.address), meanwhile=self._see_others_start)
         return self._seen
 
     def _serve(
@@ -136,11 +137,34 @@ class Attempting:
         except PortBusy:
             raise
         except ServerFailed as error:
-            self._note(status=TrialStatus.FAILED, reason=str(error))
+            self._note(status=TrialStatus.FAILED, reason=self._told(error))
         except TrialInvalid as error:
-            self._note(status=TrialStatus.INVALID, reason=str(error))
+            self._note(status=TrialStatus.INVALID, reason=self._told(error))
         except AuditFailed as error:
             self._note(status=TrialStatus.INVALID, reason=str(error), audit_error=str(error))
+
+    def _see_others_start(self, server: RunningServer) -> None:
+        """Stay until further workers had the time to start that the first took.
+
+        One that fails can end the server, which had already answered by then.
+        """
+        stay_s = min(max(self._seen.start_s or 0.0, _SHORTEST_STAY_S), _LONGEST_STAY_S)
+        end_s = time.monotonic() + (0.0 if self._spec.deployment.processes == 1 else stay_s)
+        while server.is_alive() and time.monotonic() < end_s:
+            time.sleep(_STAY_POLL_S)
+        if not server.is_alive():
+            raise ServerFailed(
+                f"the server ended with {server.exit} after its first answer"
+                f"{_end_of_output(server)}"
+            )
+        self._judge_end(server)
+
+    def _told(self, error: Exception) -> str:
+        """Return an error, which may repeat an application's words, without what was given it."""
+        service = self._spec.service
+        return redaction.without_values(
+            str(error), variables=dict(service.variables) if service is not None else {}
+        )
 
     def _while_ready(
         self,
@@ -203,7 +227,7 @@ class Attempting:
         at = self._listens_at
         with self._machinery.launch(
             self._seen.command,
-            programs=self._environment.programs,
+            programs=None if self._environment.is_the_machine else self._environment.programs,
             directory=self._subject.directory(self._spec.deployment),
             python_path=self._subject.python_path,
             variables=variables,
@@ -362,7 +386,8 @@ class Attempting:
         is_behind = self._spec.deployment.front is not None
         if is_behind or self._spec.port is not None or address.port == SEED_PORT:
             return command
-        moved = f"Port {address.port}: the seed's {SEED_PORT} is taken."
+        usual = f"the seed's {SEED_PORT}" if self._spec.service is None else str(SEED_PORT)
+        moved = f"Port {address.port}: {usual} is taken."
         return msgspec.structs.replace(command, departures=(*command.departures, moved))
 
     def _show_load(self, progress: LoadProgress) -> None:
@@ -386,13 +411,16 @@ class Attempting:
         self._seen = replace(self._seen, **observed)  # type: ignore[arg-type]
 
 
+def _end_of_output(server: RunningServer, *, lines: int = 12) -> str:
+    tail = "\n".join(f"  {line}" for line in server.log_tail(lines))
+    return f"; the end of its output ({server.log}):\n{tail}"
+
+
 def _judge_end(server: RunningServer, *, name: str, at: Address | Path) -> None:
     """Raise what a program's end, or another program, made of a load."""
     if not server.is_alive():
-        tail = "\n".join(f"  {line}" for line in server.log_tail(5))
         raise ServerFailed(
-            f"{name} ended with {server.exit} under load; the end of its output "
-            f"({server.log}):\n{tail}"
+            f"{name} ended with {server.exit} under load{_end_of_output(server, lines=5)}"
         )
     if foreign := server.foreign_listeners():
         raise TrialInvalid(

@@ -1,6 +1,5 @@
 """How fast the work itself goes on this hardware, without any server in between."""
 
-import json
 import math
 import time
 from collections.abc import Callable
@@ -15,14 +14,15 @@ from servelab.measure import slow_api
 from servelab.measure.attempt import load_plan
 from servelab.measure.calibration import Calibrations
 from servelab.measure.machinery import Machinery
+from servelab.measure.subject import subject_of
 from servelab.model.address import LOOPBACK, Address
+from servelab.model.deployment import Interface
 from servelab.model.environment import Environment
 from servelab.model.launch import LaunchCommand
 from servelab.model.limits import Limits
 from servelab.model.load import ClosedLoop
 from servelab.model.placement import Placement
 from servelab.model.trial import Ceiling, TrialSpec
-from servelab.served import workloads
 from servelab.stats.rates import median_rate_per_s
 from servelab.store import scratch
 
@@ -30,6 +30,8 @@ BARE_SECONDS = 5.0
 SHORT_WORK_S = 0.001
 """Below it a rate may say more about serving than about the work."""
 _NULL_SOURCE = "generator and a server that does nothing"
+MOSTLY_WORK = 0.85
+"""CPU time over time of a call below which it waits."""
 _POLL_S = 0.05
 
 
@@ -44,6 +46,8 @@ class _BareRate(Struct, frozen=True, kw_only=True):
     processes: int
     per_s: float
     cpu_s_per_call: float
+    waits: bool = False
+    """The calls took much longer than the CPU time that they needed."""
 
 
 class Ceilings:
@@ -68,9 +72,10 @@ class Ceilings:
         tell: Callable[[str], None],
     ) -> Ceiling:
         """Return the ceiling in a trial's environment, measured now where it is not known yet."""
-        waiting_s = catalogue.waiting_s(spec.workload, dict(spec.parameters))
+        subject = subject_of(spec)
+        waiting_s = subject.waiting_s
         known = self._known.setdefault(_work(spec), {})
-        place = "" if waiting_s else environment.name
+        place = _place(spec, environment=environment)
         if place not in known:
             measured = (
                 self._of_waiting(spec, placement=placement, waiting_s=waiting_s, tell=tell)
@@ -191,7 +196,8 @@ class Ceilings:
         plural = "es" if best.processes > 1 else ""
         return Ceiling(
             per_s=best.per_s,
-            source=f"the bare work in {best.processes} process{plural}",
+            source=f"the bare work in {best.processes} process{plural}"
+            + (", by its CPU time" if best.waits else ""),
             rate_by_processes={rate.processes: rate.per_s for rate in rates},
             cpu_s_per_call=rates[0].cpu_s_per_call,
         )
@@ -201,24 +207,18 @@ class Ceilings:
     ) -> _BareRate:
         with scratch.folder() as place:
             out = place / "bare.json"
-            command = LaunchCommand(
-                argv=(
-                    *("python", str(catalogue.served_path() / "bare.py"), spec.workload),
-                    *("--parameters", json.dumps(dict(spec.parameters))),
-                    *("--processes", str(processes), "--seconds", str(BARE_SECONDS)),
-                    *("--out", str(out)),
-                )
-            )
             self._run_to_end(
-                command,
+                spec,
+                command=subject_of(spec).bare(processes=processes, seconds=BARE_SECONDS, out=out),
                 placement=placement,
-                limits=of_cpu_time(spec.limits),
                 environment=environment,
                 place=place,
             )
             reports = msgspec.json.decode(out.read_bytes(), type=list[_BareProcess])
         try:
-            return _rate(reports)
+            return _rate(
+                reports, cores=placement.server_cores if subject_of(spec).may_wait else None
+            )
         except ValueError as error:
             raise TrialInvalid(
                 f"the bare work of {spec.workload} is too long for a rate ({error}); "
@@ -227,29 +227,45 @@ class Ceilings:
 
     def _run_to_end(
         self,
-        command: LaunchCommand,
+        spec: TrialSpec,
         *,
+        command: LaunchCommand,
         placement: Placement,
-        limits: Limits | None,
         environment: Environment,
         place: Path,
     ) -> None:
+        subject = subject_of(spec)
+        assert subject.bare_directory is not None  # noqa: S101 - `find` has seen to it
         with self._machinery.launch(
             command,
             programs=environment.programs,
-            directory=catalogue.served_path(),
-            python_path=(catalogue.served_path(),),
-            variables={workloads.FOLDER_VARIABLE: str(place)},
+            directory=subject.bare_directory,
+            python_path=subject.python_path,
+            variables={
+                **dict(environment.variables),
+                **subject.variables(place / "counters", place),
+            },
             log=place / "log",
             address=None,
             cpus=frozenset(placement.server_cpus),
-            limits=limits,
+            limits=of_cpu_time(spec.limits),
         ) as process:
             while process.is_alive():
                 time.sleep(_POLL_S)
             if process.exit is None or process.exit.code != 0:
                 tail = " / ".join(process.log_tail(3))
                 raise ServerFailed(f"the bare work ended with {process.exit}: {tail}")
+
+
+def _place(spec: TrialSpec, *, environment: Environment) -> str:
+    """Return a name for all environments in which a ceiling is the same."""
+    if subject_of(spec).waiting_s:
+        return ""
+    if spec.service is None:
+        return environment.name
+    # What a user's application calls is everywhere the same, but for the event loop it runs on.
+    loops = {each.name for each in environment.packages} & {"uvloop"}
+    return "".join(loops) if spec.service.interface is Interface.ASGI else ""
 
 
 def _work(spec: TrialSpec) -> tuple[object, ...]:
@@ -286,18 +302,29 @@ def process_counts(cores: int) -> tuple[int, ...]:
     return (*powers, cores)
 
 
-def _rate(reports: list[_BareProcess]) -> _BareRate:
+def _rate(reports: list[_BareProcess], *, cores: float | None) -> _BareRate:
+    """Return how fast so many processes were, or could be on so many cores where calls wait.
+
+    The calls of a process come one after another: while one waits, a server could work on others,
+    so that only their CPU time sets a limit. `cores` is None of work that is known not to wait,
+    whose time beyond its CPU time is what others took.
+    """
     import numpy as np
 
     completions = [np.asarray(report.ended_s) for report in reports]
     calls = sum((len(report.ended_s) - 1) * report.calls_each for report in reports)
-    return _BareRate(
-        processes=len(reports),
-        per_s=median_rate_per_s(
+    cpu_s = sum(report.cpu_s for report in reports)
+    whole_s = sum(report.ended_s[-1] - report.ended_s[0] for report in reports)
+    waits = cores is not None and (
+        0 < cpu_s < MOSTLY_WORK * whole_s * min(1.0, cores / len(reports))
+    )
+    if waits and cores is not None:
+        per_s = min(cores, len(reports)) * calls / cpu_s
+    else:
+        per_s = median_rate_per_s(
             completions,
             start_s=max(report.ended_s[0] for report in reports),
             end_s=min(report.ended_s[-1] for report in reports),
             calls_each=[report.calls_each for report in reports],
-        ),
-        cpu_s_per_call=sum(report.cpu_s for report in reports) / calls,
-    )
+        )
+    return _BareRate(processes=len(reports), per_s=per_s, cpu_s_per_call=cpu_s / calls, waits=waits)

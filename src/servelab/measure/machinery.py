@@ -114,6 +114,8 @@ class Machinery:
     probe: Callable[[LoadPlan, float], ProbeAnswer]
     fetch: Callable[[Address, Request, float], Answer | str]
     """Returns an answer within so many seconds, or why there is none."""
+    call: Callable[[Address, Request, float], Answer | str]
+    """The same over gRPC."""
     generate: Generate
     read_records: Callable[[Path], Records]
     sample: Callable[[int], AbstractContextManager[Sampler]]
@@ -151,6 +153,7 @@ def real() -> Machinery:
     from servelab.launch.server import launched
     from servelab.linux import ports, presence, pressure
     from servelab.linux.cpus import host_cpus
+    from servelab.load.call import call
     from servelab.load.generator import generate, probe, read_records
 
     return Machinery(
@@ -158,6 +161,7 @@ def real() -> Machinery:
         launch=launched,
         probe=lambda plan, timeout_s: probe(plan, timeout_s=timeout_s),
         fetch=lambda address, request, timeout_s: fetch(address, request, timeout_s=timeout_s),
+        call=lambda address, request, timeout_s: call(address, request, timeout_s=timeout_s),
         generate=generate,
         read_records=read_records,
         sample=sampled,

@@ -44,6 +44,7 @@ class TrialMeasurer:
         self._machinery = machinery
         self._calibrations = Calibrations(machinery)
         self._ceilings = Ceilings(machinery, calibrations=self._calibrations)
+        self._without_ceiling: set[str] = set()
 
     def place(self, spec: TrialSpec | RunOptions) -> Placement:
         """Return where the processes of a trial run; raise UsageError."""
@@ -129,7 +130,7 @@ class TrialMeasurer:
         tell: Callable[[Stage, str], None],
     ) -> Ceiling | None:
         """Return what the hardware could do; None where nobody knows the bare work."""
-        if spec.service is not None:
+        if subject_of(spec).bare_directory is None or spec.workload in self._without_ceiling:
             return None
         try:
             return self._ceilings.find(
@@ -139,7 +140,11 @@ class TrialMeasurer:
                 tell=lambda detail: tell(Stage.CEILING, detail),
             )
         except (ServerFailed, TrialInvalid) as error:
-            raise CannotRunHere(f"its ceiling could not be measured: {error}") from error
+            if spec.service is None:
+                raise CannotRunHere(f"its ceiling could not be measured: {error}") from error
+            # What serves may still not run alone: its trials have no ceiling, then.
+            self._without_ceiling.add(spec.workload)
+            return None
 
     def _null_rate_per_s(
         self,
@@ -234,7 +239,7 @@ def _identity(spec: TrialSpec, *, attempt: Attempt, environment: Environment) ->
         start_s=attempt.start_s,
         stop=attempt.stop,
         graceful_stop=attempt.graceful_stop,
-        interpreter=environment.interpreter.full_version,
+        interpreter=environment.python_version,
         gil=attempt.gil,
         packages={package.name: package.version for package in environment.packages},
         limits=spec.limits,
@@ -413,10 +418,11 @@ def _warnings(trial: Trial, *, spec: TrialSpec) -> Iterable[Warning]:
     yield from gates.warnings_on_efficiency(trial.efficiency)
     if trial.workforce is not None:
         yield from gates.warnings_on_workforce(trial.workforce)
-    came_up = trial.workforce is None or trial.workforce.came_up >= trial.workforce.asked
-    if came_up and subject_of(spec).counts_calls:
+    came_up = trial.workforce is None or not trial.workforce.missing
+    processes = spec.deployment.processes
+    if came_up and processes is not None and subject_of(spec).counts_calls:
         yield from gates.warnings_on_workers(
-            asked=min(spec.deployment.processes, trial.ledger["ok"]),
+            asked=min(processes, trial.ledger["ok"]),
             seen=len(trial.calls_per_worker),
         )
     if trial.gil is not None:

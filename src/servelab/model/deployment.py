@@ -14,6 +14,8 @@ class Interface(Enum):
     WSGI = "wsgi"
     ASGI = "asgi"
     GRPC = "grpc"
+    HTTP = "http"
+    """Not at all: the program that listens is the application."""
 
 
 class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,8 +34,8 @@ class Deployment(Struct, frozen=True, kw_only=True):
     settings: ServerSettings
     heading: str
     """The settings in the seed's words, such as ``4 processes * 50 threads``."""
-    processes: int
-    """How many processes can answer requests."""
+    processes: int | None
+    """How many processes can answer requests; None where nobody knows."""
     summary: str
     python: str | None = None
     """Version of its interpreter, such as ``3.13``; None: that of the run, which has only one."""

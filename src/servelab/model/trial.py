@@ -103,9 +103,11 @@ class TrialSpec(Struct, frozen=True, kw_only=True):
     def ceiling_round(self) -> int:
         """Return the round whose ceiling it is held against.
 
-        A pilot's rate tells nothing, and a search asks about times: they need none of their own.
+        A pilot's rate tells nothing, a search asks about times, and races and tries have many short
+        rounds: they need none of their own.
         """
-        return max(1, self.round) if self.step is None else 1
+        has_own = self.step is None and self.service is None
+        return max(1, self.round) if has_own else 1
 
     @property
     def id(self) -> str:

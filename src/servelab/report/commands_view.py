@@ -8,9 +8,10 @@ from msgspec import Struct
 from servelab import catalogue
 from servelab.errors import UsageError
 from servelab.model.plan import Plan
+from servelab.model.ready import BEHIND_A_PROXY
 from servelab.model.service import Service
 from servelab.model.trial import Role, Trial, TrialStatus
-from servelab.report import deploy, rounds_view, tables, view
+from servelab.report import deploy, rounds_view, tables, tune_view, view
 from servelab.store.folder import StoredRun
 
 
@@ -38,55 +39,110 @@ class Commands(Struct, frozen=True, kw_only=True):
 
 def commands(run: StoredRun) -> tuple[Commands, ...]:
     """Return the commands of each workload; none of a run on the catalogue's applications."""
+    if run.tuning is not None:
+        return _of_race(run)
     service = None if run.plan is None else run.plan.options.service
     if service is None:
         return ()
     found = (
-        Commands(
-            workload=workload,
-            heading=_heading(service, order=_order(run, workload=workload)),
-            commands=tuple(_commands(tables.deployed(run, workload=workload), run=run)),
-        )
+        _of_workload(tables.deployed(run, workload=workload), run=run, service=service)
         for workload in tables.workloads(run)
     )
     return tuple(each for each in found if each.commands)
 
 
-def _order(run: StoredRun, *, workload: str) -> str:
-    found = rounds_view.verdicts(tables.deployed(run, workload=workload), plan=run.plan)
-    return "best first" if found is None or found.doubt is None else "in no order"
+def _of_race(run: StoredRun) -> tuple[Commands, ...]:
+    """Return the command of what won, or is ahead, and of the lightest equivalent."""
+    found = tune_view.result(run)
+    service = None if run.tuning is None else run.tuning.options.service
+    if found is None or found.winner is None or service is None:
+        return ()
+    lighter = tune_view.lightest(found)
+    shown = [
+        tune_view.trial_to_copy(run, found, each)
+        for each in (found.winner, lighter)
+        if each is not None
+    ]
+    order = "what won" if tune_view.is_told(found) else "what was ahead"
+    return (
+        Commands(
+            workload=shown[0].workload,
+            heading=_heading(
+                service, order=f"{order}, then its lighter equal" if lighter else order
+            ),
+            commands=tuple(_command(trial, service=service, run=run) for trial in shown),
+        ),
+    )
+
+
+def _of_workload(trials: Sequence[Trial], *, run: StoredRun, service: Service) -> Commands:
+    shown = (
+        _typical(trials, plan=run.plan) if rounds_view.are_rounds(run) else view.in_order(trials)
+    )
+    return Commands(
+        workload=trials[0].workload,
+        heading=_heading(service, order=_order(trials, run=run)),
+        commands=tuple(
+            _command(trial, service=service, run=run)
+            for trial in shown
+            if trial.status is TrialStatus.OK and trial.role is Role.CANDIDATE
+        ),
+    )
+
+
+def _order(trials: Sequence[Trial], *, run: StoredRun) -> str:
+    if rounds_view.are_rounds(run) and not rounds_view.is_ordered(trials, plan=run.plan):
+        return "in no order"
+    return "best first"
 
 
 def _heading(service: Service, *, order: str) -> str:
-    environment = (
-        "a virtual environment"
-        if service.environment is None
-        else f"the environment {shlex.quote(str(service.environment.directory))}"
-    )
     variables = (
         f", with {', '.join(name for name, _ in service.variables)} set"
         if service.variables
         else ""
     )
     return (
-        f"To copy, {order}; in {shlex.quote(service.directory)}, {environment} being active"
-        f"{variables}:"
+        f"To copy, {order}, as measured but for the address; in {shlex.quote(service.directory)}"
+        f"{_environment(service)}{variables}:"
     )
 
 
-def _commands(trials: Sequence[Trial], *, run: StoredRun) -> Iterable[CommandToCopy]:
-    shown = (
-        _typical(trials, plan=run.plan) if rounds_view.are_rounds(run) else view.in_order(trials)
+def _environment(service: Service) -> str:
+    if service.environment is not None:
+        return f", the environment {shlex.quote(str(service.environment.directory))} being active"
+    return ", a virtual environment being active" if service.application else ""
+
+
+def _command(trial: Trial, *, service: Service, run: StoredRun) -> CommandToCopy:
+    return CommandToCopy(
+        deployment=trial.deployment,
+        title=trial.title,
+        install="" if _is_own_command(trial, service=service) else _install(trial),
+        command=_typed(trial, service=service) or trial.command,
+        front=_front(trial, run=run),
     )
-    for trial in shown:
-        if trial.status is TrialStatus.OK and trial.role is Role.CANDIDATE:
-            yield CommandToCopy(
-                deployment=trial.deployment,
-                title=trial.title,
-                install=_install(trial),
-                command=trial.command,
-                front=_front(trial, run=run),
+
+
+def _is_own_command(trial: Trial, *, service: Service) -> bool:
+    return any(each.name == trial.deployment for each in service.commands)
+
+
+def _typed(trial: Trial, *, service: Service) -> str | None:
+    """Return the command with the address of one that serves; None where it is not known anew."""
+    cpu_count = trial.placement.server_core_count if trial.placement else 1
+    try:
+        found = catalogue.find_own_deployments(
+            trial.deployment, service=service, cpu_count=cpu_count
+        )
+    except UsageError:  # today's catalogue does not have it
+        return None
+    for each in found:
+        if each.name == trial.deployment:
+            return deploy.command_elsewhere(
+                each, service=service, trial=trial, address=BEHIND_A_PROXY
             )
+    return None
 
 
 def _front(trial: Trial, *, run: StoredRun) -> str:

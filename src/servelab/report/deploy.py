@@ -68,6 +68,22 @@ def ready(
     )
 
 
+def command_elsewhere(
+    deployment: Deployment, *, service: Service, trial: Trial, address: Address
+) -> str | None:
+    """Return the measured command with another address; None where servelab would change more."""
+    making = _Making(
+        deployment=deployment,
+        service=service,
+        trial=trial,
+        place=Place(address=address),
+        listen_limit=_LISTEN_LIMIT,
+    )
+    if trial.port is None or not _is_as_measured(making, measured=Address(LOOPBACK, trial.port)):
+        return None
+    return str(making.command_at(address))
+
+
 def install_line(requirements: Iterable[str]) -> str:
     """Return the command line that installs requirements; empty without any."""
     texts = tuple(requirements)

@@ -125,6 +125,14 @@ def in_order(trials: Sequence[Trial], *, plan: Plan | None) -> tuple[Contestant,
     return _in_order(rounds, _verdicts(rounds, plan=plan), figure=_figure(plan))
 
 
+def is_ordered(trials: Sequence[Trial], *, plan: Plan | None) -> bool:
+    """Tell whether the order of one workload's rounds says anything."""
+    rounds = arrange(trials)
+    found = _verdicts(rounds, plan=plan)
+    has_figures = any(_mean(rounds, each, figure=_figure(plan)) > -inf for each in rounds.ranked)
+    return has_figures and (found is None or found.doubt is None)
+
+
 def _in_order(rounds: Rounds, found: Verdicts | None, *, figure: Figure) -> tuple[Contestant, ...]:
     """Return the best first, or as they came where nothing can be told."""
     if found is not None and found.doubt is not None:
@@ -177,13 +185,23 @@ def _sentences(
 def _highest(rounds: Rounds, *, plan: Plan | None, workload: str) -> str:
     best = max(rounds.candidates, key=lambda each: _mean(rounds, each, figure=Figure.THROUGHPUT))
     interval = rounds.interval_of(best, figure=Figure.THROUGHPUT)
-    limits = [] if interval is None else list(_limits(interval, text=quantities.rate))
-    rate = quantities.rate(interval.estimate if interval else None)
+    if interval is None:
+        return _nothing_counts(rounds)
+    limits = list(_limits(interval, text=quantities.rate))
+    rate = quantities.rate(interval.estimate)
     count = quantities.counted(len(rounds.numbers), "round", "rounds")
     return (
         f"Highest rate on {workload} in {count}: {best.title}, "
         f"{rate} requests/s{f' ({limits[0]})' if limits else ''}."
         f"{_way_to_verdict(rounds, plan=plan)}"
+    )
+
+
+def _nothing_counts(rounds: Rounds) -> str:
+    made = quantities.counted(len(rounds.numbers), "round", "rounds")
+    return (
+        f"Nothing can be said: {len(rounds.voided)} of {made} were voided by what went on beside "
+        "them. Quiet this machine, or ask: servelab doctor."
     )
 
 

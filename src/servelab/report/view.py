@@ -159,6 +159,7 @@ def _figures(trial: Trial) -> Iterable[Line]:
 
 
 def _circumstances(trial: Trial) -> Iterable[Line]:
+    """Yield where it ran and on what, and how it stopped."""
     if trial.placement is not None:
         yield Line("Placement:", _placement(trial))
     if trial.gil is not None:

@@ -204,9 +204,13 @@ def _no_application(module: ModuleType, attribute: str, value: Any) -> Problem:
         if recognition.kind(getattr(value, name, None)) in {recognition.WSGI, recognition.ASGI}
     ]
     inner = [f"{attribute}.{name}" for name in within]
-    candidates = [*inner, *_candidates(module)][:_SHOWN_NAMES]
+    makers = [name for name in ("app", "asgi", "wsgi") if callable(getattr(value, name, None))]
     return Problem(
-        "no application", attribute=attribute, name=type(value).__name__, candidates=candidates
+        "no application",
+        attribute=attribute,
+        name=type(value).__name__,
+        candidates=[*inner, *_candidates(module)][:_SHOWN_NAMES],
+        detail="" if inner or not makers else makers[0],
     )
 
 

@@ -134,7 +134,7 @@ def _kind_of_callable(value: Any) -> str:
     if not _takes(value, _WSGI_ARGUMENTS):
         return NEEDS_ARGUMENTS
     # Many functions take two arguments, but for an object that can be called that is telling.
-    return WSGI if _is_named_as_wsgi(names) or not inspect.isfunction(value) else UNKNOWN
+    return WSGI if _is_named_as_wsgi(names) or not inspect.isroutine(value) else UNKNOWN
 
 
 def _is_named_as_wsgi(names: list[str]) -> bool:

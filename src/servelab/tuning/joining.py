@@ -10,10 +10,10 @@ from servelab.tuning.state import LEAD_ROUNDS, State, mean_share, remaining_tria
 
 PROBE = 0.5
 """Share of the leader from which on the start of a stack has its neighbours tried."""
+SCOUT = 0.12
+"""From which on at least those with more of something are tried: the start may have too little."""
 NEAR = 0.8
 """Share of the leader from which on any other best of a stack, or a benchmark, has."""
-CLIMB = 0.015
-"""By how much the best of a stack must exceed the last whose neighbours joined, for its own to."""
 LEAP = 1.25
 """One that exceeds the best of its stack by this factor leads further, wherever the leader is."""
 FEW = 3
@@ -40,35 +40,41 @@ def with_newcomers(state: State, *, leader: Candidate, tuning: Tuning) -> State:
     for way in tuning.space:
         best = state.best_of_stack(way.stack)
         if best is not None:
-            centres += _centre(way, state, best=best, leader=leader)
+            centres += _centre(way, state, best=best, leader=leader, tuning=tuning)
             further += _straight_on(state, best=best, tuning=tuning)
+    further += _scouts(state, leader=leader, tuning=tuning)
     further += _beside_benchmarks(state, leader=leader, tuning=tuning)
     return _joined(state, centres=centres, further=further, tuning=tuning)
 
 
 def _centre(
-    way: StackVariant, state: State, *, best: Candidate, leader: Candidate
+    way: StackVariant, state: State, *, best: Candidate, leader: Candidate, tuning: Tuning
 ) -> Iterator[Candidate]:
     """Yield whose neighbours join of a stack, if any: first the start's, then the best one's."""
     centre, start = state.centre(way.stack), space.start(way)
     if centre is None and start in state.running:
         if mean_share(state.book, start, beside=leader) > log(PROBE):
             yield start
-    elif _has_climbed(state, best=best, centre=centre, leader=leader):
+    elif _has_climbed(state, best=best, centre=centre, leader=leader, tuning=tuning):
         yield best
 
 
 def _has_climbed(
-    state: State, *, best: Candidate, centre: Candidate | None, leader: Candidate
+    state: State,
+    *,
+    best: Candidate,
+    centre: Candidate | None,
+    leader: Candidate,
+    tuning: Tuning,
 ) -> bool:
-    """Tell whether the best of a stack is another than it was, and good enough."""
+    """Tell whether the best of a stack is another one, by what matters, and good enough."""
     if best == centre or state.book.count(best) < LEAD_ROUNDS:
         return False
     gain = mean_share(state.book, best, beside=centre) if centre else 0.0
     is_near = mean_share(state.book, best, beside=leader) > log(NEAR)
     if not is_near and gain < log(LEAP):
         return False
-    return centre not in state.running or gain > log1p(CLIMB)
+    return centre not in state.running or gain > log1p(tuning.judging.delta)
 
 
 def _straight_on(state: State, *, best: Candidate, tuning: Tuning) -> Iterator[Candidate]:
@@ -79,6 +85,14 @@ def _straight_on(state: State, *, best: Candidate, tuning: Tuning) -> Iterator[C
         found = shares(state.book, candidate, beside=best)
         if state.book.count(candidate) == 1 and found and found[0] > log(LEAP):
             yield from space.beyond(candidate, origin=best, space=tuning.space)
+
+
+def _scouts(state: State, *, leader: Candidate, tuning: Tuning) -> Iterator[Candidate]:
+    """Yield those with more of something than a weak start, after its first round."""
+    for start in map(space.start, tuning.space):
+        is_new = start in state.running and state.book.count(start) == 1
+        if is_new and log(SCOUT) < mean_share(state.book, start, beside=leader) <= log(PROBE):
+            yield from space.more(start, space=tuning.space)
 
 
 def _beside_benchmarks(state: State, *, leader: Candidate, tuning: Tuning) -> Iterator[Candidate]:

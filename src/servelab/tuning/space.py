@@ -35,6 +35,27 @@ def beyond(
     )
 
 
+def more(candidate: Candidate, *, space: Sequence[StackVariant]) -> tuple[Candidate, ...]:
+    """Return the neighbours with more of something."""
+    return tuple(
+        each
+        for each in neighbours(candidate, space=space)
+        if _rank(each, space=space) > _rank(candidate, space=space)
+    )
+
+
+def _rank(candidate: Candidate, *, space: Sequence[StackVariant]) -> int:
+    """Return how far up its axes a candidate is, all steps together; off an axis none."""
+    settings = dict(candidate.settings)
+    return sum(
+        axis.values.index(settings[axis.setting])
+        for way in space
+        if _is_of(candidate, way)
+        for axis in way.variant.axes
+        if settings.get(axis.setting) in axis.values
+    )
+
+
 def _is_of(candidate: Candidate, way: StackVariant) -> bool:
     return candidate.stack == way.stack and set(way.variant.fixed) <= set(candidate.settings)
 

@@ -17,10 +17,11 @@ class Settings(ServerSettings, frozen=True):
 
 
 def objection(_settings: Settings, framework: Framework) -> str | None:
-    """Refuse all but Django."""
-    if framework.name != _DJANGO:
-        return f"Django's development server cannot serve {framework.summary}"
-    return None
+    """Refuse what is no project of Django's."""
+    if framework.name == _DJANGO:
+        return None
+    found = framework.summary or "an application of no framework that is known"
+    return f"`manage.py runserver` serves Django's projects only, and this is {found}"
 
 
 def command(request: LaunchRequest[Settings]) -> LaunchCommand:

@@ -5,12 +5,12 @@ settings. Worth knowing: when one worker dies, the master ends the others and it
 each has 3 s for what it is at.
 """
 
-import json
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from servelab.catalogue.axes import processes_axis
+from servelab.catalogue.options import Option, as_arguments, as_toml
 from servelab.catalogue.server import LaunchRequest, Server, count
 from servelab.model.deployment import Interface, ServerSettings
 from servelab.model.launch import ConfigurationFile, LaunchCommand
@@ -44,34 +44,31 @@ def variants(_interface: Interface, cpu_count: int) -> tuple[Variant, ...]:
 
 def command(request: LaunchRequest[Settings]) -> LaunchCommand:
     """Return its own command line, with a backlog like the others'."""
-    settings, backlog = request.settings, str(min(_BACKLOG, request.listen_limit))
     return LaunchCommand(
-        argv=(
-            *("hypercorn", "--workers", str(settings.processes)),
-            *("--worker-class", settings.worker_class),
-            *("--bind", request.bind, "--backlog", backlog, target(request)),
-        ),
+        argv=("hypercorn", *as_arguments(options(request)), target(request)),
         departures=departures(request),
     )
 
 
 def configuration(request: LaunchRequest[Settings]) -> ConfigurationFile:
     """Return the same as the TOML that its manual advises."""
-    settings, backlog = request.settings, min(_BACKLOG, request.listen_limit)
-    lines = (
-        # TOML's basic strings escape as JSON's do.
-        f"bind = [{json.dumps(request.bind)}]",
-        f"workers = {settings.processes}",
-        f'worker_class = "{settings.worker_class}"',
-        f"backlog = {backlog}",
-    )
     return ConfigurationFile(
         name=_FILE,
-        text="".join(f"{line}\n" for line in lines),
+        text=as_toml(options(request)),
         command=LaunchCommand(
             argv=("hypercorn", "--config", _FILE, target(request)),
             departures=departures(request),
         ),
+    )
+
+
+def options(request: LaunchRequest[Settings]) -> tuple[Option, ...]:
+    """Return what hypercorn is told, but for the application."""
+    return (
+        Option("--workers", "workers", request.settings.processes),
+        Option("--worker-class", "worker_class", request.settings.worker_class),
+        Option("--bind", "bind", request.bind),
+        Option("--backlog", "backlog", _backlog(request)),
     )
 
 
@@ -81,17 +78,17 @@ def target(request: LaunchRequest[Settings]) -> str:
     It takes for WSGI whatever is not plainly a coroutine function: of an application that nobody
     here wrote it is told.
     """
-    application = f"{request.application}()" if request.is_factory else request.application
-    return f"asgi:{application}" if request.is_own else application
+    return f"asgi:{request.expression}" if request.is_own else request.expression
 
 
 def departures(request: LaunchRequest[Settings]) -> tuple[str, ...]:
     """Say where it is not started as it starts by default, and why."""
-    backlog = min(_BACKLOG, request.listen_limit)
-    return (
-        *request.loopback_departure,
-        f"--backlog {backlog}: its own backlog of 100 would make connections wait.",
-    )
+    said = f"--backlog {_backlog(request)}: its own backlog of 100 would make connections wait."
+    return (*request.loopback_departure, said)
+
+
+def _backlog(request: LaunchRequest[Settings]) -> int:
+    return min(_BACKLOG, request.listen_limit)
 
 
 SERVER = Server(

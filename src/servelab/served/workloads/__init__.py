@@ -81,7 +81,10 @@ class Workload(Protocol):
         """Give back what the work keeps open on the running event loop."""
 
     def waiting_s(self, parameters: Any, /) -> float:
-        """Return how long one call waits for others at the least, in seconds; 0 of pure work."""
+        """Return how long one call waits for others at the least, in seconds; 0 of pure work.
+
+        Where calls wait nobody knows how long, such as for a lock, the module says MAY_WAIT = True.
+        """
 
     def check(self, parameters: Any, result: Any, /) -> str | None:
         """Return why a result is wrong, or None."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SUMMARY = "read some articles from SQLite through SQLAlchemy, write an order, and read it back"
 REQUIREMENTS = ("sqlalchemy[asyncio]", "aiosqlite")
 SLOW_API_CALLS = 0
+MAY_WAIT = True
+"""For one another: there is one writer at a time."""
 
 _ARTICLES = 1_000
 _BUSY_S = 30.0
