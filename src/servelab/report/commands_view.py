@@ -125,7 +125,7 @@ def _command(trial: Trial, *, service: Service, run: StoredRun) -> CommandToCopy
 
 
 def _is_own_command(trial: Trial, *, service: Service) -> bool:
-    return any(each.name == trial.deployment for each in service.commands)
+    return any(each.name == trial.stack for each in service.commands)
 
 
 def _typed(trial: Trial, *, service: Service) -> str | None:
