@@ -162,9 +162,12 @@ def obstacle_to_own(on: Server[Any], *, service: Service) -> str | None:
 
 
 def own_obstacles(service: Service) -> dict[str, tuple[str, ...]]:
-    """Return what keeps servers of the application's interface from it, with their names."""
+    """Return what keeps servers of the application's interface from it, with their names.
+
+    Of programs that listen by themselves that is nothing.
+    """
     found: dict[str, tuple[str, ...]] = {}
-    for on in servers():
+    for on in servers() if service.application else ():
         obstacle = _obstacle(on, service=service)
         if service.interface in on.interfaces and obstacle is not None:
             found[obstacle] = (*found.get(obstacle, ()), on.name)
