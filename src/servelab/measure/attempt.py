@@ -343,7 +343,8 @@ class Attempting:
         )
         if self._spec.port is not None or address.port == SEED_PORT:
             return command
-        moved = f"Port {address.port}: the seed's {SEED_PORT} is taken."
+        usual = SEED_PORT if self._spec.service is not None else f"the seed's {SEED_PORT}"
+        moved = f"Port {address.port}: {usual} is taken."
         return msgspec.structs.replace(command, departures=(*command.departures, moved))
 
     def _show_load(self, progress: LoadProgress) -> None:
