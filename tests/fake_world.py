@@ -60,6 +60,7 @@ class Script:
     oom_kills: int = 0
     cannot_be_built: bool = False
     finds_port_taken: bool = False
+    peak_memory_bytes: int = 50_000_000
     answers: Mapping[str, Answer] = field(default_factory=dict)
     """To what a rehearsal asks, by path."""
     writes: str = ""
@@ -112,6 +113,13 @@ class World:
     """Where each program was to run."""
     limits: list[Limits | None] = field(default_factory=list)
     """Of each program."""
+    has_nginx: bool = True
+    front_dies: bool = False
+    """Whether a front ends under load."""
+    fronts: list[str] = field(default_factory=list)
+    """The configuration of each front that was started."""
+    variables: list[Mapping[str, str]] = field(default_factory=list)
+    """What each server found in its environment."""
     cannot_limit: str = ""
     other_runs: int = 0
     load_cpus: list[Sequence[tuple[int, ...]]] = field(default_factory=list)
@@ -128,6 +136,7 @@ class World:
                 outcome=Outcome.OK, worker_pid=7, reason=""
             ),
             fetch=self.fetch,
+            call=self.fetch,
             generate=self.generate,
             read_records=self.read_records,
             sample=self.sample,
@@ -139,6 +148,7 @@ class World:
             other_runs=lambda: self.other_runs,
             listen_limit=4096,
             compiler=None,
+            find_program=lambda name: Path("/usr/sbin") / name if self.has_nginx else None,
         )
 
     def require_limits(self, _limits: Limits) -> None:
@@ -178,6 +188,7 @@ class World:
         variables: Mapping[str, str] | None = None,
         log: Path,
         address: Address | None,
+        unix_socket: Path | None = None,
         cpus: frozenset[int] | None = None,
         limits: Limits | None = None,
     ) -> Iterator[Any]:
@@ -187,12 +198,17 @@ class World:
         self.limits.append(limits)
         assert all(path.is_dir() for path in python_path)
         assert programs is None or programs.name == "bin"
-        if any(word.endswith("bare.py") for word in command.argv):
+        if any(word.endswith(("bare.py", "bare_application.py")) for word in command.argv):
             self._write_bare(command)
             yield FakeServer(script=Script(), log=log, exit=Exit(code=0, at_s=0.0))
             return
-        if not any(word.endswith(("slow_api.py", "null_server.py")) for word in command.argv):
+        if command.argv[-1] == "nginx.conf":
             assert address is not None
+            self.fronts.append((directory / "nginx.conf").read_text())
+            yield FakeServer(script=Script(dies_under_load=self.front_dies), log=log)
+            return
+        if not any(word.endswith(("slow_api.py", "null_server.py")) for word in command.argv):
+            assert (address is None) is not (unix_socket is None)
             self.started.append(str(command))
             self.current = self.by_python.get(self.python) or next(
                 script for word, script in self.scripts.items() if word in str(command)
@@ -201,19 +217,27 @@ class World:
                 log.write_text(self.current.writes)
             if self.current.finds_port_taken:
                 raise PortBusy("port 3000 is taken; choose another with --port")
-            counters = Path((variables or {})["SERVELAB_COUNTERS"])
-            counters.write_bytes(b"")
-            self.told += [counters, log]
+            self.variables.append(dict(variables or {}))
+            self.told.append(log)
+            if "SERVELAB_COUNTERS" in self.variables[-1]:  # an application of the catalogue
+                counters = Path(self.variables[-1]["SERVELAB_COUNTERS"])
+                counters.write_bytes(b"")
+                self.told.append(counters)
         yield FakeServer(script=self.current, log=log)
 
     def _write_bare(self, command: LaunchCommand) -> None:
-        words = dict(zip(command.argv, command.argv[1:], strict=False))
-        processes, seconds = int(words["--processes"]), float(words["--seconds"])
+        if command.argv[1].endswith("bare_application.py"):
+            order = json.loads(command.argv[2])
+            processes, seconds, out = order["processes"], order["seconds"], order["out"]
+        else:
+            words = dict(zip(command.argv, command.argv[1:], strict=False))
+            processes, seconds = int(words["--processes"]), float(words["--seconds"])
+            out = words["--out"]
         call_s = self.bare_call_s_by_python.get(self.python, self.bare_call_s)
         calls = round(seconds / call_s)
         ended = [START_S + n * call_s for n in range(calls + 1)]
         report = {"ended_s": ended, "cpu_s": calls * call_s}
-        Path(words["--out"]).write_text(json.dumps([report] * processes))
+        Path(out).write_text(json.dumps([report] * processes))
 
     def generate(
         self,
@@ -225,7 +249,7 @@ class World:
         should_stop: Callable[[], str | None],
     ) -> LoadResult:
         """Answer request after request, each after the script's time; the last ones fail."""
-        assert should_stop() is None or self.current.dies_under_load
+        assert should_stop() is None or self.current.dies_under_load or self.front_dies
         if plan.duration_s == stopping.LONGEST_S:
             while should_stop() is None:
                 """Go on: under this load the server is to be stopped."""
@@ -390,7 +414,7 @@ class _Sampler:
             seconds=1.0,
             user_s=ok * script.cpu_s_per_call,
             system_s=0.0,
-            peak_memory_bytes=50_000_000,
+            peak_memory_bytes=script.peak_memory_bytes,
             final_memory_bytes=40_000_000,
             memory_kind=MemoryKind.PROPORTIONAL,
             peak_threads=5,

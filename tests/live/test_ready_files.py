@@ -1,11 +1,10 @@
 """The files that are made ready serve for real."""
 
-import http.client
-import socket
 from pathlib import Path
 
 import msgspec
 import pytest
+from tests.live.asking import asked, complaint
 from tests.report import units
 from tests.report.own_runs import SERVICE, deployment, environment_in, trial_of
 
@@ -82,23 +81,6 @@ def test_the_unit_and_gunicorns_file_serve_an_application_of_flask(tmp_path: Pat
         log=tmp_path / "log",
         address=address,
     ) as server:
-        server.wait_ready(lambda: _complaint(address), timeout_s=60)
-        text = _asked(address)
+        server.wait_ready(lambda: complaint(address), timeout_s=60)
+        text = asked(address)
         assert text.startswith("50 % $off ")
-
-
-def _complaint(address: Address) -> str | None:
-    try:
-        with socket.create_connection((address.host, address.port), timeout=5):
-            return None
-    except OSError as error:
-        return repr(error)
-
-
-def _asked(address: Address) -> str:
-    connection = http.client.HTTPConnection(address.host, address.port, timeout=30)
-    try:
-        connection.request("GET", "/")
-        return connection.getresponse().read().decode()
-    finally:
-        connection.close()

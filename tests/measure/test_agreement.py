@@ -123,6 +123,31 @@ def test_nobody_answers() -> None:
     assert found.asked == ASKED
 
 
+def test_calls_over_grpc_agree_by_their_messages() -> None:
+    asked = (Asked(request=Request(method="POST", path="/shop.Greeter/Greet")),)
+    found = agree([called("one", b"hi"), called("two", b"hi"), called("three", b"ho")], asked=asked)
+    assert found.agreeing == ("one", "two")
+    assert found.asked[0].expectation == Expectation(status=None, body=b"hi")
+    ((_, reason),) = found.excluded
+    assert reason.startswith("its answer to POST /shop.Greeter/Greet differs from that of one")
+
+
+def test_a_call_that_is_refused_is_not_worth_timing() -> None:
+    asked = (Asked(request=Request(method="POST", path="/shop.Greeter/Greet")),)
+    found = agree([called("one", b"", refusal="grpc-status 5: not here")], asked=asked)
+    reason = (
+        "it refuses shop.Greeter/Greet with grpc-status 5: not here; call what it answers, "
+        "with --grpc and --body"
+    )
+    assert found.excluded == (("one", reason),)
+
+
+def called(name: str, message: bytes, *, refusal: str | None = None) -> Heard:
+    """Return a deployment that answered the only call so, each time that it was made."""
+    answer = Answer(status=None, body=message, refusal=refusal)
+    return Heard(deployment=name, title=name, answers=((answer, answer),))
+
+
 def test_links_to_the_server_itself_may_have_another_port_each_time() -> None:
     servers = [
         heard("one", *[b"<a href=http://127.0.0.1:3000/next> on"] * 2),

@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 from tests.conftest import Run
 from tests.fake_world import Script, World
+from tests.own_world import know, serving
 from tests.security.words import BREAKING, MARKUP, STEERING
 
 from servelab.errors import ServelabError, StoreError
@@ -23,8 +24,9 @@ from servelab.load.record import ROW, Recorder
 from servelab.report import json_text, load_view, markdown, runs, tables, terminal, view
 
 CASES = 10_000
-DOCUMENTS = ("run.json", "plan.json", "end.json")
+DOCUMENTS = ("run.json", "plan.json", "end.json", "tuning.json")
 LINES = "trials.jsonl"
+TIMED = {"compare", "try", "tune"}
 NUMBERS = (0, -1, 1, 2, 0.0, -0.5, 1e-300, 5e-324, 1e15, -1e15, 1e300, 10**18, 10**40, 0.999, 10**9)
 TEXTS = (
     *("", " ", MARKUP, STEERING, BREAKING, "x" * 2000, "../../../etc/passwd", "/dev/zero", "load"),
@@ -39,6 +41,8 @@ TEXTS = (
         "failed",
         "control",
         "closed",
+        "waitress",
+        "gunicorn-gthread",
     ),
     "__import__('pathlib').Path('canary').touch()",
     "{0.__class__.__mro__}",
@@ -48,19 +52,35 @@ OTHERS: tuple[Any, ...] = (None, True, False, [], {}, [[]], {"a": 1}, [None], [1
 Files = dict[str, bytes]
 
 
+@pytest.fixture
+def own_application(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Have `shop:app` found at once."""
+    project = tmp_path / "shop"
+    project.mkdir()
+    know(monkeypatch, project)
+
+
 def of_runs(run: Run, tmp_path: Path) -> list[Files]:
     """Return the files of a few short runs of each kind."""
-    world = World({"flask": Script(service_s=0.05), "uvicorn": Script(service_s=0.02, workers=2)})
+    world = World(
+        {
+            "waitress": serving(service_s=0.05),
+            "flask": Script(service_s=0.05),
+            "uvicorn": Script(service_s=0.02, workers=2),
+        }
+    )
     asked = (
         ("run", "sync-devserver", "async-fastapi:processes=2", "cpu", "-n", "50"),
         ("run", "sync-devserver", "io", "-n", "50", "--param", "delay_s=0.5"),
         ("compare", "sync-devserver", "async-fastapi:processes=2", "cpu", "--rounds", "3"),
         ("load", "http://127.0.0.1:8000/", "-n", "50"),
+        ("try", "shop:app", "--only", "waitress"),
+        ("tune", "shop:app", "--only", "waitress", "--slo", "p50<1s"),
     )
     found = []
     for number, arguments in enumerate(asked):
         folder = tmp_path / f"run-{number}"
-        short = ("--duration", "5", "-c", "4") if arguments[0] == "compare" else ()
+        short = ("--duration", "5", "-c", "4") if arguments[0] in TIMED else ()
         status, _, notes = run(world, *arguments, *short, "--out", str(folder))
         assert status in {0, 3}, notes
         found.append({each.name: each.read_bytes() for each in folder.iterdir() if each.is_file()})
@@ -132,6 +152,8 @@ def with_other_bytes(content: bytes, *, chance: random.Random) -> bytes:
 
 def mutated(files: Files, *, chance: random.Random) -> Files:
     name = chance.choice((*DOCUMENTS, LINES, LINES, LINES, LINES, LINES))
+    if name == "tuning.json" and name not in files:
+        name = LINES
     content = files.get(name, b"{}")
     if chance.random() < 0.3:
         return {**files, name: with_other_bytes(content, chance=chance)}
@@ -159,6 +181,7 @@ def tell_all(folder: Path, *, on_terminal: bool) -> None:
 
 
 @pytest.mark.parametrize("cases", [1_000, pytest.param(CASES, marks=pytest.mark.slow)])
+@pytest.mark.usefixtures("own_application")
 def test_point_6_files_mutated_at_random_give_an_answer_or_an_error(
     run: Run, tmp_path: Path, cases: int
 ) -> None:
@@ -185,6 +208,7 @@ def test_point_6_files_mutated_at_random_give_an_answer_or_an_error(
     assert not Path("canary").exists()
 
 
+@pytest.mark.usefixtures("own_application")
 def test_point_6_through_the_commands_it_is_a_status_and_a_sentence(
     run: Run, tmp_path: Path
 ) -> None:
@@ -248,3 +272,27 @@ def test_point_6_records_of_another_form_or_beyond_all_measure_are_an_error(
     monkeypatch.setattr("servelab.load.records.MOST_RECORDS", 99)
     with pytest.raises(StoreError, match="100 records"):
         read_records(parquet)
+
+
+@pytest.mark.usefixtures("own_application")
+@pytest.mark.parametrize("cases", [200, pytest.param(3_000, marks=pytest.mark.slow)])
+def test_point_6_what_a_race_was_to_be_mutated_at_random_gives_an_answer_or_an_error(
+    run: Run, tmp_path: Path, cases: int
+) -> None:
+    race = of_runs(run, tmp_path)[-1]
+    folder = tmp_path / "mutated"
+    folder.mkdir()
+    told = 0
+    for case in range(cases):
+        chance = random.Random(case)  # noqa: S311
+        order = json.dumps(with_other_values(race["tuning.json"], chance=chance)).encode()
+        for name, content in {**race, "tuning.json": order}.items():
+            (folder / name).write_bytes(content)
+        try:
+            tell_all(folder, on_terminal=case % 10 == 0)
+            told += 1
+        except ServelabError:
+            pass
+        except Exception as error:
+            raise AssertionError(f"case {case}: {error!r}") from error
+    assert cases / 50 < told < cases

@@ -472,3 +472,24 @@ def test_a_race_goes_on_from_any_point_as_if_nothing_had_happened(
     assert isinstance(asked, Round)
     rest = [each for each in past[cut:] if each.round == past[cut].round]
     assert [(e.candidate, e.role) for e in rest] == [(e.candidate, e.role) for e in asked.entrants]
+
+
+def test_one_that_is_alone_after_a_single_round_has_its_neighbours_tried_first() -> None:
+    tuning = Tuning(space=(way("a", PROCESSES),))
+    rates = {1: 1.0, 2: 10.0, 4: 100.0, 8: 1000.0}
+    past, ending = race(tuning, rate=lambda each, _: rates[dict(each.settings)["processes"]])  # type: ignore[index]
+    assert ending is RaceEnding.ALONE
+    assert answer(past, tuning=tuning).winner == of("a", 8)
+
+
+def test_where_nobody_has_any_goodput_the_race_comes_to_an_end_all_the_same() -> None:
+    tuning = Tuning(space=(way("a", PROCESSES),), slo=Slo(quantile="p99", target_s=0.1))
+    past, ending = race(
+        tuning,
+        rate=lambda _each, _number: 0.0,
+        changed=lambda each: msgspec.structs.replace(each, meets_slo=False),
+    )
+    assert ending is RaceEnding.JUDGED
+    found = answer(past, tuning=tuning)
+    assert found.winner is not None
+    assert not found.meets_slo

@@ -100,8 +100,8 @@ class Server(Generic[Settings]):
     settings: type[Settings]
     heading: Callable[[Settings], str]
     """Say the settings in the words of the seed, such as ``4 processes * 50 threads``."""
-    processes: Callable[[Settings], int]
-    """Count the processes that can answer."""
+    processes: Callable[[Settings], int | None]
+    """Count the processes that can answer; None: nobody knows."""
     command: Callable[[LaunchRequest[Settings]], LaunchCommand]
     objection: Callable[[Settings, Framework], str | None] = _no_objection
     """Say why settings do not go together, or not with the framework; None if they do."""

@@ -74,12 +74,16 @@ def resume(
     from servelab.experiment.plan import past_of
     from servelab.store import folder as stored
 
+    if stored.holds_race(path):
+        raise UsageError(f"{path} holds a race; go on with: servelab tune --resume {path}")
     folder = stored.reopen(path)
     run = stored.read(path)
     assert run.plan is not None  # noqa: S101 - reopen has read it
     _refuse_without_values(run.plan, path=path)
     plan = _with_credentials(run.plan, given=with_requirements or (), path=path)
+    plan = _with_service(plan, path=path)
     typed_pythons.refuse_others(plan.options)
+    _refuse_hidden_words(plan, path=path)
     measurer = new_measurer()
     return _measure(
         plan,
@@ -140,6 +144,32 @@ def _with_credentials(plan: "Plan", *, given: Sequence[str], path: Path) -> "Pla
         return plan
     options = msgspec.structs.replace(plan.options, with_requirements=tuple(given))
     return msgspec.structs.replace(plan, options=options)
+
+
+def _with_service(plan: "Plan", *, path: Path) -> "Plan":
+    """Return a stored plan with what is not stored of the user's application; UsageError."""
+    import msgspec
+
+    from servelab.cli import restored
+
+    if plan.options.service is None:
+        return plan
+    service = restored.service(plan.options.service, given=restored.Given(), path=path)
+    options = msgspec.structs.replace(plan.options, service=service)
+    return msgspec.structs.replace(plan, options=options)
+
+
+def _refuse_hidden_words(plan: "Plan", *, path: Path) -> None:
+    """Raise UsageError where commands held secrets, which are not stored."""
+    from servelab.store import redaction
+
+    service = plan.options.service
+    for each in service.commands if service else ():
+        if any(redaction.HIDDEN in word for word in each.argv):
+            raise UsageError(
+                f"{path} does not hold the secrets in the command of {each.name}; measure anew, "
+                "and give them with --env-var"
+            )
 
 
 def tell(plan: "Plan", *, deployments: Sequence["Deployment"]) -> None:
@@ -255,7 +285,7 @@ def _rounds_to_expect(plan: "Plan") -> int:
 
 def name_of(plan: "Plan") -> str:
     """Return a folder name's tail: the only stack, or how many, and the workload."""
-    stacks = dict.fromkeys(re.split("[:@]", name)[0] for name in plan.deployments)
+    stacks = dict.fromkeys(re.split("[:@+]", name)[0] for name in plan.deployments)
     what = next(iter(stacks)) if len(stacks) == 1 else str(len(plan.deployments))
     return f"{what}-{file_name(plan.options.workload)}"
 

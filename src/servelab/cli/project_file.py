@@ -74,8 +74,8 @@ def complete(typed: requested_service.Typed, *, section: Section) -> requested_s
     Headers and variables of both hold, those that were typed before those of the same name. Raise
     UsageError where neither names an application.
     """
-    application = typed.application or section.application
-    if not application:
+    application = typed.application or (None if typed.commands else section.application)
+    if not application and not typed.commands:
         raise UsageError(
             "no application is named: give one, such as my.module:app, or write application = "
             f'"my.module:app" under [{TABLE}] in {typed.project / NAME}'

@@ -1,9 +1,7 @@
 """`servelab tune`: race servers and settings for an application of the user's."""
 
-import contextlib
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,27 +10,27 @@ from servelab.cli import (
     loads,
     measuring,
     option_types,
+    ready_race,
     rehearsed,
     requested,
     results,
     slo_text,
     status,
 )
-from servelab.errors import ServelabError, StoreError
 
-if TYPE_CHECKING:
-    from servelab.measure.trial import TrialMeasurer
-    from servelab.model.trial import Trial
-    from servelab.model.tuning import TuningOrder
-    from servelab.report.printers import Printer
-    from servelab.store.folder import RunFolder, StoredRun
-
-DEFAULT_CALLERS = 50
+BUDGET = "15m"
 _RACING = "How it is searched"
 
 
 def tune(
-    application: option_types.Application,
+    application: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="MODULE:APPLICATION",
+            help="Your application, as its server is told: my.module:app, "
+            "'my.module:create_app()', or a module alone.",
+        ),
+    ] = None,
     slo: Annotated[
         str | None,
         typer.Option(
@@ -46,9 +44,13 @@ def tune(
         typer.Option(metavar="SIZE", help="The most that all processes together may take: 1g."),
     ] = None,
     budget: Annotated[
-        str,
-        typer.Option(metavar="15m", help="How long all trials may take.", rich_help_panel=_RACING),
-    ] = "15m",
+        str | None,
+        typer.Option(
+            metavar="15m",
+            help=f"How long all trials may take. [default: {BUDGET}]",
+            rich_help_panel=_RACING,
+        ),
+    ] = None,
     delta: Annotated[
         str,
         typer.Option(
@@ -66,13 +68,9 @@ def tune(
     environment: option_types.UsersEnvironment = None,
     variable: option_types.Variables = None,
     project: option_types.Project = Path(),
-    duration: Annotated[
-        float, typer.Option(min=0.1, max=3600, help="Seconds of load that are measured.")
-    ] = 5.0,
-    warm_up: Annotated[
-        float, typer.Option(min=0, max=600, help="Seconds of the same load before.")
-    ] = 1.0,
-    concurrency: option_types.Concurrency = None,
+    duration: option_types.OwnDuration = None,
+    warm_up: option_types.OwnWarmUp = None,
+    concurrency: option_types.OwnConcurrency = None,
     rate: option_types.Rate = None,
     arrivals: option_types.Arrivals = None,
     seed: option_types.Seed = None,
@@ -80,11 +78,29 @@ def tune(
     pacing: option_types.PacingName = "timer",
     generators: option_types.GeneratorCount = "1",
     timeout: option_types.Timeout = None,
-    connections: option_types.ConnectionsName = "kept",
+    connections: option_types.OwnConnections = None,
     port: option_types.Port = None,
     server_cpus: option_types.ServerCpus = loads.AUTO,
     load_cpus: option_types.LoadCpus = loads.AUTO,
     out: option_types.ResultsFolder = None,
+    write: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Where the files to serve with what won go, too, such as your project's folder.",
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --write: also over what is there.")
+    ] = False,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Go on with an interrupted race, as it was begun."),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print what is raced, and how long; measure nothing."),
+    ] = False,
     as_json: option_types.AsJson = False,
     quiet: option_types.Quiet = False,
     verbose: option_types.Verbose = False,
@@ -92,14 +108,24 @@ def tune(
     """Find the server and the settings that serve your application best."""
     import msgspec
 
-    from servelab.cli import race_space, requested_service
+    from servelab.cli import prepared, project_file, race_space, racing, requested_service, restored
     from servelab.model.limits import parse_memory
     from servelab.model.tuning import Tuning, TuningOrder
     from servelab.model.verdict import Judging
     from servelab.report import printers
 
     printer = printers.choose(as_json=as_json, quiet=quiet, verbose=verbose)
-    found = requested_service.find(
+    elsewhere = ready_race.Elsewhere(folder=write, is_forced=force)
+    measuring.refuse_both([application] if application else None, resumed=resume)
+    if resume is not None:
+        given = restored.Given(variables=tuple(variable or ()), headers=tuple(header or ()))
+        return racing.status_of(
+            racing.resume(resume, given=given, elsewhere=elsewhere, printer=printer)
+        )
+    section = project_file.read(project)
+    slo, memory = slo or section.slo, memory or section.memory
+    objective = None if slo is None else slo_text.parse(slo)
+    ready = prepared.prepare(
         requested_service.Typed(
             application=application,
             paths=tuple(path or ()),
@@ -110,10 +136,8 @@ def tune(
             variables=tuple(variable or ()),
             project=project,
             seed=seed or 0,
-        )
-    )
-    options = requested.options_of(
-        requested.Typed(
+        ),
+        load=requested.Typed(
             concurrency=concurrency,
             rate_per_s=rate,
             arrivals=arrivals,
@@ -128,109 +152,52 @@ def tune(
             connections=connections,
             port=port,
         ),
-        workload=found.service.label,
-        interpreter=found.interpreter,
-        waiting_s=0.0,
-        default_callers=DEFAULT_CALLERS,
-    )
-    objective = None if slo is None else slo_text.parse(slo)
-    options = msgspec.structs.replace(options, service=found.service, slo=objective)
-    measurer = measuring.new_measurer()
-    measurer.check(options)
-    cpu_count = measurer.place(options).server_core_count
-    space = race_space.lay_out(found.service, only=only or (), cpu_count=cpu_count)
-    tuning = Tuning(
-        space=space.ways,
-        benchmarks=space.benchmarks,
+        # Here memory is what a candidate may take of its own accord, not what it is given.
+        section=msgspec.structs.replace(section, memory=None),
+        warm_up_s=warm_up,
         slo=objective,
-        memory_limit_bytes=None if memory is None else parse_memory(memory),
-        most_s=amounts.seconds(budget, option="--budget"),
-        seed=seed or 0,
-        judging=Judging(delta=amounts.share(delta, option="--delta")),
     )
-    folder = results.new_folder(out, name=f"tune-{measuring.file_name(options.workload)}")
+    space = race_space.lay_out(ready.service, only=only or section.only, cpu_count=ready.cpu_count)
+    order = TuningOrder(
+        tuning=Tuning(
+            space=space.ways,
+            benchmarks=space.benchmarks,
+            slo=objective,
+            memory_limit_bytes=None if memory is None else parse_memory(memory),
+            most_s=amounts.seconds(budget or section.budget or BUDGET, option="--budget"),
+            seed=seed or 0,
+            judging=Judging(delta=amounts.share(delta, option="--delta")),
+        ),
+        options=ready.options,
+        cpu_count=ready.cpu_count,
+        warm_up_s=ready.warm_up_s,
+    )
+    if dry_run:
+        racing.tell(order)
+        return status.OK
+    ignored = requested_service.patterns(ignore or section.ignore)
+    folder = results.new_folder(out, name=f"tune-{measuring.file_name(ready.options.workload)}")
     agreement = rehearsed.rehearse(
         space.starts,
-        options=options,
-        measurer=measurer,
+        options=ready.options,
+        measurer=ready.measurer,
         folder=folder,
         printer=printer,
-        ignored=requested_service.patterns(ignore or ()),
+        ignored=ignored,
     )
-    service = msgspec.structs.replace(found.service, asked=agreement.asked)
-    order = TuningOrder(
-        tuning=race_space.without(tuning, space=space, excluded=dict(agreement.excluded)),
-        options=msgspec.structs.replace(options, service=service),
-        cpu_count=cpu_count,
-        warm_up_s=warm_up,
-        excluded=dict(agreement.excluded),
-    )
-    folder.keep_race(order)
-    return status_of(
-        measure(order, made=(), skipped={}, measurer=measurer, folder=folder, printer=printer)
-    )
-
-
-def measure(
-    order: "TuningOrder",
-    *,
-    made: Sequence["Trial"],
-    skipped: Mapping[str, str],
-    measurer: "TrialMeasurer",
-    folder: "RunFolder",
-    printer: "Printer",
-) -> "StoredRun":
-    """Race into a folder; return what is stored then."""
-    from servelab.cli import race_space
-    from servelab.experiment import tuning_race
-    from servelab.model.trial import Trial
-    from servelab.report import runs
-    from servelab.store.folder import RunEnd
-
-    left_out = dict(skipped)
-    interrupted, error = False, None
-    with printer.live() as observe:
-        try:
-            for item in tuning_race.race(
+    service = msgspec.structs.replace(ready.service, asked=agreement.asked)
+    excluded = dict(agreement.excluded)
+    return racing.status_of(
+        racing.begin(
+            msgspec.structs.replace(
                 order,
-                deployment_of=race_space.deployment_of(order),
-                made=made,
-                skipped=skipped,
-                measurer=measurer,
-                folder=folder,
-                observe=observe,
-            ):
-                if isinstance(item, Trial):
-                    printer.step(item)
-                else:
-                    left_out[item.deployment] = item.reason
-                    printer.skipped(item)
-        except KeyboardInterrupt:
-            interrupted = True
-        except ServelabError as stopped:
-            interrupted, error = True, stopped
-    with contextlib.suppress(StoreError):  # a full disk keeps nothing more, and is told below
-        folder.close(RunEnd(planned=None, interrupted=interrupted, skipped=left_out))
-    run = runs.read(folder.path)
-    printer.finish(run)
-    if error is not None:
-        raise error
-    return run
-
-
-def status_of(run: "StoredRun") -> int:
-    """Return 0 where there is a winner that can be told, 1 where nothing serves, 3 otherwise."""
-    from servelab.model.tuning import RaceEnding
-    from servelab.report import tune_view
-
-    if any(trial.audit_errors for trial in run.trials):
-        return status.BUG
-    if run.end.interrupted:
-        return status.INTERRUPTED
-    found = tune_view.result(run)
-    if found is not None and found.ending is RaceEnding.NOTHING_RUNS:
-        return status.FAILED
-    if found is None or found.winner is None:
-        return status.INVALID
-    is_told = found.verdicts is not None and found.verdicts.doubt is None
-    return status.OK if is_told and found.meets_slo else status.INVALID
+                tuning=race_space.without(order.tuning, space=space, excluded=excluded),
+                options=msgspec.structs.replace(ready.options, service=service),
+                excluded=excluded,
+            ),
+            measurer=ready.measurer,
+            folder=folder,
+            elsewhere=elsewhere,
+            printer=printer,
+        )
+    )

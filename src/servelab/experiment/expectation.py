@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 
+from servelab import tuning
 from servelab.experiment.plan import PILOT_S
 from servelab.measure.ceiling import BARE_SECONDS, process_counts
 from servelab.model.deployment import Deployment
 from servelab.model.plan import Plan
+from servelab.model.tuning import RaceExpectation, Round, TuningOrder
 
 BESIDE_LOAD_S = 3.0
 """Starting and stopping a server takes .5 to 3 s beside its load."""
 _USUAL_WARM_UP_S = 2.0
 _STOP_UNDER_LOAD_S = 3.0
+_LEAST_OF_LATER_ROUND = 3
+"""Two, and the control."""
 
 
 def seconds(
@@ -26,9 +30,31 @@ def seconds(
     stop_s = _STOP_UNDER_LOAD_S if plan.options.stops_under_load else 0.0
     pilots = len(deployments) if plan.warm_up_s is None else 0
     trials = len(deployments) + (plan.judging is not None)
-    ceilings = len({(each.server, each.python) for each in deployments})
+    # The work of a program that listens by itself cannot be done without it.
+    ceilings = len(
+        {(each.server, each.python) for each in deployments if each.processes is not None}
+    )
     round_s = (
         trials * (BESIDE_LOAD_S + warm_up_s + plan.options.duration_s + stop_s)
         + ceilings * len(process_counts(cores)) * BARE_SECONDS
     )
     return pilots * (BESIDE_LOAD_S + PILOT_S) + rounds * round_s
+
+
+def of_race(order: TuningOrder) -> RaceExpectation:
+    """Return what a race takes, built environments given."""
+    first = tuning.next_round((), tuning=order.tuning)
+    entrants = len(first.entrants) if isinstance(first, Round) else 0
+    trial_s = BESIDE_LOAD_S + order.warm_up_s + (order.options.duration_s or 0.0)
+    most_s, most_trials = order.tuning.most_s, order.tuning.most_trials
+    ceiling_s = len(process_counts(order.cpu_count)) * BARE_SECONDS
+    room = [] if most_s is None else [max(0, int((most_s - ceiling_s) // trial_s))]
+    room += [] if most_trials is None else [most_trials]
+    later = order.tuning.judging.least_rounds - 1
+    return RaceExpectation(
+        entrants=entrants,
+        trial_s=trial_s,
+        ceiling_s=ceiling_s,
+        trials=min(room, default=None),
+        least_trials=entrants + later * min(entrants, _LEAST_OF_LATER_ROUND),
+    )

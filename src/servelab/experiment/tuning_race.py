@@ -30,34 +30,36 @@ def race(
     """Yield each trial once it is on the disk, and each candidate that cannot run here.
 
     `made` are the trials of an earlier, interrupted run of the same race, `skipped` what could not
-    run then.
+    run then. None of them is made again: not even those of rounds after one that lacks a trial.
     """
-    past = list(
-        tuning.replay(
-            made,
-            tuning=order.tuning,
-            name_of=lambda each: deployment_of(each).name,
-            disturbed=reasons_to_void,
-            skipped=skipped,
-        )
+    told = tuning.Told(
+        made,
+        slo=order.tuning.slo,
+        name_of=lambda each: deployment_of(each).name,
+        disturbed=reasons_to_void,
+        skipped=skipped,
     )
+    past: list[Measured] = []
     while isinstance(asked := tuning.next_round(past, tuning=order.tuning), Round):
         for index, entrant in enumerate(asked.entrants, start=1):
-            deployment = deployment_of(entrant.candidate)
-            observe(
-                TrialStarted(
-                    title=deployment.title,
-                    index=index,
-                    count=len(asked.entrants),
-                    round=asked.number,
+            said = told.of(entrant, number=asked.number)
+            if said is None:
+                deployment = deployment_of(entrant.candidate)
+                observe(
+                    TrialStarted(
+                        title=deployment.title,
+                        index=index,
+                        count=len(asked.entrants),
+                        round=asked.number,
+                    )
                 )
-            )
-            spec = _spec(entrant, deployment=deployment, order=order, number=asked.number)
-            item = make(spec, measurer=measurer, folder=folder, observe=observe)
-            past.append(_said(item, entrant=entrant, order=order, number=asked.number))
-            yield item
-            if isinstance(item, Trial) and item.audit_errors:
-                return
+                spec = _spec(entrant, deployment=deployment, order=order, number=asked.number)
+                item = make(spec, measurer=measurer, folder=folder, observe=observe)
+                said = _said(item, entrant=entrant, order=order, number=asked.number)
+                yield item
+                if isinstance(item, Trial) and item.audit_errors:
+                    return
+            past.append(said)
 
 
 def _spec(

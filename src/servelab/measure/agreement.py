@@ -113,6 +113,13 @@ def _unwanted(heard: Heard, *, asked: Sequence[Asked]) -> str | None:
     """Return why an answer is none that is worth timing; None where all are."""
     for each, answers in zip(asked, heard.answers, strict=True):
         answer, wanted = answers[0], each.expectation.status
+        if answer.refusal is not None:
+            return (
+                f"it refuses {each.request.path.removeprefix('/')} with {answer.refusal}; call "
+                "what it answers, with --grpc and --body"
+            )
+        if answer.status is None:
+            continue
         if wanted is None and not 200 <= answer.status < 300:  # noqa: PLR2004 - RFC 9110: success
             leads = f" (to {answer.location[:_SHOWN]})" if answer.location else ""
             step = "ask with another method, from a file, with --requests-file"
@@ -175,7 +182,11 @@ def _difference(
 
 
 def _expecting(
-    asked: Asked, *, bodies: Sequence[bytes], status: int, ignored: Sequence[re.Pattern[bytes]]
+    asked: Asked,
+    *,
+    bodies: Sequence[bytes],
+    status: int | None,
+    ignored: Sequence[re.Pattern[bytes]],
 ) -> Asked:
     """Return a request with what all its answers had in common."""
     wanted = msgspec.structs.replace(asked.expectation, status=status)

@@ -7,20 +7,33 @@ import msgspec
 from servelab import catalogue
 from servelab.errors import CannotRunHere, PortBusy
 from servelab.load.fetch import Answer
+from servelab.measure import fronting
 from servelab.measure.agreement import Heard
 from servelab.measure.attempt import Attempting
 from servelab.measure.machinery import Machinery
 from servelab.measure.subject import subject_of
 from servelab.model.address import Address
+from servelab.model.deployment import Deployment
+from servelab.model.load import Protocol
 from servelab.model.placement import Placement
 from servelab.model.progress import Event, Progress, Stage
 from servelab.model.trial import TrialSpec, TrialStatus
 from servelab.store.folder import RunFolder
 
+_TRIES = 2
+"""Of a server which somebody else disturbed, such as one that took its port."""
 NEXT_STEP = "Correct that, or name the servers that you want with --only."
-_TIMES_ASKED: tuple[tuple[tuple[str, str], ...], ...] = ((("Connection", "close"),), ())
-"""With which headers besides, as a load may send them: what differs between the answers of one
-server is no difference between servers."""
+_CLOSING = (("Connection", "close"),)
+_FEWEST_TIMES = 2
+
+
+def times_asked(deployment: Deployment) -> int:
+    """Return how often each request is asked: so often that some process answers it twice.
+
+    What differs between the answers of one server is no difference between servers, and a counter
+    may be each process's own.
+    """
+    return max(_FEWEST_TIMES, (deployment.processes or 1) + 1)
 
 
 def hear(
@@ -42,7 +55,7 @@ def hear(
 
     obstacle = catalogue.why_not_here(
         spec.deployment, interpreter=spec.interpreter, compiler=machinery.compiler
-    )
+    ) or fronting.obstacle(spec.deployment, machinery=machinery)
     if obstacle is not None:
         return failed(obstacle)
     questions = _Questions(spec, machinery=machinery)
@@ -52,19 +65,26 @@ def hear(
             interpreter=spec.interpreter,
             on_progress=tell,
         )
-        attempt = Attempting(
-            spec,
-            placement=placement,
-            environment=environment,
-            machinery=machinery,
-            folder=folder,
-            observe=observe,
-        ).rehearse(questions.ask)
+        for _ in range(_TRIES):
+            attempt = Attempting(
+                spec,
+                placement=placement,
+                environment=environment,
+                machinery=machinery,
+                folder=folder,
+                observe=observe,
+            ).rehearse(questions.ask)
+            if attempt.status is not TrialStatus.INVALID:
+                break
     except (CannotRunHere, PortBusy) as error:
         return failed(str(error))
     if attempt.status is not TrialStatus.OK:
         return failed(f"{attempt.reason}\n  {NEXT_STEP}")
     return Heard(deployment=spec.deployment.name, title=title, answers=questions.answers)
+
+
+_NOBODY_BEHIND = frozenset({502, 504})
+"""What a front answers by itself where the server behind it does not."""
 
 
 class _Questions:
@@ -73,21 +93,26 @@ class _Questions:
     def __init__(self, spec: TrialSpec, *, machinery: Machinery) -> None:
         self.answers: tuple[tuple[Answer, ...], ...] = ()
         self._spec = spec
-        self._fetch = machinery.fetch
+        is_grpc = catalogue.protocol_of(spec.deployment) is Protocol.GRPC
+        self._fetch = machinery.call if is_grpc else machinery.fetch
 
     def ask(self, address: Address) -> str | None:
         """Ask everything; return why a request has no answer yet."""
-        service = self._spec.service
+        service, front = self._spec.service, self._spec.deployment.front
         heard: list[tuple[Answer, ...]] = []
         for each in service.asked if service else ():
             answers = []
-            for more in _TIMES_ASKED:
+            for number in range(times_asked(self._spec.deployment)):
+                # Once as a load with fresh connections asks, then as one with kept ones does.
+                more = () if number else _CLOSING
                 request = msgspec.structs.replace(
                     each.request, headers=(*each.request.headers, *more)
                 )
                 found = self._fetch(address, request, self._spec.timeout_s)
                 if isinstance(found, str):
                     return found
+                if front is not None and found.status in _NOBODY_BEHIND:
+                    return f"{front} answered {found.status}: nobody behind it does yet"
                 answers.append(found)
             heard.append(tuple(answers))
         self.answers = tuple(heard)

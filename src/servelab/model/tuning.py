@@ -69,6 +69,25 @@ class TuningOrder(Struct, frozen=True, kw_only=True):
     """Deployment -> why it was left out before the race began."""
 
 
+class RaceExpectation(Struct, frozen=True, kw_only=True):
+    """What a race will take, as far as that is known before."""
+
+    entrants: int
+    """Trials of the first round."""
+    trial_s: float
+    ceiling_s: float
+    """Of the bare work, which is measured once."""
+    trials: int | None
+    """That the budget has room for; None without one."""
+    least_trials: int
+    """Of a race that ends with a verdict between two."""
+
+    @property
+    def round_s(self) -> float:
+        """Return how long the first round takes."""
+        return self.ceiling_s + self.entrants * self.trial_s
+
+
 class Entrant(Struct, frozen=True, kw_only=True):
     """One trial of a round."""
 

@@ -11,7 +11,7 @@ from servelab.model.plan import Plan
 from servelab.model.ready import BEHIND_A_PROXY
 from servelab.model.service import Service
 from servelab.model.trial import Role, Trial, TrialStatus
-from servelab.report import deploy, rounds_view, tables, view
+from servelab.report import deploy, rounds_view, tables, tune_view, view
 from servelab.store.folder import StoredRun
 
 
@@ -24,6 +24,8 @@ class CommandToCopy(Struct, frozen=True, kw_only=True):
     """A command line that installs the server, in the versions measured; empty: nothing is known
     of what it needs."""
     command: str
+    front: str = ""
+    """What is started before it, and how; empty: nothing is."""
 
 
 class Commands(Struct, frozen=True, kw_only=True):
@@ -37,6 +39,8 @@ class Commands(Struct, frozen=True, kw_only=True):
 
 def commands(run: StoredRun) -> tuple[Commands, ...]:
     """Return the commands of each workload; none of a run on the catalogue's applications."""
+    if run.tuning is not None:
+        return _of_race(run)
     service = None if run.plan is None else run.plan.options.service
     if service is None:
         return ()
@@ -47,6 +51,30 @@ def commands(run: StoredRun) -> tuple[Commands, ...]:
     return tuple(each for each in found if each.commands)
 
 
+def _of_race(run: StoredRun) -> tuple[Commands, ...]:
+    """Return the command of what won, or is ahead, and of the lightest equivalent."""
+    found = tune_view.result(run)
+    service = None if run.tuning is None else run.tuning.options.service
+    if found is None or found.winner is None or service is None:
+        return ()
+    lighter = tune_view.lightest(found)
+    shown = [
+        tune_view.trial_to_copy(run, found, each)
+        for each in (found.winner, lighter)
+        if each is not None
+    ]
+    order = "what won" if tune_view.is_told(found) else "what was ahead"
+    return (
+        Commands(
+            workload=shown[0].workload,
+            heading=_heading(
+                service, order=f"{order}, then its lighter equal" if lighter else order
+            ),
+            commands=tuple(_command(trial, service=service, run=run) for trial in shown),
+        ),
+    )
+
+
 def _of_workload(trials: Sequence[Trial], *, run: StoredRun, service: Service) -> Commands:
     shown = (
         _typical(trials, plan=run.plan) if rounds_view.are_rounds(run) else view.in_order(trials)
@@ -55,7 +83,7 @@ def _of_workload(trials: Sequence[Trial], *, run: StoredRun, service: Service) -
         workload=trials[0].workload,
         heading=_heading(service, order=_order(trials, run=run)),
         commands=tuple(
-            _command(trial, service=service)
+            _command(trial, service=service, run=run)
             for trial in shown
             if trial.status is TrialStatus.OK and trial.role is Role.CANDIDATE
         ),
@@ -69,29 +97,35 @@ def _order(trials: Sequence[Trial], *, run: StoredRun) -> str:
 
 
 def _heading(service: Service, *, order: str) -> str:
-    environment = (
-        "a virtual environment"
-        if service.environment is None
-        else f"the environment {shlex.quote(str(service.environment.directory))}"
-    )
     variables = (
         f", with {', '.join(name for name, _ in service.variables)} set"
         if service.variables
         else ""
     )
     return (
-        f"To copy, {order}, as measured but for the address; in {shlex.quote(service.directory)}, "
-        f"{environment} being active{variables}:"
+        f"To copy, {order}, as measured but for the address; in {shlex.quote(service.directory)}"
+        f"{_environment(service)}{variables}:"
     )
 
 
-def _command(trial: Trial, *, service: Service) -> CommandToCopy:
+def _environment(service: Service) -> str:
+    if service.environment is not None:
+        return f", the environment {shlex.quote(str(service.environment.directory))} being active"
+    return ", a virtual environment being active" if service.application else ""
+
+
+def _command(trial: Trial, *, service: Service, run: StoredRun) -> CommandToCopy:
     return CommandToCopy(
         deployment=trial.deployment,
         title=trial.title,
-        install=_install(trial),
+        install="" if _is_own_command(trial, service=service) else _install(trial),
         command=_typed(trial, service=service) or trial.command,
+        front=_front(trial, run=run),
     )
+
+
+def _is_own_command(trial: Trial, *, service: Service) -> bool:
+    return any(each.name == trial.deployment for each in service.commands)
 
 
 def _typed(trial: Trial, *, service: Service) -> str | None:
@@ -109,6 +143,15 @@ def _typed(trial: Trial, *, service: Service) -> str | None:
                 each, service=service, trial=trial, address=BEHIND_A_PROXY
             )
     return None
+
+
+def _front(trial: Trial, *, run: StoredRun) -> str:
+    front = trial.front
+    if front is None:
+        return ""
+    file = shlex.quote(str(run.folder / front.configuration))
+    paths = ", and give both a socket in a folder that stays" if front.is_on_unix_socket else ""
+    return f"# {front.name} before it, with {file}{paths}"
 
 
 def _typical(trials: Sequence[Trial], *, plan: Plan | None) -> Iterable[Trial]:

@@ -1,6 +1,7 @@
 """The view model as Markdown."""
 
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 
 from servelab.model.host import HostFacts
@@ -38,8 +39,11 @@ def render(run: StoredRun) -> str:
     found = capacity_view.result(run)
     if found is not None:
         lines += _capacity(capacity_view.page(run, found), facts=run.facts)
-    for table in tables.tables(run):
-        lines += _workload(table, run=run)
+    if run.tuning is not None:
+        lines += _race(run, label=run.tuning.options.workload)
+    else:
+        for table in tables.tables(run):
+            lines += _workload(table, run=run)
     lines += [_paragraph(str(broken)) for broken in run.broken]
     return "\n".join(lines) + "\n"
 
@@ -123,6 +127,17 @@ def _capacity(page: CapacityPage, *, facts: RunFacts) -> Iterable[str]:
     yield ""
 
 
+def _race(run: StoredRun, *, label: str) -> Iterable[str]:
+    yield f"# Race: {_name(label)}"
+    yield ""
+    yield from _conditions(run.trials, run.facts) if run.trials else (_origin(run.facts),)
+    yield ""
+    for table in tables.tables(run):
+        yield from _table(table)
+    for found in commands_view.commands(run):
+        yield from _commands(found)
+
+
 def _workload(table: view.Table, *, run: StoredRun) -> Iterable[str]:
     trials = tables.deployed(run, workload=table.workload)
     yield f"# Results: {_name(table.workload)}"
@@ -147,8 +162,9 @@ def _workload(table: view.Table, *, run: StoredRun) -> Iterable[str]:
 
 def _conditions(trials: Sequence[Trial], facts: RunFacts) -> Iterable[str]:
     first = trials[0]
-    pythons = ", ".join(dict.fromkeys(_name(trial.interpreter) for trial in trials))
-    yield _origin(facts).removesuffix(".") + f", CPython {pythons}. Load of each deployment:"
+    known = dict.fromkeys(_name(trial.interpreter) for trial in trials if trial.interpreter)
+    pythons = f", CPython {', '.join(known)}" if known else ""
+    yield f"{_origin(facts).removesuffix('.')}{pythons}. Load of each deployment:"
     yield ""
     for load in dict.fromkeys(view.load_in_words(trial) for trial in trials):
         stacks = dict.fromkeys(t.stack for t in trials if view.load_in_words(t) == load)
@@ -169,7 +185,7 @@ def _amount(trials: Sequence[Trial]) -> str:
 def _origin(facts: RunFacts) -> str:
     return (
         f"Measured by servelab {_name(facts.servelab)} with "
-        f"{_code(' '.join(['servelab', *facts.arguments]))}, started {_name(facts.started_at)}, "
+        f"{_code(shlex.join(['servelab', *facts.arguments]))}, started {_name(facts.started_at)}, "
         f"on {escape(_host(facts.host))}."
     )
 
@@ -200,7 +216,7 @@ def _commands(found: Commands) -> Iterable[str]:
         yield ""
         yield f"- {_name(each.title)}"
         yield ""
-        for line in _fenced(line for line in (each.install, each.command) if line):
+        for line in _fenced(line for line in (each.install, each.front, each.command) if line):
             yield f"  {line}"
     yield ""
 

@@ -22,8 +22,9 @@ from servelab.report import (
 from servelab.report.plain_text import plain
 from servelab.report.progress import LiveProgress
 from servelab.store import redaction
-from servelab.store.folder import StoredRun
+from servelab.store.folder import DEPLOY_FOLDER, LIGHTER_FOLDER, StoredRun
 
+_READY = ((DEPLOY_FOLDER, "what won"), (LIGHTER_FOLDER, "its lighter equal"))
 Observer = Callable[[Event], None]
 
 
@@ -129,7 +130,7 @@ class TextPrinter(_Printer):
             self.note(f"! {broken}")
         if run.end.interrupted and found is None:
             self.note(_interrupted(run))
-        self.note(f"\nResults: {_short(run.folder)}")
+        self.note("\n".join(_places(run)))
 
 
 class JsonPrinter(_Printer):
@@ -148,12 +149,22 @@ class JsonPrinter(_Printer):
 def _interrupted(run: StoredRun) -> str:
     of_all = "" if run.end.planned is None else f" of {run.end.planned}"
     text = f"Interrupted: {len(run.trials)}{of_all} trials are measured."
-    if run.plan is None:
+    if run.plan is None and run.tuning is None:
         return text
-    service = run.plan.options.service
-    if service is not None and redaction.hidden_of(service):
-        return f"{text} Begin again with: servelab try {shlex.quote(service.name)}"
-    return f"{text} Go on with: servelab run --resume {_short(run.folder)}"
+    if run.plan is not None:
+        service = run.plan.options.service
+        if service is not None and redaction.hidden_of(service):
+            return f"{text} Begin again with: servelab try {shlex.quote(service.name)}"
+    command = "run" if run.tuning is None else "tune"
+    return f"{text} Go on with: servelab {command} --resume {shlex.quote(str(_short(run.folder)))}"
+
+
+def _places(run: StoredRun) -> Iterator[str]:
+    """Yield where the results are, and files that a race has made of them."""
+    yield f"\nResults: {_short(run.folder)}"
+    for name, what in _READY:
+        if run.tuning is not None and (run.folder / name).is_dir():
+            yield f"Files to serve with {what}: {_short(run.folder / name)}"
 
 
 def _short(folder: Path) -> Path:

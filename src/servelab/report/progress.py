@@ -39,6 +39,7 @@ class LiveProgress:
         )
         self._trials: TaskID | None = None
         self._requests: TaskID | None = None
+        self._round: int | None = None
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -66,9 +67,13 @@ class LiveProgress:
     def _start(self, event: TrialStarted) -> None:
         if event.count > 1 and self._trials is None:
             self._trials = self._bars.add_task("trials", total=event.count, note="")
-        if self._trials is not None and event.index == 1:
-            word = "pilots" if event.round == PILOT_ROUND else f"round {event.round}"
-            self._bars.reset(self._trials, total=event.count, description=word)
+        if self._trials is not None:
+            if event.index == 1 or event.round != self._round:
+                word = "pilots" if event.round == PILOT_ROUND else f"round {event.round}"
+                self._bars.reset(self._trials, total=event.count, description=word)
+            # One that is gone on with begins in the middle of a round.
+            self._bars.update(self._trials, completed=event.index - 1)
+        self._round = event.round
         if self._requests is not None:
             self._bars.remove_task(self._requests)
         self._requests = self._bars.add_task(name(event.title), total=None, note="")

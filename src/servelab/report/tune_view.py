@@ -1,14 +1,15 @@
 """What a race found: the answer in words, and the tables below it; no rendering."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from statistics import median
+from collections.abc import Set as AbstractSet
+from statistics import geometric_mean, median
 
 from msgspec import Struct
 
 from servelab import catalogue, tuning
 from servelab.explain.disturbance import reasons_to_void
 from servelab.explain.losers import losers, slower
-from servelab.model.trial import Role, Trial
+from servelab.model.trial import Role, Trial, TrialStatus
 from servelab.model.tuning import (
     Candidate,
     Placed,
@@ -20,7 +21,6 @@ from servelab.model.tuning import (
 from servelab.model.verdict import Better, CannotTell, Doubt, Equivalent, Undecided
 from servelab.report import quantities
 from servelab.report.view import Column, Row, Table
-from servelab.stats.intervals import over_rounds
 from servelab.store.folder import StoredRun
 
 _COLUMNS = (
@@ -70,6 +70,7 @@ def page(run: StoredRun, found: Tuned) -> RacePage:
     order = run.tuning
     assert order is not None  # noqa: S101 - there is a result of it
     trials = trials_by_candidate(run, found)
+    void = _reasons_by_round(run.trials)
     titles = {each: made[0].title for each, made in trials.items() if made}
 
     def title(candidate: Candidate) -> str:
@@ -80,21 +81,46 @@ def page(run: StoredRun, found: Tuned) -> RacePage:
             workload=order.options.workload,
             verdict="\n".join(_answer(found, order=order, title=title)),
             columns=_COLUMNS,
-            rows=tuple(_rows(found, order=order, trials=trials)),
-            notes=tuple(_notes(found, order=order, title=title)),
+            rows=tuple(_rows(found, order=order, trials=trials, void=frozenset(void))),
+            notes=(*_notes(found, order=order, title=title), *_void_rounds(void, found=found)),
         ),
         front=_front(found, trials=trials, workload=order.options.workload),
-        is_told=found.winner is not None and not _is_doubted(found),
+        is_told=is_told(found),
     )
 
 
+def _reasons_by_round(trials: Sequence[Trial]) -> dict[int, str]:
+    """Return the rounds that count for nothing, each with what disturbed it."""
+    return {
+        trial.round: reason
+        for trial in trials
+        if trial.noise is not None
+        for reason in reasons_to_void(trial.noise)
+    }
+
+
+def _void_rounds(void: Mapping[int, str], *, found: Tuned) -> Iterable[str]:
+    if void:
+        rounds = quantities.counted(found.rounds, "round", "rounds")
+        verb = "counts" if len(void) == 1 else "count"
+        yield (
+            f"{len(void)} of {rounds} {verb} for nothing: something disturbed a trial, such as: "
+            f"{next(iter(void.values()))}."
+        )
+
+
 def _rows(
-    found: Tuned, *, order: TuningOrder, trials: Mapping[Candidate, Sequence[Trial]]
+    found: Tuned,
+    *,
+    order: TuningOrder,
+    trials: Mapping[Candidate, Sequence[Trial]],
+    void: AbstractSet[int],
 ) -> Iterable[Row]:
     if found.winner is not None:
-        yield _row(found.winner, trials, beside="the winner", why="")
+        yield _row(found.winner, trials, void=void, beside="the winner", why="")
     for each in found.runners_up:
-        yield _row(each.candidate, trials, beside=_verdict(each), why=_memory_beside(each))
+        why = _memory_beside(each)
+        yield _row(each.candidate, trials, void=void, beside=_verdict(each), why=why)
     lost = losers(
         found,
         trials=trials,
@@ -102,29 +128,33 @@ def _rows(
         memory_limit_bytes=order.tuning.memory_limit_bytes,
     )
     for loser in reversed(lost):
-        yield _row(loser.candidate, trials, beside="lost", why=loser.line, is_ranked=False)
+        yield _row(
+            loser.candidate, trials, void=void, beside="lost", why=loser.line, is_ranked=False
+        )
 
 
 def _row(
     candidate: Candidate,
     trials: Mapping[Candidate, Sequence[Trial]],
     *,
+    void: AbstractSet[int],
     beside: str,
     why: str,
     is_ranked: bool = True,
 ) -> Row:
-    made = [each for each in trials.get(candidate, ()) if each.role is Role.CANDIDATE]
-    rates = over_rounds([_rate(trial) for trial in made])
+    of_all = [each for each in trials.get(candidate, ()) if each.role is Role.CANDIDATE]
+    made = [each for each in of_all if each.round not in void]
+    rates = [rate for trial in made if (rate := _rate(trial)) is not None]
     peaks = [trial.peak_memory_bytes for trial in made if trial.peak_memory_bytes]
     p99s = [_p99_s(trial) for trial in made]
     known = [value for value in p99s if value is not None]
-    first = made[0] if made else None
+    first = of_all[0] if of_all else None
     return Row(
         stack=first.stack if first else candidate.name,
         heading=first.heading if first else "",
         is_ranked=is_ranked,
         cells=(
-            quantities.rate(rates.estimate if rates else None),
+            quantities.rate(_typical(rates)),
             quantities.milliseconds(median(known) if known else None),
             quantities.megabytes(round(median(peaks)) if peaks else None),
             str(len(made)),
@@ -132,6 +162,13 @@ def _row(
             why,
         ),
     )
+
+
+def _typical(rates: Sequence[float]) -> float | None:
+    """Return the geometric mean, or the median where one is nothing, which has no logarithm."""
+    if not rates:
+        return None
+    return geometric_mean(rates) if min(rates) > 0 else median(rates)
 
 
 def _rate(trial: Trial) -> float | None:
@@ -166,9 +203,27 @@ def _placed_row(each: Placed, *, trials: Mapping[Candidate, Sequence[Trial]]) ->
     )
 
 
-def winning_trials(run: StoredRun, found: Tuned) -> Sequence[Trial]:
-    """Return the winner's trials; none where there is no winner."""
-    return () if found.winner is None else trials_by_candidate(run, found)[found.winner]
+def lightest(found: Tuned) -> Candidate | None:
+    """Return the lightest of those that are equivalent to the winner and clearly lighter."""
+    lighter = [
+        each
+        for each in found.runners_up
+        if each.is_lighter
+        and each.memory_ratio is not None
+        and isinstance(each.comparison.verdict, Equivalent)
+    ]
+    ratios = {each.candidate: each.memory_ratio.estimate for each in lighter if each.memory_ratio}
+    return min(ratios, key=ratios.__getitem__, default=None)
+
+
+def trial_to_copy(run: StoredRun, found: Tuned, candidate: Candidate) -> Trial:
+    """Return the last trial of a candidate of the answer that went well; it has one."""
+    made = trials_by_candidate(run, found)[candidate]
+    return next(
+        trial
+        for trial in reversed(made)
+        if trial.role is Role.CANDIDATE and trial.status is TrialStatus.OK
+    )
 
 
 def trials_by_candidate(run: StoredRun, found: Tuned) -> Mapping[Candidate, Sequence[Trial]]:
@@ -203,23 +258,21 @@ def _namer(order: TuningOrder) -> Callable[[Candidate], str]:
     return name_of
 
 
-def _is_doubted(found: Tuned) -> bool:
-    return found.verdicts is not None and found.verdicts.doubt is not None
+def is_told(found: Tuned) -> bool:
+    """Tell whether a race has come to its end, and what it found can be relied on."""
+    return (
+        found.winner is not None
+        and found.ending is not None
+        and (found.verdicts is None or found.verdicts.doubt is None)
+    )
 
 
 def _answer(
     found: Tuned, *, order: TuningOrder, title: Callable[[Candidate], str]
 ) -> Iterable[str]:
     label = order.options.workload
-    if found.winner is None and found.ending is not RaceEnding.NOTHING_RUNS:
-        yield (
-            f"Nothing can be said of {label}: in each of "
-            f"{quantities.counted(found.rounds, 'round', 'rounds')} something else disturbed a "
-            "trial. Quiet this machine, or ask: servelab doctor."
-        )
-        return
     if found.winner is None:
-        yield f"Nothing serves {label} as it should; the rows below say why."
+        yield _nothing(found, label=label)
         return
     figure = "answers/s" if order.tuning.slo is None else f"answers/s within {order.tuning.slo}"
     rate = quantities.rate(found.rate_per_s)
@@ -230,6 +283,12 @@ def _answer(
     )
     if not found.meets_slo:
         yield f"No deployment of {label} meets {order.tuning.slo} under this load."
+    if found.ending is None:
+        yield (
+            f"The race for {label} is not over. Ahead so far: {title(found.winner)}, {rate} "
+            f"{figure}{memory}."
+        )
+        return
     if found.verdicts is not None and found.verdicts.doubt is not None:
         yield _doubt(found.verdicts.doubt)
         yield f"Ahead when it ended: {title(found.winner)}, {rate} {figure}{memory}."
@@ -238,6 +297,18 @@ def _answer(
     yield from _beaten(found, title=title)
     if found.ending in _ENDINGS:
         yield _ENDINGS[found.ending]
+
+
+def _nothing(found: Tuned, *, label: str) -> str:
+    if found.ending is RaceEnding.NOTHING_RUNS:
+        return f"Nothing serves {label} as it should; the rows below say why."
+    if not found.rounds:
+        return f"Nothing can be said of {label} yet: no round is complete."
+    return (
+        f"Nothing can be said of {label}: in each of "
+        f"{quantities.counted(found.rounds, 'round', 'rounds')} something else disturbed a "
+        "trial. Quiet this machine, or ask: servelab doctor."
+    )
 
 
 def _doubt(doubt: CannotTell) -> str:
@@ -316,7 +387,8 @@ def _folklore(benchmark: Candidate, *, found: Tuned, title: Callable[[Candidate]
     for loss in found.losses:
         if loss.candidate == benchmark:
             if loss.ratio is not None:
-                return f"{what} is {slower(loss.ratio)}."
+                other = "the winner" if loss.beside in (None, found.winner) else title(loss.beside)
+                return f"{what} is {slower(loss.ratio)} {other}."
             return f"{what} lost: {loss.cause.value}."
     if any(each.candidate == benchmark for each in found.runners_up):
         return f"{what} was not found to be worse."

@@ -25,6 +25,10 @@ PLAN_FILE = "plan.json"
 END_FILE = "end.json"
 CAPACITY_FILE = "capacity.json"
 TUNING_FILE = "tuning.json"
+DEPLOY_FOLDER = "deploy"
+"""Of files to serve with what won."""
+LIGHTER_FOLDER = "deploy-lighter"
+"""Of the lightest that is equivalent to what won."""
 RESULTS_ROOT = Path("servelab-results")
 LARGEST_DOCUMENT_BYTES = 16 << 20
 """Of ``run.json``, ``plan.json`` and ``end.json``."""
@@ -183,6 +187,11 @@ def reopen(path: Path) -> RunFolder:
             f"{path}: cannot be gone on with ({error.strerror}: {error.filename})"
         ) from error
     return folder
+
+
+def holds_race(path: Path) -> bool:
+    """Tell whether a folder's trials are those of a race; raise StoreError."""
+    return _read_race(path) is not None
 
 
 def _write(path: Path, value: Struct) -> None:
@@ -346,6 +355,8 @@ def _read_race(folder: Path) -> TuningOrder | None:
         raise StoreError(f"{file} cannot be understood: {error}") from None
     if order.format != TUNING_FORMAT:
         raise StoreError(f"{file} has format {order.format}; this servelab reads {TUNING_FORMAT}")
+    if (objection := validity.objection_to_race(order)) is not None:
+        raise StoreError(f"{file} cannot be believed: {objection}")
     return order
 
 

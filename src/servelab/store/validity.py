@@ -13,8 +13,9 @@ from msgspec import Struct
 
 from servelab.model.load import ClosedLoop, OpenLoop
 from servelab.model.placement import Placement
-from servelab.model.plan import Plan
+from servelab.model.plan import Plan, RunOptions
 from servelab.model.trial import Histogram, Trial
+from servelab.model.tuning import TuningOrder
 from servelab.model.verdict import Judging
 
 LARGEST_NUMBER = 1e15
@@ -26,6 +27,8 @@ _ID = re.compile(r"[^/\x00-\x1f\x7f.][^/\x00-\x1f\x7f]{0,999}")
 _DEEPEST = 50
 _LEAST_CONFIDENCE = 0.5
 _MOST_ROUNDS = 100_000
+_MOST_CPUS = 65_536
+_MOST_WAYS = 1_000
 
 
 def objection(value: object) -> str | None:
@@ -68,21 +71,55 @@ def objection_to_plan(plan: Plan) -> str | None:
 
 
 def _nonsense(plan: Plan) -> Iterator[str]:
-    options, judging = plan.options, plan.judging
+    judging = plan.judging
     if not plan.deployments:
         yield "it names no deployment"
-    counts = (plan.rounds, options.requests, options.generators)
+    if plan.rounds is not None and not 1 <= plan.rounds <= LARGEST_NUMBER:
+        yield "it asks for none"
+    yield from _no_options(plan.options)
+    times_s = (plan.warm_up_s, plan.budget.time_s)
+    if any(time_s is not None and time_s < 0 for time_s in times_s):
+        yield "it has no time"
+    if judging is not None and not _can_judge(judging):
+        yield "nothing can be judged so"
+
+
+def _no_options(options: RunOptions) -> Iterator[str]:
+    counts = (options.requests, options.generators)
     if any(count is not None and not 1 <= count <= LARGEST_NUMBER for count in counts):
         yield "it asks for none"
     if isinstance(options.load, ClosedLoop) and options.load.callers < 1:
         yield "nobody calls"
     if isinstance(options.load, OpenLoop) and options.load.rate_per_s <= 0:
         yield "nothing arrives"
-    times_s = (options.timeout_s, options.duration_s, plan.warm_up_s, plan.budget.time_s)
+    times_s = (options.timeout_s, options.duration_s)
     if any(time_s is not None and time_s < 0 for time_s in times_s):
         yield "it has no time"
-    if judging is not None and not _can_judge(judging):
+    if options.service is not None and not options.service.asked:
+        yield "it asks its application for nothing"
+
+
+def objection_to_race(order: TuningOrder) -> str | None:
+    """Say why a race cannot have been asked for; None where it can."""
+    return objection(order) or next(_no_race(order), None)
+
+
+def _no_race(order: TuningOrder) -> Iterator[str]:
+    yield from _no_options(order.options)
+    if order.options.service is None:
+        yield "it names no application"
+    if not 1 <= order.cpu_count <= _MOST_CPUS:
+        yield "nothing has so many CPUs"
+    if order.warm_up_s < 0:
+        yield "it has no time"
+    if not _can_judge(order.tuning.judging):
         yield "nothing can be judged so"
+    ways = order.tuning.space
+    if not ways or len(ways) + len(order.tuning.benchmarks) > _MOST_WAYS:
+        yield "there is nothing to choose from, or too much"
+    axes = [axis for way in ways for axis in way.variant.axes]
+    if any(axis.start not in axis.values or len(axis.values) > _MOST_WAYS for axis in axes):
+        yield "a search begins where no value is"
 
 
 def _can_judge(judging: Judging) -> bool:
@@ -139,6 +176,7 @@ def _has_room(placement: Placement) -> bool:
 
 def _figures(trial: Trial) -> Iterator[float | None]:
     yield from (trial.load_s, trial.window_s, trial.throughput_per_s, trial.ceiling_per_s)
+    yield from (trial.goodput_per_s, trial.whole_s)
     yield from (trial.cpu_s_per_call, trial.peak_memory_bytes, trial.work_share)
     yield from trial.calls_per_worker.values()
     if trial.ceiling is not None:

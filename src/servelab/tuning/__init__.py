@@ -8,6 +8,6 @@ rules.
 from servelab.tuning.answer import answer
 from servelab.tuning.front import front
 from servelab.tuning.race import next_round
-from servelab.tuning.replay import measured, not_run, replay
+from servelab.tuning.replay import Told, measured, not_run, replay
 
-__all__ = ["answer", "front", "measured", "next_round", "not_run", "replay"]
+__all__ = ["Told", "answer", "front", "measured", "next_round", "not_run", "replay"]

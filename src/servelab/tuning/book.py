@@ -102,8 +102,8 @@ def _rates(made: Sequence[Measured]) -> dict[tuple[Candidate, Role], float]:
         if each.outcome is Outcome.MEASURED and each.rate_per_s is not None
     ]
     best = max((rate for _, _, rate in measured), default=0.0)
-    if best <= 0:
-        return {}
+    # Where nobody has any goodput, nobody has less than another.
+    best = best if best > 0 else 1.0
     return {(name, role): max(rate, LEAST_SHARE * best) for name, role, rate in measured}
 
 

@@ -8,7 +8,7 @@ from itertools import groupby
 from servelab.model.trial import Role
 from servelab.model.tuning import Candidate, End, Entrant, Loss, Measured, RaceEnding, Round, Tuning
 from servelab.tuning import dropping, joining, space
-from servelab.tuning.state import State, remaining_trials, shares
+from servelab.tuning.state import LEAD_ROUNDS, State, remaining_trials, shares
 
 LEAST_ROUNDS_OF_NOISE = 6
 """Before which no race ends because of voided rounds."""
@@ -102,9 +102,10 @@ def _ending(state: State, *, tuning: Tuning) -> RaceEnding | None:
     if not state.running:
         return RaceEnding.NOTHING_RUNS
     rivals = [each for each in state.running if each != state.leader]
-    if state.leader is not None and not rivals:
+    # One that is alone after a single round has not had its own neighbours tried.
+    if state.leader is not None and not rivals and book.count(state.leader) >= LEAD_ROUNDS:
         return RaceEnding.ALONE
-    if state.leader is not None:
+    if state.leader is not None and rivals:
         common = [len(shares(book, each, beside=state.leader)) for each in rivals]
         if min(common) >= judging.least_rounds:
             return RaceEnding.JUDGED

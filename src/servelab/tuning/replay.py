@@ -1,23 +1,50 @@
 """The race of trials that are stored: the controller is asked again, round by round; pure."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 from servelab.model.noise import Noise
 from servelab.model.slo import Slo
-from servelab.model.trial import Role, Trial, TrialStatus
+from servelab.model.trial import Trial, TrialStatus
 from servelab.model.tuning import Candidate, Entrant, Measured, Outcome, Round, Tuning
 from servelab.tuning.race import next_round
 
-Key = tuple[str, Role, int]
-"""Deployment, role and round of a trial."""
 NameOf = Callable[[Candidate], str]
 """Names the deployment of a candidate."""
 Disturbed = Callable[[Noise], Iterable[str]]
 """Tells what makes a trial's whole round void."""
 
 
+class Told:
+    """What stored trials say of the entrants of any round."""
+
+    def __init__(
+        self,
+        trials: Iterable[Trial],
+        *,
+        slo: Slo | None,
+        name_of: NameOf,
+        disturbed: Disturbed,
+        skipped: Mapping[str, str],
+    ) -> None:
+        self._known = {(trial.deployment, trial.role, trial.round): trial for trial in trials}
+        self._slo = slo
+        self._name_of = name_of
+        self._disturbed = disturbed
+        self._skipped = skipped
+
+    def of(self, entrant: Entrant, *, number: int) -> Measured | None:
+        """Return what an entrant's trial of a round said; None where it was not made."""
+        name = self._name_of(entrant.candidate)
+        trial = self._known.get((name, entrant.role, number))
+        if trial is not None:
+            return measured(trial, entrant=entrant, slo=self._slo, disturbed=self._disturbed)
+        if name in self._skipped:
+            return not_run(entrant, number=number, reason=self._skipped[name])
+        return None
+
+
 def replay(
-    trials: Sequence[Trial],
+    trials: Iterable[Trial],
     *,
     tuning: Tuning,
     name_of: NameOf,
@@ -28,46 +55,14 @@ def replay(
 
     `skipped` are deployments that could not run here, with the reason.
     """
-    known = {(trial.deployment, trial.role, trial.round): trial for trial in trials}
+    told = Told(trials, slo=tuning.slo, name_of=name_of, disturbed=disturbed, skipped=skipped)
     past: tuple[Measured, ...] = ()
     while isinstance(asked := next_round(past, tuning=tuning), Round):
-        made = [
-            found
-            for entrant in asked.entrants
-            if (
-                found := _found(
-                    entrant,
-                    known=known,
-                    number=asked.number,
-                    name=name_of(entrant.candidate),
-                    slo=tuning.slo,
-                    disturbed=disturbed,
-                    skipped=skipped,
-                )
-            )
-        ]
-        past = (*past, *made)
-        if len(made) < len(asked.entrants):
+        said = [told.of(each, number=asked.number) for each in asked.entrants]
+        past = (*past, *(each for each in said if each is not None))
+        if None in said:
             break
     return past
-
-
-def _found(
-    entrant: Entrant,
-    *,
-    known: Mapping[Key, Trial],
-    number: int,
-    name: str,
-    slo: Slo | None,
-    disturbed: Disturbed,
-    skipped: Mapping[str, str],
-) -> Measured | None:
-    trial = known.get((name, entrant.role, number))
-    if trial is not None:
-        return measured(trial, entrant=entrant, slo=slo, disturbed=disturbed)
-    if name in skipped:
-        return not_run(entrant, number=number, reason=skipped[name])
-    return None
 
 
 def not_run(entrant: Entrant, *, number: int, reason: str) -> Measured:

@@ -1,0 +1,182 @@
+"""A race made true: measured, told, stored, gone on with, and its answer as files."""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from servelab.cli import measuring, ready_race, status
+from servelab.errors import ServelabError, StoreError, UsageError
+
+if TYPE_CHECKING:
+    from servelab.cli.restored import Given
+    from servelab.measure.trial import TrialMeasurer
+    from servelab.model.trial import Trial
+    from servelab.model.tuning import TuningOrder
+    from servelab.report.printers import Printer
+    from servelab.store.folder import RunFolder, StoredRun
+
+
+def begin(
+    order: "TuningOrder",
+    *,
+    measurer: "TrialMeasurer",
+    folder: "RunFolder",
+    elsewhere: ready_race.Elsewhere,
+    printer: "Printer",
+) -> "StoredRun":
+    """Race into a new folder; return what is stored then."""
+    folder.keep_race(order)
+    printer.note(_expectation(order))
+    return _measure(
+        order,
+        made=(),
+        skipped={},
+        measurer=measurer,
+        folder=folder,
+        elsewhere=elsewhere,
+        printer=printer,
+    )
+
+
+def resume(
+    path: Path, *, given: "Given", elsewhere: ready_race.Elsewhere, printer: "Printer"
+) -> "StoredRun":
+    """Go on with a race that was interrupted; of one that is over, tell the answer again."""
+    import msgspec
+
+    from servelab.cli import restored, typed_pythons
+    from servelab.report import runs
+    from servelab.store import folder as stored
+
+    if not stored.holds_race(path):
+        raise UsageError(f"{path} holds no race; go on with: servelab run --resume {path}")
+    folder = stored.reopen(path)
+    run = runs.read(path)
+    assert run.tuning is not None  # noqa: S101 - asked above
+    options = run.tuning.options
+    assert options.service is not None  # noqa: S101 - nothing else is believed
+    typed_pythons.refuse_others(options)
+    service = restored.service(options.service, given=given, path=path)
+    order = msgspec.structs.replace(
+        run.tuning, options=msgspec.structs.replace(options, service=service)
+    )
+    return _measure(
+        order,
+        made=run.trials,
+        skipped=run.end.skipped,
+        measurer=measuring.new_measurer(),
+        folder=folder,
+        elsewhere=elsewhere,
+        printer=printer,
+    )
+
+
+def tell(order: "TuningOrder") -> None:
+    """Print what would be raced, without measuring it."""
+    from servelab.experiment import expectation
+    from servelab.report import race_plan_view, terminal
+
+    terminal.write(race_plan_view.text(order, expected=expectation.of_race(order)))
+
+
+def _expectation(order: "TuningOrder") -> str:
+    from servelab.experiment import expectation
+    from servelab.report import race_plan_view
+
+    return race_plan_view.expectation(order, expected=expectation.of_race(order))
+
+
+def _measure(
+    order: "TuningOrder",
+    *,
+    made: Sequence["Trial"],
+    skipped: Mapping[str, str],
+    measurer: "TrialMeasurer",
+    folder: "RunFolder",
+    elsewhere: ready_race.Elsewhere,
+    printer: "Printer",
+) -> "StoredRun":
+    from servelab.cli import race_space
+    from servelab.experiment import tuning_race
+    from servelab.explain import disturbance
+    from servelab.launch import leftovers
+    from servelab.model.trial import Trial
+    from servelab.report import leftovers_view, runs
+    from servelab.store.folder import RunEnd
+
+    for text in (
+        disturbance.notice_of_others(measurer.other_runs()),
+        leftovers_view.note(leftovers.find()),
+    ):
+        if text:
+            printer.note(text)
+    left_out = dict(skipped)
+    interrupted, error = False, None
+    with printer.live() as observe:
+        try:
+            for item in tuning_race.race(
+                order,
+                deployment_of=race_space.deployment_of(order),
+                made=made,
+                skipped=skipped,
+                measurer=measurer,
+                folder=folder,
+                observe=observe,
+            ):
+                if isinstance(item, Trial):
+                    printer.step(item)
+                else:
+                    left_out[item.deployment] = item.reason
+                    printer.skipped(item)
+        except KeyboardInterrupt:
+            interrupted = True
+        except ServelabError as stopped:
+            interrupted, error = True, stopped
+    with contextlib.suppress(StoreError):  # a full disk keeps nothing more, and is told below
+        folder.close(RunEnd(planned=None, interrupted=interrupted, skipped=left_out))
+    run = runs.read(folder.path)
+    if error is None:
+        _finish(run, order=order, elsewhere=elsewhere, printer=printer)
+        return run
+    printer.finish(run)
+    raise error
+
+
+def _finish(
+    run: "StoredRun",
+    *,
+    order: "TuningOrder",
+    elsewhere: ready_race.Elsewhere,
+    printer: "Printer",
+) -> None:
+    """Tell what was found; where something won, write how to serve with it."""
+    from servelab.report import tune_view
+
+    found = tune_view.result(run)
+    has_won = found is not None and tune_view.is_told(found) and not run.end.interrupted
+    if found is None or not has_won:
+        printer.finish(run)
+        if elsewhere.folder is not None:
+            printer.note(f"Nothing has won, and nothing is written to {elsewhere.folder}.")
+        return
+    ready_race.into_results(run, found, order=order, printer=printer)
+    printer.finish(run)
+    ready_race.elsewhere(run, found, order=order, asked=elsewhere, printer=printer)
+
+
+def status_of(run: "StoredRun") -> int:
+    """Return 0 where there is a winner that can be told, 1 where nothing serves, 3 otherwise."""
+    from servelab.model.tuning import RaceEnding
+    from servelab.report import tune_view
+
+    if any(trial.audit_errors for trial in run.trials):
+        return status.BUG
+    if run.end.interrupted:
+        return status.INTERRUPTED
+    found = tune_view.result(run)
+    if found is not None and found.ending is RaceEnding.NOTHING_RUNS:
+        return status.FAILED
+    if found is None:
+        return status.INVALID
+    return status.OK if tune_view.is_told(found) and found.meets_slo else status.INVALID

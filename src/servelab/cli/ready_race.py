@@ -1,0 +1,120 @@
+"""Files to serve with what won a race: into its results folder, and where they were asked for."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from servelab.errors import UsageError
+
+if TYPE_CHECKING:
+    from servelab.model.ready import EnvironmentFile, Ready
+    from servelab.model.service import Service
+    from servelab.model.tuning import Candidate, Tuned, TuningOrder
+    from servelab.report.printers import Printer
+    from servelab.store.folder import StoredRun
+
+
+class Elsewhere(Struct, frozen=True, kw_only=True):
+    """Where else the winner's files go, as it was typed."""
+
+    folder: Path | None = None
+    is_forced: bool = False
+    """Whether what is there is written over."""
+
+
+def into_results(
+    run: "StoredRun", found: "Tuned", *, order: "TuningOrder", printer: "Printer"
+) -> None:
+    """Write the files of the winner, and of the lightest equivalent, into the results folder.
+
+    `order` has the values that are not stored. What cannot be written is told, and no error: the
+    race is over.
+    """
+    from servelab.report import tune_view
+    from servelab.store import folder as stored
+    from servelab.store import ready_files
+
+    lighter = tune_view.lightest(found)
+    for candidate, name in (
+        (found.winner, stored.DEPLOY_FOLDER),
+        (lighter, stored.LIGHTER_FOLDER),
+    ):
+        if candidate is None:
+            continue
+        folder = run.folder.absolute() / name
+        try:
+            ready_files.write_files(
+                _ready(run, found, candidate, order=order, folder=folder).files,
+                folder=folder,
+                existing=ready_files.Existing.REPLACE,
+            )
+        except UsageError as error:
+            printer.note(f"! no files to serve {candidate} with: {error}")
+
+
+def elsewhere(
+    run: "StoredRun",
+    found: "Tuned",
+    *,
+    order: "TuningOrder",
+    asked: Elsewhere,
+    printer: "Printer",
+) -> None:
+    """Write the winner's files where they were asked for; tell what goes with them.
+
+    Raise UsageError where a file is there already, or one cannot be made, and StoreError.
+    """
+    from servelab.store import folder as stored
+    from servelab.store import ready_files
+
+    assert found.winner is not None  # noqa: S101 - there are no files without one
+    folder = (asked.folder or run.folder / stored.DEPLOY_FOLDER).absolute()
+    made = _ready(run, found, found.winner, order=order, folder=folder)
+    if asked.folder is not None:
+        paths = ready_files.write_files(
+            made.files,
+            folder=folder,
+            existing=ready_files.Existing.REPLACE if asked.is_forced else ready_files.Existing.KEEP,
+        )
+        printer.note(f"Written: {', '.join(map(str, paths))}")
+    for text in (*made.differences, *made.notes):
+        printer.note(f"  {text}")
+
+
+def _ready(
+    run: "StoredRun",
+    found: "Tuned",
+    candidate: "Candidate",
+    *,
+    order: "TuningOrder",
+    folder: Path,
+) -> "Ready":
+    from servelab.cli import race_space
+    from servelab.linux import ports
+    from servelab.model.ready import Place
+    from servelab.report import deploy, tune_view
+
+    service = order.options.service
+    assert service is not None  # noqa: S101 - nothing else is raced
+    is_project = folder.resolve() == Path(service.directory).resolve()
+    return deploy.ready(
+        race_space.deployment_of(order)(candidate),
+        service=service,
+        trial=tune_view.trial_to_copy(run, found, candidate),
+        place=Place(
+            folder=None if is_project else str(folder), environment_file=_variables_of(service)
+        ),
+        listen_limit=ports.listen_limit(),
+    )
+
+
+def _variables_of(service: "Service") -> "EnvironmentFile | None":
+    """Return the project's ``.env`` where it has one that can be read."""
+    from servelab.environment import variables
+    from servelab.model.ready import EnvironmentFile
+
+    file = Path(service.directory) / ".env"
+    if not file.is_file():
+        return None
+    return EnvironmentFile(path=str(file), names=tuple(variables.read_file(file)))

@@ -1,0 +1,93 @@
+"""An application of the user's as a results folder holds it, with what is not stored put back."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from servelab.cli import typed_requests
+from servelab.environment import users, variables
+from servelab.errors import UsageError
+from servelab.model.environment import UserEnvironment
+from servelab.model.load import Asked, Request
+from servelab.model.service import Service
+from servelab.store import redaction
+
+
+class Given(Struct, frozen=True, kw_only=True):
+    """What was typed again, because no results folder holds it."""
+
+    variables: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+
+
+def service(stored: Service, *, given: Given, path: Path) -> Service:
+    """Return a stored application ready to be served; UsageError where something is missing.
+
+    Values of variables are read again, from the project's ``.env`` and as they were typed; secret
+    headers are those that were typed again.
+    """
+    _refuse_other_environment(stored.environment, path=path)
+    return msgspec.structs.replace(
+        stored,
+        variables=_variables(stored, given=given.variables, path=path),
+        asked=_asked(stored.asked, given=given.headers, path=path),
+    )
+
+
+def _refuse_other_environment(stored: UserEnvironment | None, *, path: Path) -> None:
+    if stored is None:
+        return
+    if users.read(stored.python) != stored:
+        raise UsageError(
+            f"{stored.directory} is no longer what it was when {path} was begun; measure anew, as "
+            "figures of two environments cannot be mixed"
+        )
+
+
+def _variables(stored: Service, *, given: Sequence[str], path: Path) -> tuple[tuple[str, str], ...]:
+    names = [name for name, _ in stored.variables]
+    project = Path(stored.directory)
+    known = variables.user_variables(given, project=project) if names or given else {}
+    typed = [text.partition("=")[0] for text in given]
+    if other := sorted(set(typed) - set(names)):
+        raise UsageError(f"{path} was begun without {', '.join(other)}; leave --env-var out")
+    if missing := [name for name in names if name not in known]:
+        raise UsageError(
+            f"{path} does not hold the values of {', '.join(missing)}; put them into "
+            f"{project / '.env'}, or give them again with --env-var where the command has it"
+        )
+    return tuple((name, known[name]) for name in names)
+
+
+def _asked(stored: Sequence[Asked], *, given: Sequence[str], path: Path) -> tuple[Asked, ...]:
+    values = {name.lower(): value for name, value in map(typed_requests.header_of, given)}
+    hidden = {name for each in stored for name, _ in _hidden(each.request)}
+    if other := sorted(set(values) - {name.lower() for name in hidden}):
+        raise UsageError(f"{path} holds the header {', '.join(other)} itself; leave --header out")
+    if missing := sorted(name for name in hidden if name.lower() not in values):
+        raise UsageError(
+            f"{path} does not hold the headers {', '.join(missing)}; give them again with --header "
+            "where the command has it, or measure anew"
+        )
+    for each in stored:
+        if redaction.HIDDEN in each.request.path:
+            raise UsageError(
+                f"{path} does not hold the secret in {each.request.path}; measure anew"
+            )
+    return tuple(_with_headers(each, values=values) for each in stored)
+
+
+def _with_headers(asked: Asked, *, values: Mapping[str, str]) -> Asked:
+    hidden = dict(_hidden(asked.request))
+    headers = tuple(
+        (name, values[name.lower()] if name in hidden else value)
+        for name, value in asked.request.headers
+    )
+    request = msgspec.structs.replace(asked.request, headers=headers)
+    return msgspec.structs.replace(asked, request=request)
+
+
+def _hidden(request: Request) -> list[tuple[str, str]]:
+    return [pair for pair in request.headers if pair[1] == redaction.HIDDEN]

@@ -1,0 +1,134 @@
+"""`servelab try` from argv to the printed answer, on a deterministic world."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from servelab.load.fetch import Answer
+from servelab.store import folder as stored
+from tests.conftest import Run
+from tests.fake_world import Script, World
+from tests.own_world import OTHER, know, serving
+
+ASKED = ("try", "shop:app", "--only", "waitress", "--only", "gunicorn-gthread")
+SHORT = ("--duration", "5", "--warm-up", "1", "-c", "2", "--rounds", "2")
+
+
+@pytest.fixture
+def project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Return the folder of an application that is found at once."""
+    made = tmp_path / "shop"
+    made.mkdir()
+    know(monkeypatch, made)
+    return made
+
+
+def world(**of_gthread: Any) -> World:
+    """Return a world with gunicorn at 50/s and waitress at 20/s."""
+    gthread = serving(**{"service_s": 0.02, **of_gthread})
+    return World({"gthread": gthread, "waitress": serving(service_s=0.05)})
+
+
+@pytest.mark.usefixtures("project")
+def test_servers_that_agree_are_measured_in_rounds_and_their_commands_printed(run: Run) -> None:
+    asked = world()
+    status, printed, notes = run(asked, *ASKED, *SHORT, "--out", "here")
+    assert status == 0, notes
+    assert "2 of 2 deployments give the same answers." in notes
+    assert "in 2 rounds: gunicorn-gthread 2 processes * 8 threads, 50.00 requests/s" in printed
+    assert len(asked.started) == 2 + 2 * 2
+    order = [line.split()[0] for line in printed.splitlines() if ":8000" in line]
+    assert order == ["gunicorn", "waitress-serve"]
+    assert "  pip install waitress==1.2.3\n" in printed
+    assert {trial.throughput_per_s for trial in stored.read(Path("here")).trials} == {50, 20}
+
+
+@pytest.mark.usefixtures("project")
+def test_one_that_answers_otherwise_is_not_timed_and_its_answer_shown(run: Run) -> None:
+    asked = world(answers={"/": OTHER})
+    asked.scripts = {**asked.scripts, "pywsgi": serving(service_s=0.04)}
+    more = ("--only", "gevent_pywsgi", "--out", "here")
+    status, printed, notes = run(asked, *ASKED, *SHORT, *more)
+    assert status == 0, notes
+    assert "skipped gunicorn-gthread:processes=2,threads=8" in notes
+    assert "2 of 3 deployments give the same answers." in notes
+    measured = {trial.stack for trial in stored.read(Path("here")).trials}
+    assert measured == {"waitress", "gevent_pywsgi"}
+    assert "gunicorn" not in printed
+    assert stored.read(Path("here")).end.skipped.keys() == {
+        "gunicorn-gthread:processes=2,threads=8,worker_class=gthread"
+    }
+
+
+@pytest.mark.usefixtures("project")
+def test_one_that_does_not_start_or_answers_wrongly_is_told_why(run: Run) -> None:
+    asked = World(
+        {
+            "gthread": Script(dies_at_start=True),
+            "waitress": serving(),
+            "pywsgi": serving(answers={"/": Answer(status=500, body=b"oops")}),
+        }
+    )
+    status, _, notes = run(asked, *ASKED, "--only", "gevent_pywsgi", *SHORT)
+    assert status == 0, notes
+    assert "exit code 3" in notes
+    assert "500" in notes
+    assert "1 of 3 deployments gives the same answers." in notes
+
+
+@pytest.mark.usefixtures("project")
+def test_where_none_answers_nothing_is_timed(run: Run) -> None:
+    wrong = serving(answers={"/": Answer(status=404, body=b"no")})
+    status, printed, notes = run(World({"gthread": wrong, "waitress": wrong}), *ASKED)
+    assert status == 2
+    assert printed == ""
+    assert "no server gives an answer of shop:app that is worth timing" in notes
+
+
+@pytest.mark.usefixtures("project")
+def test_json_has_the_plan_the_trials_and_the_commands(run: Run) -> None:
+    status, printed, _ = run(world(), *ASKED, *SHORT, "--json")
+    assert status == 0
+    found = json.loads(printed)
+    assert found["race"] is None
+    assert found["plan"]["options"]["service"]["application"] == "shop:app"
+    (commands,) = found["commands"]
+    assert [each["deployment"].partition(":")[0] for each in commands["commands"]] == [
+        "gunicorn-gthread",
+        "waitress",
+    ]
+    assert commands["commands"][1]["install"] == "pip install waitress==1.2.3"
+
+
+@pytest.mark.usefixtures("project")
+def test_a_dry_run_prints_the_plan_and_starts_nothing(run: Run) -> None:
+    asked = world()
+    status, printed, _ = run(asked, *ASKED, *SHORT, "--dry-run")
+    assert status == 0
+    assert printed.startswith("shop:app: 2 deployments in 2 rounds, seed 0")
+    assert asked.started == []
+    assert not Path("servelab-results").exists()
+
+
+def test_an_interrupted_try_is_gone_on_with_and_its_variables_are_read_again(
+    run: Run, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    know(monkeypatch, project, variables=(("SHOP_KEY", "hunter22"),))
+    first = world()
+    first.interrupt_after = 3
+    status, _, notes = run(first, *ASKED, *SHORT, "--out", "here")
+    assert status == 130
+    assert "2 of 4 trials are measured. Go on with: servelab run --resume here" in notes
+    assert b"hunter22" not in Path("here/plan.json").read_bytes()
+    status, _, notes = run(world(), "run", "--resume", "here")
+    assert status == 2
+    assert "does not hold the values of SHOP_KEY; put them into" in notes
+    (project / ".env").write_text("SHOP_KEY=hunter22\n")
+    again = world()
+    status, printed, notes = run(again, "run", "--resume", "here")
+    assert status == 0, notes
+    assert len(again.started) == 2
+    assert {each["SHOP_KEY"] for each in again.variables} == {"hunter22"}
+    assert "Highest rate on shop:app in 2 rounds" in printed

@@ -1,0 +1,435 @@
+"""`servelab tune` from argv to the printed answer, on a deterministic world."""
+
+import json
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from servelab.load.fetch import Answer
+from servelab.model.load import Asked, Request
+from servelab.report import commands_view, runs, tables, terminal
+from tests.conftest import Run
+from tests.fake_world import QUIET, Script, World
+from tests.own_world import OTHER, know, serving
+
+NOISY = msgspec.structs.replace(QUIET, foreign_cpu_share=0.5)
+SHORT = ("--duration", "10", "--warm-up", "1", "-c", "1")
+WAITRESS = ("tune", "shop:app", "--only", "waitress", *SHORT)
+BOTH = ("tune", "shop:app", "--only", "gunicorn-gthread", "--only", "waitress", *SHORT)
+
+
+@pytest.fixture
+def project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Return the folder of an application that is found at once."""
+    made = tmp_path / "shop"
+    made.mkdir()
+    know(monkeypatch, made)
+    return made
+
+
+def eight_threads_win(**different: Any) -> World:
+    """Return a world with waitress at 20/s, with 8 threads at 50/s."""
+    scripts = {"--threads=8 ": serving(service_s=0.02), "waitress": serving(service_s=0.05)}
+    return World(scripts, **different)
+
+
+def gthread_wins(**of_gthread: Any) -> World:
+    gthread = serving(**{"service_s": 0.02, **of_gthread})
+    return World({"gthread": gthread, "waitress": serving(service_s=0.05)})
+
+
+def document(printed: str) -> dict[str, Any]:
+    found = json.loads(printed)
+    assert isinstance(found, dict)
+    return found
+
+
+def race_of(printed: str) -> dict[str, Any]:
+    found = document(printed)["race"]
+    assert isinstance(found, dict)
+    return found
+
+
+def row(printed: str, name: str) -> list[str]:
+    return next(line for line in printed.splitlines() if line.strip("* ").startswith(name)).split()
+
+
+@pytest.mark.usefixtures("project")
+def test_the_answer_comes_in_words_then_all_that_were_tried_then_the_command(run: Run) -> None:
+    status, printed, notes = run(eight_threads_win(), *WAITRESS, "--out", "here")
+    assert status == 0, notes
+    assert printed.startswith("\nServe shop:app with waitress 8 threads: 50.00 answers/s, 50 MB.\n")
+    winner, first = row(printed, "waitress 8 threads"), row(printed, "waitress 4 threads")
+    assert winner[:4] == ["waitress", "8", "threads", "50.00"]
+    assert winner[-2:] == ["the", "winner"]
+    assert first[:5] == ["*", "waitress", "4", "threads", "20.00"]
+    assert printed.count("60 % slower than the winner (1 round)") == 3
+    assert "All others were clearly worse." in printed
+    assert "To copy, what won, as measured but for the address" in printed
+    commands = [line for line in printed.splitlines() if "waitress-serve" in line]
+    assert [line.split()[:3] for line in commands] == [
+        ["waitress-serve", "--listen=127.0.0.1:8000", "--threads=8"]
+    ]
+    assert "  pip install waitress==1.2.3\n" in printed
+    assert "1 of 1 deployment gives the same answers." in notes
+    assert "4 trials in the first round, about 1 min 6 s; the budget of 15 min 0 s" in notes
+    assert "Files to serve with what won: here/deploy" in notes
+    assert "lighter" not in printed + notes
+
+
+@pytest.mark.usefixtures("project")
+def test_the_files_of_what_won_lie_in_the_results_folder(run: Run, project: Path) -> None:
+    run(gthread_wins(), *BOTH, "--out", "here")
+    made = {each.name: each.read_text() for each in Path("here/deploy").iterdir()}
+    assert set(made) == {"gunicorn.conf.py", "shop-app.service", "Procfile"}
+    assert 'worker_class = "gthread"' in made["gunicorn.conf.py"]
+    assert str(Path("here/deploy/gunicorn.conf.py").absolute()) in made["shop-app.service"]
+    assert f"WorkingDirectory={project}" in made["shop-app.service"]
+    assert not list(project.iterdir())
+
+
+@pytest.mark.usefixtures("project")
+def test_the_files_go_where_they_were_asked_for_but_not_over_what_is_there(
+    run: Run, project: Path
+) -> None:
+    (project / "Procfile").write_text("web: mine\n")
+    asked = (*BOTH, "--write", str(project))
+    status, printed, notes = run(gthread_wins(), *asked, "--out", "here")
+    assert status == 2
+    assert "Serve shop:app with gunicorn-gthread" in printed
+    assert "already has Procfile; write elsewhere, or over it with --force" in notes
+    assert [each.name for each in project.iterdir()] == ["Procfile"]
+    world = World({})
+    again = ("tune", "--resume", "here", "--write", str(project), "--force", "-q")
+    status, answer, notes = run(world, *again)
+    assert status == 0, notes
+    assert "Serve shop:app with gunicorn-gthread" in answer
+    assert world.started == []
+    assert "gthread" in (project / "Procfile").read_text()
+    unit = (project / "shop-app.service").read_text()
+    assert "--config gunicorn.conf.py" in unit
+
+
+@pytest.mark.usefixtures("project")
+def test_json_has_the_race_with_its_winner_and_its_losers(run: Run) -> None:
+    status, printed, _ = run(eight_threads_win(), *WAITRESS, "--json")
+    assert status == 0
+    found = race_of(printed)
+    assert found["ending"] in {"judged", "alone"}
+    assert found["winner"] == {"stack": "waitress", "settings": [["threads", 8]]}
+    assert found["rate_per_s"] == pytest.approx(50)
+    lost = {each["candidate"]["settings"][0][1]: each for each in found["losses"]}
+    assert lost[4]["cause"] == "worse"
+    assert lost[4]["share"] == pytest.approx(0.4)
+    assert set(lost) == {2, 4, 16}
+    assert found["trials"] == len(document(printed)["trials"])
+    (commands,) = document(printed)["commands"]
+    assert [each["deployment"] for each in commands["commands"]] == ["waitress:threads=8"]
+    assert document(printed)["plan"] is None
+
+
+@pytest.mark.usefixtures("project")
+def test_the_stored_race_gives_the_same_answer_again(run: Run) -> None:
+    _, printed, _ = run(eight_threads_win(), *WAITRESS, "--out", "here")
+    status, again, notes = run(World({}), "show", "here")
+    assert status == 0
+    assert again == printed
+    assert "Files to serve with what won: here/deploy" in notes
+    status, page, _ = run(World({}), "report", "here")
+    assert status == 0
+    assert "**Serve shop:app with waitress 8 threads: 50.00 answers/s, 50 MB. All" in page
+    assert "| waitress 8 threads | 50.00 |" in page
+    assert page.count("# Race: shop:app") == page.count("# ") == 1
+    assert page.count("waitress-serve --listen=127.0.0.1:8000") == 1
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_narrow_terminal_has_room_for_the_answer(run: Run, width: int) -> None:
+    run(gthread_wins(), *BOTH, "--out", "here")
+    stored = runs.read(Path("here"))
+    console = Console(file=StringIO(), force_terminal=True, width=width, color_system=None)
+    for table in tables.tables(stored):
+        terminal.print_table(console, table)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert max(map(len, text.splitlines())) <= width
+    assert "the winner" in text
+    words = " ".join(text.split())
+    assert "Serve shop:app with gunicorn-gthread" in words
+    for of_workload in commands_view.commands(stored):
+        terminal.print_commands(console, of_workload)
+    assert "--bind 127.0.0.1:8000" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.usefixtures("project")
+def test_an_equal_that_is_clearly_lighter_has_its_command_and_its_files_too(run: Run) -> None:
+    world = World(
+        {
+            "--workers 2 --threads 8 --bind": serving(
+                service_s=0.02, peak_memory_bytes=100_000_000
+            ),
+            "--threads=4 ": serving(service_s=0.0201),
+            "gunicorn": serving(service_s=0.1),
+            "waitress": serving(service_s=0.1),
+        }
+    )
+    status, printed, notes = run(world, *BOTH, "--out", "here")
+    assert status == 0, notes
+    assert "memory -50 %, clearly lighter" in printed
+    assert "To copy, what won, then its lighter equal" in printed
+    assert printed.count("--bind 127.0.0.1:8000") == 1
+    assert printed.count("--listen=127.0.0.1:8000") == 1
+    assert "Files to serve with its lighter equal: here/deploy-lighter" in notes
+    assert "waitress-serve" in Path("here/deploy-lighter/Procfile").read_text()
+    assert "gunicorn" in Path("here/deploy/Procfile").read_text()
+
+
+@pytest.mark.usefixtures("project")
+def test_a_server_that_answers_otherwise_is_left_out_and_named(run: Run) -> None:
+    world = gthread_wins(answers={"/": OTHER})
+    asked = (*BOTH, "--only", "gevent_pywsgi")
+    world.scripts = {**world.scripts, "pywsgi": serving()}
+    status, printed, notes = run(world, *asked, "--out", "here")
+    assert status == 0, notes
+    assert "skipped gunicorn-gthread:" in notes
+    assert "Left out before the race: gunicorn-gthread" in printed
+    assert all(each.stack != "gunicorn-gthread" for each in runs.read(Path("here")).trials)
+
+
+@pytest.mark.usefixtures("project")
+def test_where_no_server_answers_nothing_is_raced(run: Run) -> None:
+    world = World({"waitress": Script(answers={"/": Answer(status=500, body=b"no")})})
+    status, printed, notes = run(world, *WAITRESS)
+    assert status == 2
+    assert printed == ""
+    assert "no server gives an answer of shop:app that is worth timing" in notes
+
+
+@pytest.mark.usefixtures("project")
+def test_where_no_call_succeeds_under_load_nothing_serves_it(run: Run) -> None:
+    status, printed, notes = run(World({"waitress": serving(failures=110)}), *WAITRESS)
+    assert status == 1, notes
+    assert "Nothing serves shop:app as it should; the rows below say why." in printed
+    assert "failed in round 1: " in printed
+    assert "To copy" not in printed
+    assert not list(Path("servelab-results").glob("*/deploy"))
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("target", ["p50<10ms", "p50<1ms"])
+def test_an_objective_that_all_miss_is_told_and_no_success(run: Run, target: str) -> None:
+    status, printed, notes = run(eight_threads_win(), *WAITRESS, "--slo", target)
+    assert status == 3, notes
+    assert f"No deployment of shop:app meets {target} under this load." in printed
+    assert "0.00 answers/s within" in printed
+
+
+@pytest.mark.usefixtures("project")
+def test_among_those_that_meet_the_objective_the_best_wins(run: Run) -> None:
+    world = gthread_wins()
+    world.scripts = {**world.scripts, "waitress": serving(service_s=0.03)}
+    status, printed, _ = run(world, *BOTH, "--slo", "p50<25ms", "--json")
+    assert status == 0
+    found = race_of(printed)
+    assert found["winner"]["stack"] == "gunicorn-gthread"
+    assert found["meets_slo"]
+    assert {each["slo"]["quantile"] for each in document(printed)["trials"]} == {"p50"}
+
+
+@pytest.mark.usefixtures("project")
+def test_what_takes_more_memory_than_allowed_loses(run: Run) -> None:
+    world = gthread_wins(peak_memory_bytes=200_000_000)
+    status, printed, _ = run(world, *BOTH, "--memory", "100m")
+    assert status == 0
+    assert printed.startswith("\nServe shop:app with waitress")
+    assert "took 200 MB, over the limit of 105 MB" in printed
+
+
+@pytest.mark.usefixtures("project")
+def test_a_machine_that_is_too_noisy_tells_nothing_and_says_so(run: Run) -> None:
+    status, printed, notes = run(eight_threads_win(noise=NOISY), *WAITRESS, "--out", "here")
+    assert status == 3
+    assert "Nothing can be said of shop:app: in each of 6 rounds something else" in printed
+    assert "6 of 6 rounds count for nothing" in printed
+    assert "other programs took 50.0% of the CPU time" in printed
+    assert "Files to serve" not in notes
+    assert not Path("here/deploy").exists()
+
+
+@pytest.mark.usefixtures("project")
+def test_a_budget_that_is_spent_ends_the_race_after_a_whole_round(run: Run) -> None:
+    asked = (*WAITRESS, "--budget", "0.001s", "--write", "there")
+    status, printed, notes = run(eight_threads_win(), *asked)
+    assert "has room for about 0 trials, and a verdict takes 25 at the least" in notes
+    assert "4 trials in 1 round" in printed
+    assert "raise --budget" in printed
+    assert status == 0
+    assert Path("there/Procfile").exists()
+
+
+@pytest.mark.usefixtures("project")
+def test_a_dry_run_tells_the_space_and_measures_nothing(run: Run) -> None:
+    world = gthread_wins()
+    asked = ("tune", "shop:app", "--only", "gunicorn", "--only", "waitress", "--dry-run")
+    status, printed, _ = run(world, *asked, "--slo", "p99<200ms", "--memory", "1g")
+    assert status == 0
+    assert printed.startswith("shop:app: a race of 4 ways to serve it, seed 0, each trial 1 s of")
+    assert "Who has the most answers within p99<200ms wins, in 1074 MB at most." in printed
+    assert "6 trials in the first round" in printed
+    assert "  waitress: threads=4 of 1, 2, 4, 8, 16, 32, 64\n" in printed
+    assert "processes=5: folklore, 2 x cores + 1" in printed
+    assert world.started == []
+    assert not Path("servelab-results").exists()
+
+
+def told_of(run: Run, folder: str) -> dict[str, Any]:
+    """Return what a folder's race found, without what hangs on the clock."""
+    _, printed, _ = run(World({}), "show", folder, "--json")
+    return race_of(printed)
+
+
+@pytest.mark.usefixtures("project")
+def test_a_race_interrupted_in_its_first_trial_can_be_told_and_gone_on_with(run: Run) -> None:
+    status, printed, notes = run(eight_threads_win(interrupt_after=1), *WAITRESS, "--out", "here")
+    assert status == 130
+    assert "Nothing can be said of shop:app yet: no round is complete." in printed
+    assert "0 trials are measured. Go on with: servelab tune --resume here" in notes
+    status, page, _ = run(World({}), "report", "here")
+    assert status == 0
+    assert "**Nothing can be said of shop:app yet: no round is complete.**" in page
+    status, *_ = run(eight_threads_win(), "tune", "--resume", "here")
+    assert status == 0
+
+
+@pytest.mark.usefixtures("project")
+def test_an_interrupted_race_tells_what_it_knows_and_is_gone_on_with_to_the_same_answer(
+    run: Run,
+) -> None:
+    run(eight_threads_win(), *WAITRESS, "--out", "whole")
+    status, printed, notes = run(eight_threads_win(interrupt_after=7), *WAITRESS, "--out", "here")
+    assert status == 130
+    assert "The race for shop:app is not over. Ahead so far: waitress 8 threads" in printed
+    assert "To copy, what was ahead" in printed
+    assert "6 trials are measured. Go on with: servelab tune --resume here" in notes
+    assert not Path("here/deploy").exists()
+    world = eight_threads_win()
+    status, again, notes = run(world, "tune", "--resume", "here")
+    assert status == 0, notes
+    assert "Serve shop:app with waitress 8 threads" in again
+    assert told_of(run, "here") == told_of(run, "whole")
+    assert len(world.started) + 6 == len(runs.read(Path("whole")).trials)
+    assert Path("here/deploy/Procfile").read_text() == Path("whole/deploy/Procfile").read_text()
+
+
+@pytest.mark.usefixtures("project")
+def test_a_race_that_was_cut_anywhere_loses_nothing_and_makes_nothing_twice(run: Run) -> None:
+    run(eight_threads_win(), *WAITRESS, "--out", "here")
+    file, whole = Path("here/trials.jsonl"), told_of(run, "here")
+    lines = file.read_bytes().splitlines(keepends=True)
+    for kept in range(0, len(lines) + 1, 4):
+        file.write_bytes(b"".join(lines[:kept]) + (b'{"id": "cut' if kept % 8 else b""))
+        Path("here/end.json").unlink()
+        world = eight_threads_win()
+        status, *_ = run(world, "tune", "--resume", "here", "-q")
+        assert status == 0
+        assert len(world.started) == len(lines) - kept
+        stored = runs.read(Path("here"))
+        assert len({each.id for each in stored.trials}) == len(stored.trials) == len(lines)
+        assert told_of(run, "here") == whole
+
+
+@pytest.mark.usefixtures("project")
+def test_a_lost_line_in_the_middle_is_measured_again_and_nothing_else(run: Run) -> None:
+    run(eight_threads_win(), *WAITRESS, "--out", "here")
+    file, whole = Path("here/trials.jsonl"), told_of(run, "here")
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join([*lines[:5], *lines[6:]]))
+    world = eight_threads_win()
+    status, *_ = run(world, "tune", "--resume", "here", "-q")
+    assert status == 0
+    assert len(world.started) == 1
+    assert told_of(run, "here") == whole
+
+
+@pytest.mark.usefixtures("project")
+def test_each_command_names_the_one_that_goes_on(run: Run) -> None:
+    run(eight_threads_win(interrupt_after=2), *WAITRESS, "--out", "a race")
+    for command in (("run",), ("compare",)):
+        status, _, notes = run(eight_threads_win(), *command, "--resume", "a race")
+        assert status == 2
+        assert "a race holds a race; go on with: servelab tune --resume" in notes
+    plan = ("try", "shop:app", "--only", "waitress", "--duration", "5", "--out", "plan")
+    run(eight_threads_win(), *plan)
+    status, _, notes = run(eight_threads_win(), "tune", "--resume", "plan")
+    assert status == 2
+    assert "plan holds no race; go on with: servelab run --resume plan" in notes
+    status, _, notes = run(eight_threads_win(), "tune", "shop:app", "--resume", "a race")
+    assert status == 2
+    assert "leave shop:app out" in notes
+    status, _, notes = run(eight_threads_win(), "tune")
+    assert status == 2
+    assert "nothing to tune; name your application" in notes
+
+
+SECRETS: dict[str, Any] = {
+    "variables": (("SHOP_KEY", "hunter22"), ("MODE", "fast")),
+    "asked": (Asked(request=Request(path="/", headers=(("Authorization", "Bearer abcdef"),))),),
+}
+
+
+@pytest.fixture
+def cut_short(
+    run: Run, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, World]]:
+    """Interrupt a race of an application with secrets; return how to go on with it."""
+    know(monkeypatch, project, **SECRETS)
+    run(eight_threads_win(interrupt_after=3), *WAITRESS, "--out", "here")
+    kept = b"".join(each.read_bytes() for each in Path("here").rglob("*") if each.is_file())
+    assert b"hunter22" not in kept
+    assert b"abcdef" not in kept
+
+    def go_on(*arguments: str) -> tuple[int, str, World]:
+        world = eight_threads_win()
+        status, _, notes = run(world, "tune", "--resume", "here", *arguments)
+        return status, notes, world
+
+    return go_on
+
+
+HEADER = ("-H", "Authorization: Bearer abcdef")
+
+
+def test_what_is_not_stored_is_asked_for_in_a_sentence(
+    cut_short: Callable[..., tuple[int, str, World]], project: Path
+) -> None:
+    status, notes, world = cut_short(*HEADER)
+    assert status == 2
+    assert "does not hold the values of SHOP_KEY, MODE; put them into" in notes
+    (project / ".env").write_text("SHOP_KEY=hunter22\nMODE=fast\nOTHER=1\n")
+    status, notes, world = cut_short()
+    assert status == 2
+    assert "does not hold the headers Authorization; give them again with --header" in notes
+    status, notes, world = cut_short(*HEADER, "--env-var", "NEW=1")
+    assert status == 2
+    assert "was begun without NEW; leave --env-var out" in notes
+    assert world.started == []
+
+
+def test_what_is_not_stored_is_read_again_and_given_to_the_servers(
+    cut_short: Callable[..., tuple[int, str, World]], project: Path
+) -> None:
+    (project / ".env").write_text("SHOP_KEY=hunter22\nMODE=slow\nOTHER=1\n")
+    status, notes, world = cut_short(*HEADER, "--env-var", "MODE=fast")
+    assert status == 0, notes
+    assert {(each["SHOP_KEY"], each["MODE"]) for each in world.variables} == {("hunter22", "fast")}
+    assert all("OTHER" not in each for each in world.variables)
+    asked = {each.request.headers for each in world.plans if isinstance(each.request, Request)}
+    assert asked == {(("Authorization", "Bearer abcdef"),)}
+    unit = Path("here/deploy/shop-app.service").read_text()
+    assert "hunter22" not in unit
+    assert f"EnvironmentFile={project}/.env" in unit
