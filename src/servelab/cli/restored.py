@@ -11,7 +11,7 @@ from servelab.environment import users, variables
 from servelab.errors import UsageError
 from servelab.model.environment import UserEnvironment
 from servelab.model.load import Asked, Request
-from servelab.model.service import Service
+from servelab.model.service import OwnCommand, Service
 from servelab.store import redaction
 
 
@@ -29,11 +29,15 @@ def service(stored: Service, *, given: Given, path: Path) -> Service:
     headers are those that were typed again.
     """
     _refuse_other_environment(stored.environment, path=path)
-    return msgspec.structs.replace(
+    _refuse_hidden_words(stored.commands, path=path)
+    whole = msgspec.structs.replace(
         stored,
         variables=_variables(stored, given=given.variables, path=path),
         asked=_asked(stored.asked, given=given.headers, path=path),
     )
+    if hidden := redaction.hidden_of(whole):
+        raise UsageError(f"{path} does not hold {hidden[0]}; measure anew")
+    return whole
 
 
 def _refuse_other_environment(stored: UserEnvironment | None, *, path: Path) -> None:
@@ -44,6 +48,15 @@ def _refuse_other_environment(stored: UserEnvironment | None, *, path: Path) -> 
             f"{stored.directory} is no longer what it was when {path} was begun; measure anew, as "
             "figures of two environments cannot be mixed"
         )
+
+
+def _refuse_hidden_words(commands: Sequence[OwnCommand], *, path: Path) -> None:
+    for each in commands:
+        if any(redaction.HIDDEN in word for word in each.argv):
+            raise UsageError(
+                f"{path} does not hold the secrets in the command of {each.name}; measure anew, "
+                "and give them with --env-var"
+            )
 
 
 def _variables(stored: Service, *, given: Sequence[str], path: Path) -> tuple[tuple[str, str], ...]:
@@ -71,11 +84,6 @@ def _asked(stored: Sequence[Asked], *, given: Sequence[str], path: Path) -> tupl
             f"{path} does not hold the headers {', '.join(missing)}; give them again with --header "
             "where the command has it, or measure anew"
         )
-    for each in stored:
-        if redaction.HIDDEN in each.request.path:
-            raise UsageError(
-                f"{path} does not hold the secret in {each.request.path}; measure anew"
-            )
     return tuple(_with_headers(each, values=values) for each in stored)
 
 
