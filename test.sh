@@ -3,6 +3,7 @@
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 scripts/setup.sh requirements.lock requirements-dev.lock
+scripts/nginx.sh
 marks="not slow"
 if [ "${1:-}" = "--full" ]; then
     marks=""

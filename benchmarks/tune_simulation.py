@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from servelab.model.tuning import (
     Candidate,
+    LossCause,
     Measured,
     RaceEnding,
     StackVariant,
@@ -203,8 +204,8 @@ class Host:
         return bool(self._taken[slot] > GATE)
 
 
-class Raced(Struct, frozen=True, kw_only=True):
-    """What came of one race, and of the whole grid on the same host."""
+class Raced(Struct, frozen=True, array_like=True):
+    """What came of one race, and of the whole grid on the same host; stored as a list."""
 
     ending: RaceEnding
     trials: int
@@ -218,6 +219,10 @@ class Raced(Struct, frozen=True, kw_only=True):
     """Those that said better."""
     false_verdicts: int
     """Those of them on a candidate that is not worse by delta."""
+    left: int
+    """Those that were dropped as worse."""
+    left_wrongly: int
+    """Those of them that truly exceed the winner by more than delta."""
 
 
 def race(truth: Truth, *, host: Host, seed: int, gates: Gates) -> Raced:
@@ -243,15 +248,21 @@ def race(truth: Truth, *, host: Host, seed: int, gates: Gates) -> Raced:
     better = _better(found)
     rates = {each.name: rate for each, rate in truth.rates.items()}
     false = [names for names in better if rates[names[0]] / rates[names[1]] <= 1 + DELTA]
+    left = [truth.rates[each.candidate] for each in found.losses if each.cause is LossCause.WORSE]
     return Raced(
         ending=state.ending,
         trials=slot,
         rounds=found.rounds,
-        share=truth.rates[found.winner] / truth.best if found.winner else None,
-        grid_share=truth.rates[_best_of_grid(truth, host=host, seed=seed)] / truth.best,
-        folklore_share=truth.rates[truth.tuning.benchmarks[0]] / truth.best,
+        share=round(truth.rates[found.winner] / truth.best, 4) if found.winner else None,
+        grid_share=round(truth.rates[_best_of_grid(truth, host=host, seed=seed)] / truth.best, 4),
+        folklore_share=round(truth.rates[truth.tuning.benchmarks[0]] / truth.best, 4),
         verdicts=len(better),
         false_verdicts=len(false),
+        left=len(left),
+        left_wrongly=sum(
+            found.winner is not None and rate > (1 + DELTA) * truth.rates[found.winner]
+            for rate in left
+        ),
     )
 
 

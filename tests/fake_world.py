@@ -115,6 +115,11 @@ class World:
     """Of each program."""
     variables: list[Mapping[str, str]] = field(default_factory=list)
     """What each server found in its environment."""
+    has_nginx: bool = True
+    front_dies: bool = False
+    """Whether a front ends under load."""
+    fronts: list[str] = field(default_factory=list)
+    """The configuration of each front that was started."""
     cannot_limit: str = ""
     other_runs: int = 0
     load_cpus: list[Sequence[tuple[int, ...]]] = field(default_factory=list)
@@ -131,6 +136,7 @@ class World:
                 outcome=Outcome.OK, worker_pid=7, reason=""
             ),
             fetch=self.fetch,
+            call=self.fetch,
             generate=self.generate,
             read_records=self.read_records,
             sample=self.sample,
@@ -142,6 +148,7 @@ class World:
             other_runs=lambda: self.other_runs,
             listen_limit=4096,
             compiler=None,
+            find_program=lambda name: Path("/usr/sbin") / name if self.has_nginx else None,
         )
 
     def require_limits(self, _limits: Limits) -> None:
@@ -181,6 +188,7 @@ class World:
         variables: Mapping[str, str] | None = None,
         log: Path,
         address: Address | None,
+        unix_socket: Path | None = None,
         cpus: frozenset[int] | None = None,
         limits: Limits | None = None,
     ) -> Iterator[Any]:
@@ -194,8 +202,13 @@ class World:
             self._write_bare(command)
             yield FakeServer(script=Script(), log=log, exit=Exit(code=0, at_s=0.0))
             return
-        if not any(word.endswith(("slow_api.py", "null_server.py")) for word in command.argv):
+        if command.argv[-1] == "nginx.conf":
             assert address is not None
+            self.fronts.append((directory / "nginx.conf").read_text())
+            yield FakeServer(script=Script(dies_under_load=self.front_dies), log=log)
+            return
+        if not any(word.endswith(("slow_api.py", "null_server.py")) for word in command.argv):
+            assert (address is None) is not (unix_socket is None)
             self.started.append(str(command))
             self.current = self.by_python.get(self.python) or next(
                 script for word, script in self.scripts.items() if word in str(command)
@@ -236,7 +249,7 @@ class World:
         should_stop: Callable[[], str | None],
     ) -> LoadResult:
         """Answer request after request, each after the script's time; the last ones fail."""
-        assert should_stop() is None or self.current.dies_under_load
+        assert should_stop() is None or self.current.dies_under_load or self.front_dies
         if plan.duration_s == stopping.LONGEST_S:
             while should_stop() is None:
                 """Go on: under this load the server is to be stopped."""

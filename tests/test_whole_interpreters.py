@@ -125,6 +125,18 @@ def test_a_resumed_run_goes_on_with_the_same_interpreters(run: Run, tmp_path: Pa
     assert set(after) == {(f"{SERVER}@3.97", SLOW), (f"{SERVER}@3.98", QUICK)}
 
 
+def test_a_plan_of_before_is_gone_on_with(run: Run, tmp_path: Path) -> None:
+    targets = (SERVER, "sync-devserver")
+    run(world(interrupt_after=2), "run", *targets, "cpu", "--python", "3.97", "--out", "here")
+    file = tmp_path / "here" / "plan.json"
+    plan = json.loads(file.read_text())
+    del plan["options"]["interpreters"]
+    file.write_text(json.dumps(plan))
+    status, _, notes = run(world(), "run", "--resume", "here")
+    assert status == 0, notes
+    assert [python for _, python in named(tmp_path / "here")] == [SLOW, SLOW]
+
+
 def test_a_run_is_not_resumed_on_an_interpreter_that_has_changed(run: Run, pyenv: Path) -> None:
     pythons = ("--python", "3.97", "--python", "3.98")
     run(world(interrupt_after=2), "run", SERVER, "cpu", *pythons, "--out", "here")

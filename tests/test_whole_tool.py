@@ -463,7 +463,7 @@ def test_a_stop_under_load_is_told_and_changes_no_other_figure(run: Run) -> None
     (expected,), (trial,) = trials_of(plain), trials_of(printed)
     stop = trial.pop("graceful_stop")
     assert expected.pop("graceful_stop") is None
-    for each in ("started_at", "start_s"):
+    for each in ("started_at", "start_s", "whole_s"):
         expected[each] = trial[each]
     assert trial == expected
     # Eight callers, asked to end 1.05 s after the start: after ten of 610 answers.

@@ -13,6 +13,7 @@ def one_of_each_server() -> tuple[Deployment, ...]:
     """Return a deployment for each server: the first of those with the most processes."""
     found: dict[str, Deployment] = {}
     for each in deployments():
-        if each.server not in found or each.processes > found[each.server].processes:
+        known = found.get(each.server)
+        if known is None or (each.processes or 1) > (known.processes or 1):
             found[each.server] = each
     return tuple(found.values())

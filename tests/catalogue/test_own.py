@@ -8,6 +8,8 @@ from servelab.model.address import Address
 from servelab.model.deployment import Interface
 from servelab.model.load import Asked, Request
 from servelab.model.service import Service
+from servelab.model.tuning import Candidate
+from servelab.tuning.space import start
 
 
 def service(
@@ -42,6 +44,19 @@ def test_names_select_exactly_their_deployment_again() -> None:
     assert catalogue.own_deployments_named(names, service=asked, cpu_count=2) == found
     # What was planned on another machine is what it says, not what this machine would start with.
     assert catalogue.own_deployments_named(names, service=asked, cpu_count=5) == found
+
+
+def test_a_name_without_a_setting_means_without_it_wherever_a_search_begins() -> None:
+    asked = service()
+    ways = catalogue.own_ways(asked, only=("uwsgi-processes",), cpu_count=2)
+    begun = dict(start(ways[0]).settings)
+    assert begun["lazy_apps"] == "on"
+    candidate = Candidate(
+        stack="uwsgi-processes", settings=tuple({**begun, "lazy_apps": None}.items())
+    )
+    found = catalogue.own_deployment(candidate, service=asked, cpu_count=2)
+    assert "lazy_apps" not in found.name
+    assert catalogue.own_deployments_named((found.name,), service=asked, cpu_count=2) == (found,)
 
 
 def test_settings_replace_where_a_variant_begins() -> None:

@@ -23,6 +23,7 @@ def request(
     *,
     interface: Interface = Interface.WSGI,
     is_factory: bool = False,
+    arguments: str = "",
     unix_socket: Path | None = None,
     application: str = "shop.site:app",
     **values: Any,
@@ -41,6 +42,7 @@ def request(
         packages=(),
         is_own=True,
         is_factory=is_factory,
+        arguments=arguments,
         unix_socket=unix_socket,
     )
 
@@ -99,6 +101,12 @@ def test_uwsgi_patches_before_it_imports_an_application_that_does_not_patch_itse
         "--disable-logging --add-header 'Connection: close'"
     )
     assert "patch" not in command("uwsgi", processes=2, threads=8)
+
+
+def test_uwsgi_is_given_a_program_where_a_factory_has_arguments() -> None:
+    told = command("uwsgi", processes=2, is_factory=True, arguments="'shop', debug=True")
+    assert """--eval "from shop.site import app; application = app('shop', debug=True)" """ in told
+    assert "--module" not in told
 
 
 def test_uwsgis_file_says_what_its_command_says() -> None:

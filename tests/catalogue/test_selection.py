@@ -4,6 +4,8 @@ import pytest
 
 from servelab import catalogue
 from servelab.errors import UnknownName, UsageError
+from servelab.model.deployment import Interface
+from servelab.model.service import Service
 
 
 def test_a_stack_alone_means_all_of_its_deployments() -> None:
@@ -38,6 +40,18 @@ def test_published_figures_are_of_a_deployment_on_whichever_interpreter() -> Non
     figures = catalogue.published(here, workload="cpu")
     assert figures is not None
     assert catalogue.published(there, workload="cpu") == figures
+
+
+def test_a_users_application_is_on_an_interpreter_in_the_same_way() -> None:
+    service = Service(
+        name="mine:app", application="mine:app", interface=Interface.ASGI, directory="/", asked=()
+    )
+    found = catalogue.find_own_deployments("uvicorn:processes=2@3.13", service=service, cpu_count=2)
+    assert found
+    assert {each.python for each in found} == {"3.13"}
+    names = tuple(each.name for each in found)
+    assert all(name.endswith("@3.13") for name in names)
+    assert catalogue.own_deployments_named(names, service=service, cpu_count=2) == found
 
 
 def test_every_deployments_name_selects_exactly_it() -> None:

@@ -97,6 +97,14 @@ def test_a_busy_port_that_was_asked_for_is_refused_at_once(
     assert os.listdir(tmp_path) == []  # noqa: PTH208
 
 
+def test_help_tells_what_holds_where_an_option_is_left_out(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert status_of("run", "--help") == 0
+    assert "[default: 300]" in capsys.readouterr().out
+
+
 def test_without_arguments_run_prints_its_usage_and_the_stacks(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -33,6 +33,30 @@ def test_the_environment_is_given_or_active_or_lies_in_the_project(tmp_path: Pat
     assert found(None) == other
 
 
+def test_a_src_layout_has_its_environment_beside_its_pyproject(tmp_path: Path) -> None:
+    project = tmp_path / "project" / "src"
+    usual, foreign = make(tmp_path / "project" / ".venv"), make(tmp_path / ".venv")
+    project.mkdir()
+
+    def found() -> Path:
+        return find_user_environment(None, project=project, variables={}).directory
+
+    with pytest.raises(UsageError):
+        found()
+    (tmp_path / "pyproject.toml").touch()
+    assert found() == usual
+    (tmp_path / "project" / "pyproject.toml").touch()
+    assert found() == usual
+    (usual / "bin" / "python").unlink()
+    with pytest.raises(UsageError):
+        found()
+    (tmp_path / "project" / "pyproject.toml").unlink()
+    assert found() == foreign
+    tmp_path.chmod(0o777)
+    with pytest.raises(UsageError):
+        found()
+
+
 def test_no_environment_is_said_with_the_option_that_names_one(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"has no \.venv or venv.*--env"):
         find_user_environment(None, project=tmp_path, variables={})

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from servelab import catalogue
-from servelab.experiment.plan import Past, Planner
+from servelab.errors import UsageError
+from servelab.experiment.plan import Past, Planner, interpreter_of
 from servelab.model.environment import Interpreter
 from servelab.model.load import ClosedLoop, Connections, Load, OpenLoop
 from servelab.model.plan import Plan, RunOptions
@@ -46,6 +47,21 @@ def planner(
         budget=budget or Budget(rounds=100),
     )
     return Planner(plan, deployments=deployments)
+
+
+def test_a_deployment_is_measured_on_the_interpreter_that_it_names() -> None:
+    own, other = (
+        Interpreter(path=Path("/python") / version, version=version)
+        for version in ("3.11.0", "3.13.0")
+    )
+    options = RunOptions(workload="cpu", timeout_s=60.0, interpreter=own, interpreters=(own, other))
+    first, second, third = (
+        catalogue.find_deployments(f"{STACKS[0]}{python}")[0] for python in ("", "@3.13", "@3.12")
+    )
+    assert interpreter_of(first, options=options) == own
+    assert interpreter_of(second, options=options) == other
+    with pytest.raises(UsageError, match=r"the plan holds no Python 3\.12"):
+        interpreter_of(third, options=options)
 
 
 def made(spec: TrialSpec, *, rate_per_s: float = 100.0, cut_s: float = 0.0) -> Trial:

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from servelab.explain.causes import explain
+from servelab.model.front import FrontUse
 from servelab.model.load import ClosedLoop, Connections
 from servelab.model.trial import Ceiling, Trial, TrialStatus
 from servelab.model.usage import MemoryKind, ProcessUsage
@@ -130,3 +131,27 @@ def test_short_work_is_told_in_digits_that_count() -> None:
 )
 def test_without_evidence_nothing_is_said(changed: dict[str, object]) -> None:
     assert causes(**changed) == []
+
+
+def front(cpu_s: float) -> FrontUse:
+    return FrontUse(
+        name="nginx",
+        command="nginx",
+        configuration="logs/nginx.conf",
+        upstream="unix:/run/server.sock",
+        log="logs/nginx.log",
+        usage=usage(cpu_s),
+    )
+
+
+def test_what_a_front_took_of_the_cores_is_a_cause_and_no_rest() -> None:
+    # 16 s of 2 cores * 10 s for the server, 3 s for its front: no core was left unused.
+    assert causes(usage=usage(16.0), front=front(3.0)) == [
+        "nginx took 0.3 of 2 cores | nginx took 0.3 of 2 cores"
+    ]
+
+
+def test_a_front_that_took_next_to_nothing_is_not_worth_a_sentence() -> None:
+    said = causes(usage=usage(12.0), front=front(0.9))
+    assert not any("nginx" in each for each in said)
+    assert any("1.20 of 2 cores" in each for each in said)

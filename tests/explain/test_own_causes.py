@@ -250,6 +250,22 @@ def test_with_a_ceiling_the_same_rules_hold_and_the_cost_of_serving_joins_them()
     ]
 
 
+def test_threads_that_contend_are_told_once() -> None:
+    found = causes(
+        ceiling=CEILING,
+        ceiling_per_s=200.0,
+        efficiency=0.5,
+        work_share=0.6,
+        cpu_s_per_call=0.0167,
+        voluntary_switches_per_call=2142.0,
+        usage=usage(1.0, threads=51),
+    )
+    assert [cause.partition(" | ")[0] for cause in found] == [
+        "1.0 of 2 cores: one process",
+        "threads contend",
+    ]
+
+
 def test_near_a_ceiling_there_is_nothing_to_explain() -> None:
     (cause,) = causes(ceiling=CEILING, ceiling_per_s=200.0, efficiency=0.97)
     assert cause.startswith("near the ceiling | ")

@@ -25,6 +25,8 @@ from .conftest import DEADLINE_S, eventually
 pytestmark = pytest.mark.live
 
 HALF_A_CORE = Limits(cpus=0.5)
+A_FIFTIETH = Limits(cpus=0.02)
+"""So little that even one who hardly gets a turn on a busy machine would take more."""
 SMALL = Limits(memory_bytes=32 << 20)
 BURN = "while True: pass"
 WAIT = "import time; time.sleep(600)"
@@ -112,7 +114,7 @@ def groups_of(pid: int) -> str:
 def test_a_limited_server_is_throttled_and_its_supervisor_is_not_in_its_group(
     tmp_path: Path,
 ) -> None:
-    with running(BURN, tmp_path, limits=permitted(HALF_A_CORE)) as server:
+    with running(BURN, tmp_path, limits=permitted(A_FIFTIETH)) as server:
         (group,) = [Path(folder.path) for folder in server._group]
         assert group.name in groups_of(server.pid)
         assert group.name not in groups_of(server.supervisor_pid)

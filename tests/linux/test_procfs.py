@@ -50,7 +50,7 @@ def test_this_process_is_found_with_its_parent_and_time() -> None:
 
 def test_a_process_that_does_not_exist_reads_as_none() -> None:
     assert procfs.read_stat(2**22 + 1) is None
-    assert procfs.proportional_bytes(2**22 + 1) is None
+    assert procfs.proportional_memory(2**22 + 1) is None
     assert procfs.context_switches(2**22 + 1) == {}
 
 
@@ -126,9 +126,10 @@ def test_context_switches_are_counted_for_each_thread() -> None:
 
 
 def test_proportional_memory_is_at_most_resident_memory() -> None:
-    proportional = procfs.proportional_bytes(os.getpid())
+    proportional = procfs.proportional_memory(os.getpid())
     assert proportional is not None
-    assert 1 << 20 < proportional < 4 << 30
+    assert 1 << 20 < proportional.all_bytes < 4 << 30
+    assert 0 < proportional.of_files_bytes < proportional.all_bytes
 
 
 def test_a_process_that_ignores_its_childrens_end_is_known(

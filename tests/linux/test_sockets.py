@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -153,3 +154,27 @@ def test_no_free_port_is_said_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -
 def test_the_kernels_ephemeral_range_is_read() -> None:
     chosen: Callable[[], PortRange] = ports.ephemeral_range
     assert 0 < chosen().lowest < chosen().highest <= 65535
+
+
+def test_listeners_on_a_unix_socket_are_found_by_their_whole_path() -> None:
+    lines = [
+        b"ffff8880: 00000002 00000000 00010000 0001 01 4711 /run/with two  spaces/a.sock\n",
+        b"ffff8881: 00000003 00000000 00000000 0001 03 4712 /run/with two  spaces/a.sock\n",
+        b"ffff8882: 00000002 00000000 00010000 0001 01 4713 /run/with two  spaces/a.sock2\n",
+        b"ffff8883: 00000002 00000000 00010000 0001 01 4714 @/run/abstract\n",
+        b"ffff8884: 00000003 00000000 00000000 0001 03 4715\n",
+    ]
+    path = Path("/run/with two  spaces/a.sock")
+    assert list(sockets.parse_unix_listeners(lines, path=path)) == [4711]
+
+
+@pytest.mark.live
+def test_the_kernel_shows_who_listens_on_a_unix_socket(tmp_path: Path) -> None:
+    path = tmp_path / "a b.sock"
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as listener:
+        listener.bind(str(path))
+        assert sockets.unix_inodes(path) == frozenset()
+        listener.listen()
+        (inode,) = sockets.unix_inodes(path)
+        assert inode in sockets.socket_inodes((os.getpid(),))
+    assert sockets.unix_inodes(path) == frozenset()

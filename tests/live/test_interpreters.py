@@ -28,8 +28,8 @@ def test_a_real_server_is_measured_on_two_interpreters(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     ended = subprocess.run(
         [
-            *(sys.executable, "-m", "servelab", "run", "sync-devserver", "cpu"),
-            *("--param", "num=1", "-c", "2", "-n", "20", "--out", str(folder)),
+            *(sys.executable, "-m", "servelab", "run", "sync-devserver", "io"),
+            *("--param", "delay_s=0.01", "-c", "2", "-n", "20", "--out", str(folder)),
             *("--python", own, "--python", str(second.path)),
         ],
         cwd=tmp_path,

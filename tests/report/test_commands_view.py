@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from servelab.model.front import FrontUse
 from servelab.model.trial import Role, Trial, TrialStatus
 from servelab.model.verdict import Judging
 from servelab.report import commands_view, json_text, markdown, rounds_view, tables, terminal, view
@@ -139,7 +140,7 @@ def test_the_object_has_them(capsys: pytest.CaptureFixture[str]) -> None:
     JsonPrinter(Console(file=StringIO()), verbose=False).finish(run_of(rounds(3)))
     found = json.loads(capsys.readouterr().out)["commands"][0]
     assert found["workload"] == "shop.site:app"
-    assert set(found["commands"][0]) == {"deployment", "title", "install", "command"}
+    assert set(found["commands"][0]) == {"deployment", "title", "install", "command", "front"}
     assert json.loads(json_text.render(run_of(rounds(1), service=None)))["commands"] == []
 
 
@@ -215,3 +216,20 @@ def test_a_console_gets_the_lines_as_they_are(tmp_path: Path) -> None:
         terminal.print_commands(Console(file=out, width=terminal.WIDE), found)
         out.seek(0)
         assert f"  {found.commands[0].command}\n" in out.read()
+
+
+def test_a_front_is_named_with_its_file_before_the_command() -> None:
+    front = FrontUse(
+        name="nginx",
+        command="nginx -p . -c nginx.conf",
+        configuration="logs/a.nginx.conf",
+        upstream="unix:/tmp/gone/server.sock",
+        log="logs/a.nginx.log",
+    )
+    run = run_of([trial_of(deployment(f"{SYNC}+nginx"), front=front)])
+    ((found,),) = (each.commands for each in commands_view.commands(run))
+    assert found.install == "pip install gunicorn==27.0.1"
+    assert found.front.startswith("# nginx before it, with ")
+    assert "/logs/a.nginx.conf, and give both a socket in a folder that stays" in found.front
+    lines = [line.strip() for line in shown(run).splitlines()]
+    assert lines.index(found.front) == lines.index(found.install) + 1

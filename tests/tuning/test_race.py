@@ -174,6 +174,19 @@ def test_one_that_fails_leaves_at_once_with_its_reason() -> None:
     ]
 
 
+def test_one_that_fails_as_its_own_control_has_failed() -> None:
+    tuning, _ = lone(("a", 100), ("b", 90))
+
+    def changed(each: Measured) -> Measured:
+        return failed(each, "it died") if each.role is Role.CONTROL and each.round == 2 else each
+
+    past, _ = race(tuning, rate=by_stack(a=100, b=90), changed=changed)
+    found = answer(past, tuning=tuning)
+    assert [(e.candidate.stack, e.cause, e.round) for e in found.losses] == [
+        ("a", LossCause.FAILED, 2)
+    ]
+
+
 def test_where_all_fail_nothing_runs() -> None:
     tuning = Tuning(space=THREE)
     past, ending = race(tuning, rate=lambda *_: 1.0, changed=lambda e: failed(e, "no"))
@@ -369,6 +382,18 @@ def test_trials_of_another_plan_are_refused() -> None:
         next_round(later, tuning=Tuning(space=THREE))
     with pytest.raises(ValueError, match="round 1 is not the one that follows"):
         next_round(past, tuning=Tuning(space=(GRID,)))
+
+
+def test_plan_and_answer_are_read_as_they_were_written() -> None:
+    tuning = Tuning(
+        space=(GRID, way("a")),
+        benchmarks=(of("gthread", 5, 1),),
+        slo=Slo(quantile="p99", target_s=0.2),
+    )
+    past, _ = race(tuning, rate=lambda each, n: 100 * wobble(each, n))
+    found = answer(past, tuning=tuning)
+    assert msgspec.json.decode(msgspec.json.encode(tuning), type=Tuning) == tuning
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Tuned) == found
 
 
 noise = st.floats(min_value=0.2, max_value=3.0)

@@ -4,6 +4,7 @@ Pure: nothing here starts a process or writes a file. (`lock`, the command that 
 is run by hand.)
 """
 
+from servelab.catalogue.behind import behind, front_of, split_front, takes_unix_socket
 from servelab.catalogue.calls import (
     kinds_in_turn,
     may_wait,
@@ -16,7 +17,7 @@ from servelab.catalogue.calls import (
     workload_summary,
 )
 from servelab.catalogue.commands import configuration_file, launch_command, why_not_here
-from servelab.catalogue.discovery import server, server_of, servers, stack, stacks
+from servelab.catalogue.discovery import front, fronts, server, server_of, servers, stack, stacks
 from servelab.catalogue.environments import environment_spec, spec_beside
 from servelab.catalogue.frameworks import (
     Framework,
@@ -25,6 +26,7 @@ from servelab.catalogue.frameworks import (
     frameworks,
     served_path,
 )
+from servelab.catalogue.front import Front, FrontRequest
 from servelab.catalogue.installing import to_install, to_install_for
 from servelab.catalogue.own import (
     find_own_deployments,
@@ -33,6 +35,7 @@ from servelab.catalogue.own import (
     own_deployments,
     own_deployments_named,
     own_environment_spec,
+    own_obstacles,
     own_ways,
 )
 from servelab.catalogue.selection import (
@@ -47,12 +50,15 @@ from servelab.catalogue.stack import Published, Stack
 
 __all__ = [
     "Framework",
+    "Front",
+    "FrontRequest",
     "LaunchRequest",
     "Needs",
     "Published",
     "Server",
     "Stack",
     "application_directory",
+    "behind",
     "configuration_file",
     "deployments_named",
     "environment_spec",
@@ -60,6 +66,9 @@ __all__ = [
     "find_own_deployments",
     "framework",
     "frameworks",
+    "front",
+    "front_of",
+    "fronts",
     "kinds_in_turn",
     "launch_command",
     "may_wait",
@@ -69,6 +78,7 @@ __all__ = [
     "own_deployments",
     "own_deployments_named",
     "own_environment_spec",
+    "own_obstacles",
     "own_ways",
     "parameters_of",
     "protocol_of",
@@ -80,9 +90,11 @@ __all__ = [
     "servers",
     "slow_api_calls",
     "spec_beside",
+    "split_front",
     "split_python",
     "stack",
     "stacks",
+    "takes_unix_socket",
     "to_install",
     "to_install_for",
     "waiting_s",

@@ -27,12 +27,14 @@ def launch_command(
     cpu_count: int,
     listen_limit: int = _DEFAULT_LISTEN_LIMIT,
     packages: tuple[Package, ...] = (),
+    unix_socket: Path | None = None,
 ) -> LaunchCommand:
     """Return the command that starts a deployment in its application's folder.
 
     `service` is the user's application, where it is none of the catalogue's.
     `listen_limit` is the host's ``net.core.somaxconn``; `packages` are those of the environment,
-    for flags that only some versions have (none: the catalogue's own versions).
+    for flags that only some versions have (none: the catalogue's own versions). With a
+    `unix_socket`, which not all servers can have, it listens there instead of at the address.
     """
     command = server_of(deployment).command(
         _request(
@@ -43,6 +45,7 @@ def launch_command(
             cpu_count=cpu_count,
             listen_limit=listen_limit,
             packages=packages,
+            unix_socket=unix_socket,
         )
     )
     if service is not None:
@@ -90,6 +93,7 @@ def _request(
     cpu_count: int,
     listen_limit: int,
     packages: tuple[Package, ...],
+    unix_socket: Path | None = None,
 ) -> LaunchRequest[Any]:
     return LaunchRequest(
         settings=deployment.settings,
@@ -105,6 +109,7 @@ def _request(
         is_factory=service is not None and service.is_factory,
         arguments=service.arguments if service is not None else "",
         is_own=service is not None,
+        unix_socket=unix_socket,
     )
 
 

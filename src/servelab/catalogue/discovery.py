@@ -12,8 +12,11 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from servelab.catalogue import fronts as own_fronts
 from servelab.catalogue import servers as own_servers
+from servelab.catalogue.front import Front
 from servelab.catalogue.names import unknown
+from servelab.catalogue.own_command import COMMAND
 from servelab.catalogue.server import Server
 from servelab.catalogue.stack import Stack, read_stack
 from servelab.errors import UsageError
@@ -49,7 +52,7 @@ def stacks() -> tuple[Stack, ...]:
 
 def server(name: str) -> Server[Any]:
     """Return the server of a name; raise UnknownName."""
-    for each in servers():
+    for each in (*servers(), COMMAND):
         if each.name == name:
             return each
     raise unknown("server", name, known=[each.name for each in servers()])
@@ -58,6 +61,21 @@ def server(name: str) -> Server[Any]:
 def server_of(deployment: Deployment) -> Server[Any]:
     """Return the server that a deployment runs on."""
     return server(deployment.server)
+
+
+@functools.cache
+def fronts() -> tuple[Front, ...]:
+    """Return all fronts in alphabetical order."""
+    modules = sorted(each.name for each in pkgutil.iter_modules(own_fronts.__path__))
+    return tuple(importlib.import_module(f"{own_fronts.__name__}.{each}").FRONT for each in modules)
+
+
+def front(name: str) -> Front:
+    """Return the front of a name; raise UnknownName."""
+    for each in fronts():
+        if each.name == name:
+            return each
+    raise unknown("front", name, known=[each.name for each in fronts()])
 
 
 def stack(name: str) -> Stack:

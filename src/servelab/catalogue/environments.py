@@ -9,6 +9,7 @@ from pathlib import Path
 from servelab.catalogue.discovery import server, stacks
 from servelab.catalogue.frameworks import framework
 from servelab.errors import UsageError
+from servelab.model.deployment import ServerSettings
 from servelab.model.environment import EnvironmentSpec, UserEnvironment
 from servelab.served import workloads
 
@@ -52,15 +53,22 @@ def environment_spec(
     )
 
 
-def spec_beside(server_name: str, *, user: UserEnvironment) -> EnvironmentSpec:
+def spec_beside(
+    server_name: str, *, user: UserEnvironment, settings: ServerSettings | None = None
+) -> EnvironmentSpec:
     """Return what a server needs beside a user's environment, whose versions stand.
 
-    A server that is there already keeps its version, too. Raise UnknownName.
+    A server that is there already keeps its version, too. With `settings` it is what these need.
+    Raise UnknownName.
     """
+    on = server(server_name)
+    needed = on.requirements
+    if settings is not None and on.requirements_for is not None:
+        needed = on.requirements_for(settings)
     theirs = {each.name for each in user.packages}
     requirements = tuple(
         _unpinned(each) if _name(each) in theirs else each
-        for each in server(server_name).requirements
+        for each in needed
         if _SAME_PROGRAM.get(_name(each)) not in theirs
     )
     path = lock_path(server_name)

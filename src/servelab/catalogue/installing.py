@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterable, Mapping
 
+from servelab.catalogue.behind import split_front
 from servelab.catalogue.discovery import server_of, servers
 from servelab.catalogue.names import unknown
-from servelab.catalogue.selection import split_settings
+from servelab.catalogue.selection import split_python, split_settings
 from servelab.catalogue.server import Server, Settings
 from servelab.catalogue.settings import convert_settings
 from servelab.model.deployment import Deployment
@@ -23,7 +24,8 @@ def to_install(deployment: Deployment, *, packages: Mapping[str, str]) -> tuple[
 
 
 def to_install_for(name: str, *, packages: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the same for ``SERVER[-VARIANT][:key=value,...]``; UnknownName or UsageError."""
+    """Return the same for the text that selects a deployment; UnknownName or UsageError."""
+    name, _front = split_front(split_python(name)[0])
     stack, colon, text = name.partition(":")
     candidates = [each for each in servers() if f"{stack}-".startswith(f"{each.name}-")]
     if not candidates:

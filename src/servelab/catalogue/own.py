@@ -1,13 +1,16 @@
 """The servers that can serve a user's own application, each in all its variants."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from servelab.catalogue.behind import behind, split_front
 from servelab.catalogue.discovery import servers
 from servelab.catalogue.environments import environment_spec, spec_beside
 from servelab.catalogue.frameworks import Framework
 from servelab.catalogue.names import unknown
+from servelab.catalogue.own_command import COMMAND
 from servelab.catalogue.selection import on_python, split_python, split_settings
 from servelab.catalogue.server import Server
 from servelab.catalogue.settings import convert_settings
@@ -15,7 +18,7 @@ from servelab.catalogue.stack import Stack, deploy
 from servelab.errors import UsageError
 from servelab.model.deployment import Deployment, Interface
 from servelab.model.environment import EnvironmentSpec
-from servelab.model.service import Service
+from servelab.model.service import OwnCommand, Service
 from servelab.model.tuning import Candidate, StackVariant
 from servelab.model.variant import Variant
 
@@ -31,30 +34,54 @@ def framework_of_service(service: Service) -> Framework:
     )
 
 
-def own_environment_spec(server_name: str, *, service: Service) -> EnvironmentSpec:
-    """Return what the environment of a server must hold, over what the user's own holds."""
+def own_environment_spec(deployment: Deployment, *, service: Service) -> EnvironmentSpec:
+    """Return what the environment of a deployment must hold, over what the user's own holds."""
+    if deployment.server == COMMAND.name:
+        return EnvironmentSpec(
+            name=COMMAND.name,
+            requirements=(),
+            constraints="",
+            lock=None,
+            beside=service.environment,
+            is_built=False,
+        )
     if service.environment is None:
-        return environment_spec(server_name)
-    return spec_beside(server_name, user=service.environment)
+        return environment_spec(deployment.server)
+    return spec_beside(deployment.server, user=service.environment, settings=deployment.settings)
 
 
 def own_deployments(service: Service, *, cpu_count: int) -> tuple[Deployment, ...]:
-    """Return one deployment for each server and variant that can serve it, as a search begins."""
-    return tuple(
+    """Return one deployment for each server and variant that can serve it, as a search begins.
+
+    Those of the user's own commands come last.
+    """
+    found = (
         _deployment(service, on, variant=variant, overrides={})
         for on in servers()
         for variant in _variants(on, service=service, cpu_count=cpu_count)
         if obstacle_to_own(on, service=service) is None
         and not _objects(on, variant, service=service)
     )
+    return (*found, *(_of_command(each, service=service) for each in service.commands))
 
 
 def find_own_deployments(text: str, *, service: Service, cpu_count: int) -> tuple[Deployment, ...]:
-    """Return what ``SERVER[-VARIANT][:key=value,...][@PYTHON]`` selects for an application.
+    """Return what ``SERVER[-VARIANT][:key=value,...][+FRONT][@PYTHON]`` selects.
 
-    A server alone means all its variants that can serve it. Raise UnknownName or UsageError.
+    A server alone means all its variants that can serve it; the name of a command means that. Raise
+    UnknownName or UsageError.
     """
     selected, python = split_python(text)
+    commands = {each.name: each for each in service.commands}
+    if selected in commands:
+        if python is not None:
+            raise UsageError(
+                f"{selected} is a command, which names its interpreter itself; leave @{python} out."
+            )
+        return (_of_command(commands[selected], service=service),)
+    if not service.application:
+        raise unknown("command", selected, known=list(commands))
+    selected, front = split_front(selected)
     name, colon, settings = selected.partition(":")
     on, variants = _selected(name, service=service, cpu_count=cpu_count)
     if (obstacle := obstacle_to_own(on, service=service)) is not None:
@@ -65,7 +92,7 @@ def find_own_deployments(text: str, *, service: Service, cpu_count: int) -> tupl
         for each in variants
         if len(variants) == 1 or not _objects(on, each, service=service)
     ]
-    return on_python(found, python=python)
+    return on_python(behind(found, name=front), python=python)
 
 
 def own_ways(
@@ -106,30 +133,48 @@ def _is_for_search(on: Server[Any], service: Service) -> bool:
 def own_deployments_named(
     names: tuple[str, ...], *, service: Service, cpu_count: int
 ) -> tuple[Deployment, ...]:
-    """Return the deployments that have these names; raise UnknownName or UsageError."""
+    """Return the deployments that have these names; raise UnknownName or UsageError.
+
+    A name holds all settings: what it leaves out is not set, wherever a search would begin.
+    """
     return tuple(
-        next(
-            each
-            for each in find_own_deployments(name, service=service, cpu_count=cpu_count)
-            if each.name == name
-        )
-        for name in names
+        each for name in names for each in _named(name, service=service, cpu_count=cpu_count)
     )
+
+
+def _named(name: str, *, service: Service, cpu_count: int) -> tuple[Deployment, ...]:
+    selected, python = split_python(name)
+    stack, _, settings = selected.partition(":")
+    on, (variant, *_) = _selected(stack, service=service, cpu_count=cpu_count)
+    values = {**dict(variant.fixed), **(split_settings(settings, text=name) if settings else {})}
+    return on_python([_deployed(service, on, variant=variant, values=values)], python=python)
 
 
 def obstacle_to_own(on: Server[Any], *, service: Service) -> str | None:
     """Say in a sentence why a server cannot serve an application at all; None where it can."""
+    obstacle = _obstacle(on, service=service)
+    return None if obstacle is None else f"{on.name} {obstacle}"
+
+
+def own_obstacles(service: Service) -> dict[str, tuple[str, ...]]:
+    """Return what keeps servers of the application's interface from it, with their names."""
+    found: dict[str, tuple[str, ...]] = {}
+    for on in servers():
+        obstacle = _obstacle(on, service=service)
+        if service.interface in on.interfaces and obstacle is not None:
+            found[obstacle] = (*found.get(obstacle, ()), on.name)
+    return found
+
+
+def _obstacle(on: Server[Any], *, service: Service) -> str | None:
     if service.interface not in on.interfaces:
-        return f"{on.name} serves no {service.interface.value.upper()} applications."
+        return f"serves no {service.interface.value.upper()} applications."
     if service.interface is Interface.GRPC:
-        return f"{on.name} cannot start a gRPC service of yours; give its command with --command."
+        return "cannot start a gRPC service of yours; give its command with --command."
     if service.is_factory and not on.takes_factories:
-        return f"{on.name} takes no factory; name a ready application instead of {service.name}."
+        return f"takes no factory; name a ready application instead of {service.name}."
     if service.arguments and not on.takes_arguments:
-        return (
-            f"{on.name} calls a factory without arguments; write one that needs none for "
-            f"{service.name}."
-        )
+        return f"calls a factory without arguments; write one that needs none for {service.name}."
     return None
 
 
@@ -180,6 +225,27 @@ def _deployment(
         if fixed.get(key, value) != value:
             raise UsageError(f"{name} has {key}={fixed[key]}; leave {key} out, or name {on.name}.")
     return _deployed(service, on, variant=variant, values={**_values(variant), **overrides})
+
+
+def _of_command(command: OwnCommand, *, service: Service) -> Deployment:
+    is_grpc = service.interface is Interface.GRPC
+    return deploy(
+        Stack(
+            name=command.name,
+            summary=COMMAND.summary,
+            framework=service.framework,
+            interface=Interface.GRPC if is_grpc else Interface.HTTP,
+            application=shlex.join(command.argv),
+            server=COMMAND.name,
+            seed_position=None,
+            deployments=(),
+            published=(),
+            variables=(),
+        ),
+        COMMAND,
+        framework=framework_of_service(service),
+        settings=COMMAND.settings(),
+    )
 
 
 def _deployed(

@@ -1,9 +1,10 @@
-"""Deployments by the text that selects them: ``STACK[:key=value,...][@PYTHON]``."""
+"""Deployments by the text that selects them: ``STACK[:key=value,...][+FRONT][@PYTHON]``."""
 
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from servelab.catalogue.behind import behind, split_front
 from servelab.catalogue.discovery import server, stack
 from servelab.catalogue.frameworks import framework
 from servelab.catalogue.settings import convert_settings
@@ -19,7 +20,8 @@ def find_deployments(text: str) -> tuple[Deployment, ...]:
     is kept as it is. Raise UnknownName or UsageError.
     """
     selected, python = split_python(text)
-    return on_python(_of_stack(selected), python=python)
+    selected, front = split_front(selected)
+    return on_python(behind(_of_stack(selected), name=front), python=python)
 
 
 def split_python(text: str) -> tuple[str, str | None]:

@@ -100,8 +100,8 @@ class Server(Generic[Settings]):
     settings: type[Settings]
     heading: Callable[[Settings], str]
     """Say the settings in the words of the seed, such as ``4 processes * 50 threads``."""
-    processes: Callable[[Settings], int]
-    """Count the processes that can answer."""
+    processes: Callable[[Settings], int | None]
+    """Count the processes that can answer; None: nobody knows."""
     command: Callable[[LaunchRequest[Settings]], LaunchCommand]
     objection: Callable[[Settings, Framework], str | None] = _no_objection
     """Say why settings do not go together, or not with the framework; None if they do."""
@@ -110,6 +110,11 @@ class Server(Generic[Settings]):
     """The ways to run it on an interface with a number of CPUs, and what a search may change."""
     configuration: Callable[[LaunchRequest[Settings]], ConfigurationFile] | None = None
     """Return the file that its own manual advises for such a command; None: it has none."""
+    requirements_for: Callable[[Settings], tuple[str, ...]] | None = None
+    """Return what some settings need of its requirements, beside a user's packages; None: all.
+
+    What they do not need cannot keep a user's packages from being served.
+    """
     takes_factories: bool = False
     takes_arguments: bool = False
     """Its factories may be called with arguments."""

@@ -35,6 +35,8 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    # Not "rich", which would take [default: 10] for markup.
+    rich_markup_mode="markdown",
     help="Find out how to serve a Python application: start, load, measure, judge, explain.",
 )
 app.command(name="run", no_args_is_help=False)(run.run)

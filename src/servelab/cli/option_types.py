@@ -88,6 +88,14 @@ MemoryLimit = Annotated[
         metavar="SIZE", help="Memory for the server, such as 512m.", rich_help_panel=PLACING
     ),
 ]
+Front = Annotated[
+    str | None,
+    typer.Option(
+        metavar="nginx",
+        help="What takes the connections before each server; of one deployment: STACK+nginx.",
+        rich_help_panel=PLACING,
+    ),
+]
 ResultsFolder = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Where results go, a new folder.")
 ]
@@ -96,7 +104,7 @@ Targets = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="DEPLOYMENT... WORKLOAD",
-        help="Deployments (STACK[:key=value,...][@PYTHON], or 'all'), then the workload.",
+        help="Deployments (STACK[:key=value,...][+nginx][@PYTHON], or 'all'), then the workload.",
     ),
 ]
 Concurrency = Annotated[
@@ -165,11 +173,56 @@ Requirements = Annotated[
     typer.Option("--with", metavar="REQUIREMENT", help="Use it instead: gunicorn==23.0.0."),
 ]
 Application = Annotated[
-    str,
+    str | None,
     typer.Argument(
         metavar="MODULE:APPLICATION",
         help="Your application, as its server is told: my.module:app, 'my.module:create_app()', "
-        "or a module alone.",
+        "or a module alone. [default: as [tool.servelab] in pyproject.toml says]",
+    ),
+]
+OwnCommands = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--command",
+        metavar="'[NAME=]PROGRAM ... {port}'",
+        help="A program of yours that listens by itself, in any language; {host} and {port} are "
+        "replaced, and no shell reads it. Several are compared.",
+    ),
+]
+GrpcMethod = Annotated[
+    str | None,
+    typer.Option(
+        "--grpc",
+        metavar="PACKAGE.SERVICE/METHOD",
+        help="Of a --command that speaks gRPC: what is called.",
+        rich_help_panel=ASKING,
+    ),
+]
+ProtoPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--proto",
+        metavar="FILE",
+        help="gRPC: the .proto file of the method.",
+        rich_help_panel=ASKING,
+    ),
+]
+ProtoFolders = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--proto-path",
+        metavar="FOLDER",
+        help="gRPC: where its imports are.",
+        rich_help_panel=ASKING,
+    ),
+]
+CallBody = Annotated[
+    str | None,
+    typer.Option(
+        "--body",
+        metavar="JSON|@FILE",
+        help="gRPC: the message, as JSON. [default: an empty one]",
+        rich_help_panel=ASKING,
     ),
 ]
 Paths = Annotated[
@@ -217,7 +270,7 @@ Only = Annotated[
     list[str] | None,
     typer.Option(
         "--only",
-        metavar="SERVER[-VARIANT][:key=value,...]",
+        metavar="SERVER[-VARIANT][:key=value,...][+nginx]",
         help="These deployments, such as gunicorn-gthread:processes=4. [default: every server]",
     ),
 ]
@@ -248,6 +301,43 @@ Project = Annotated[
         help="Where servers are started. [default: this folder]",
         show_default=False,
         rich_help_panel=ITS_PLACE,
+    ),
+]
+OWN_CALLERS = 50
+OWN_DURATION_S = 5.0
+OWN_WARM_UP_S = 1.0
+OWN_CONNECTIONS = "kept"
+"""As proxies and browsers use them."""
+OwnConcurrency = Annotated[
+    int | None,
+    typer.Option(
+        "-c",
+        "--concurrency",
+        min=1,
+        max=10_000,
+        help="Callers, each waiting for its answer; with --rate: connections at most. "
+        f"[default: {OWN_CALLERS}]",
+    ),
+]
+OwnDuration = Annotated[
+    float | None,
+    typer.Option(
+        min=0.1,
+        max=3600,
+        help=f"Seconds of load that are measured. [default: {OWN_DURATION_S:g}]",
+    ),
+]
+OwnWarmUp = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=600, help=f"Seconds of the same load before. [default: {OWN_WARM_UP_S:g}]"
+    ),
+]
+OwnConnections = Annotated[
+    str | None,
+    typer.Option(
+        metavar="fresh|kept",
+        help=f"A new connection for each request, or kept ones. [default: {OWN_CONNECTIONS}]",
     ),
 ]
 Resume = Annotated[

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
-from servelab.cli import measuring, requested, requested_service
+from servelab.cli import measuring, project_file, requested, requested_service
+from servelab.cli.option_types import OWN_CALLERS, OWN_CONNECTIONS, OWN_DURATION_S, OWN_WARM_UP_S
 from servelab.model.plan import RunOptions
 from servelab.model.service import Service
 from servelab.model.slo import Slo
+from servelab.store import redaction
 
 if TYPE_CHECKING:
     from servelab.measure.trial import TrialMeasurer
-
-DEFAULT_CALLERS = 50
 
 
 class Prepared(Struct, frozen=True, kw_only=True):
@@ -24,21 +24,36 @@ class Prepared(Struct, frozen=True, kw_only=True):
     measurer: "TrialMeasurer"
     cpu_count: int
     """Of the server."""
+    warm_up_s: float
 
 
 def prepare(
-    own: requested_service.Typed, *, load: requested.Typed, slo: Slo | None = None
+    own: requested_service.Typed,
+    *,
+    load: requested.Typed,
+    section: project_file.Section,
+    warm_up_s: float | None,
+    slo: Slo | None = None,
 ) -> Prepared:
-    """Return what was typed; raise UsageError or CannotRunHere before anything is stored."""
-    found = requested_service.find(own)
+    """Return what was typed, or else stands in the project's file.
+
+    Raise UsageError or CannotRunHere before anything is stored.
+    """
+    found = requested_service.find(project_file.complete(own, section=section))
+    typed = project_file.complete_load(load, section=section)
     options = requested.options_of(
-        load,
-        workload=found.service.label,
+        msgspec.structs.replace(
+            typed,
+            duration_s=typed.duration_s or OWN_DURATION_S,
+            connections=typed.connections or OWN_CONNECTIONS,
+        ),
+        workload=redaction.url(found.service.label),
         interpreter=found.interpreter,
         waiting_s=0.0,
-        default_callers=DEFAULT_CALLERS,
+        default_callers=OWN_CALLERS,
     )
     options = msgspec.structs.replace(options, service=found.service, slo=slo)
+    warm_up = project_file.first(warm_up_s, section.warm_up)
     measurer = measuring.new_measurer()
     measurer.check(options)
     return Prepared(
@@ -46,4 +61,5 @@ def prepare(
         options=options,
         measurer=measurer,
         cpu_count=measurer.place(options).server_core_count,
+        warm_up_s=OWN_WARM_UP_S if warm_up is None else warm_up,
     )

@@ -11,8 +11,12 @@ if TYPE_CHECKING:
     from servelab.model.agreement import Agreement
     from servelab.model.deployment import Deployment
     from servelab.model.plan import RunOptions
+    from servelab.model.service import Service
     from servelab.report.printers import Printer
     from servelab.store.folder import RunFolder
+
+_REASON_AND_COUNT = 2
+"""Lines: what the refusal says already."""
 
 
 def rehearse(
@@ -26,8 +30,6 @@ def rehearse(
 ) -> "Agreement":
     """Hear all deployments of a service, and say which go on; CannotRunHere where none does."""
     from servelab.experiment import rehearsing
-    from servelab.model.progress import Skipped
-    from servelab.report import agreement_words
 
     assert options.service is not None  # noqa: S101 - what else would be rehearsed
     with printer.live() as observe:
@@ -40,11 +42,24 @@ def rehearse(
             observe=observe,
             ignored=ignored,
         )
-    for name, reason in agreement.excluded:
-        printer.skipped(Skipped(deployment=name, reason=reason))
-    printer.note(agreement_words.sentence(agreement, count=len(deployments)))
-    if not agreement.agreeing:
-        raise CannotRunHere(
-            f"no server gives an answer of {options.service.name} that is worth timing"
-        )
+    _tell(agreement, deployments=deployments, service=options.service, printer=printer)
     return agreement
+
+
+def _tell(
+    agreement: "Agreement",
+    *,
+    deployments: Sequence["Deployment"],
+    service: "Service",
+    printer: "Printer",
+) -> None:
+    """Say which deployments go on, and why the others do not; CannotRunHere where none does."""
+    from servelab.report import agreement_words
+
+    titles = {each.name: each.title for each in deployments}
+    told = agreement_words.lines(agreement, titles=titles)
+    refusal = None if agreement.agreeing else agreement_words.refusal(agreement, name=service.name)
+    for line in told if refusal is None or len(told) > _REASON_AND_COUNT else ():
+        printer.note(line)
+    if refusal is not None:
+        raise CannotRunHere(refusal)

@@ -47,6 +47,7 @@ class Typed(Struct, frozen=True, kw_only=True):
     pythons: Sequence[str] = ()
     with_requirements: Sequence[str] = ()
     stops_under_load: bool = False
+    front: str | None = None
 
 
 def parse(
@@ -58,7 +59,8 @@ def parse(
     """Return the deployments and the options of a run; raise UsageError or CannotRunHere."""
     check_platform()
     names, workload = _split(targets)
-    found = on_interpreters(_deployments(names), pythons=typed.pythons)
+    chosen = catalogue.behind(_deployments(names), name=typed.front)
+    found = on_interpreters(_each_once(chosen), pythons=typed.pythons)
     _check_requirements(found.deployments, typed.with_requirements)
     pairs = tuple(_pair(text) for text in parameters)
     options = options_of(
@@ -142,16 +144,20 @@ def _split(targets: Sequence[str]) -> tuple[Sequence[str], str]:
 
 def _deployments(names: Sequence[str]) -> tuple[Deployment, ...]:
     """Return the deployments in the order named, each once."""
-    found = [deployment for name in names for deployment in _selected(name)]
-    return tuple({deployment.name: deployment for deployment in found}.values())
+    return _each_once(deployment for name in names for deployment in _selected(name))
+
+
+def _each_once(deployments: Iterable[Deployment]) -> tuple[Deployment, ...]:
+    return tuple({deployment.name: deployment for deployment in deployments}.values())
 
 
 def _selected(name: str) -> Iterable[Deployment]:
     selected, python = catalogue.split_python(name)
+    selected, front = catalogue.split_front(selected)
     if selected != ALL:
         return catalogue.find_deployments(name)
     every = [deployment for stack in catalogue.stacks() for deployment in stack.deployments]
-    return catalogue.on_python(every, python=python)
+    return catalogue.on_python(catalogue.behind(every, name=front), python=python)
 
 
 def _check_requirements(

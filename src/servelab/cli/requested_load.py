@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from servelab.cli import loads, typed_calls, typed_requests
 from servelab.errors import UsageError
-from servelab.load import caps, proto_file, target
+from servelab.load import caps, target
 from servelab.load.asking import asking
 from servelab.load.target import LoadTarget, Resolve
 from servelab.measure.load_alone import LoadOrder
@@ -192,10 +192,9 @@ def _grpc(typed: Typed, where: LoadTarget) -> tuple[Asked, ...]:
         expected=None if typed.expect_body is None else typed_calls.text_of(typed.expect_body),
         contains=typed.expect_contains,
     )
-    proto = None
-    if typed.proto is not None:
-        proto = proto_file.read(typed.proto, folders=typed.proto_folders)
-    usual = typed_calls.asked(default, proto=proto)
-    if typed.requests_file is None:
-        return (usual,)
-    return typed_calls.read_file(typed.requests_file, default=default, proto=proto)
+    return typed_calls.all_asked(
+        default,
+        requests_file=typed.requests_file,
+        proto=typed.proto,
+        folders=typed.proto_folders,
+    )

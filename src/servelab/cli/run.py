@@ -50,6 +50,7 @@ def run(
     load_cpus: option_types.LoadCpus = loads.AUTO,
     cpus: option_types.CpuLimit = None,
     memory: option_types.MemoryLimit = None,
+    front: option_types.Front = None,
     stop_under_load: Annotated[
         bool,
         typer.Option(
@@ -98,6 +99,7 @@ def run(
             load_cpus=load_cpus,
             cpus=cpus,
             memory=memory,
+            front=front,
             timeout_s=timeout,
             connections=connections,
             port=port,

@@ -15,34 +15,37 @@ from servelab.cli import (
     status,
 )
 
+ROUNDS = 3
+
 
 def try_(
-    application: option_types.Application,
+    application: option_types.Application = None,
+    command: option_types.OwnCommands = None,
     path: option_types.Paths = None,
     requests_file: option_types.RequestsFile = None,
     header: option_types.Headers = None,
     expect_status: option_types.ExpectedStatus = None,
     ignore: option_types.Ignored = None,
+    grpc: option_types.GrpcMethod = None,
+    proto: option_types.ProtoPath = None,
+    proto_path: option_types.ProtoFolders = None,
+    body: option_types.CallBody = None,
     only: option_types.Only = None,
     environment: option_types.UsersEnvironment = None,
     variable: option_types.Variables = None,
     project: option_types.Project = Path(),
     rounds: Annotated[
-        int,
+        int | None,
         typer.Option(
             min=1,
             max=1000,
-            help="How often each is measured, in a new order each time.",
+            help=f"How often each is measured, in a new order each time. [default: {ROUNDS}]",
             rich_help_panel=option_types.REPEATING,
         ),
-    ] = 3,
-    duration: Annotated[
-        float, typer.Option(min=0.1, max=3600, help="Seconds of load that are measured.")
-    ] = 5.0,
-    warm_up: Annotated[
-        float, typer.Option(min=0, max=600, help="Seconds of the same load before.")
-    ] = 1.0,
-    concurrency: option_types.Concurrency = None,
+    ] = None,
+    duration: option_types.OwnDuration = None,
+    warm_up: option_types.OwnWarmUp = None,
+    concurrency: option_types.OwnConcurrency = None,
     rate: option_types.Rate = None,
     arrivals: option_types.Arrivals = None,
     seed: option_types.Seed = None,
@@ -50,29 +53,39 @@ def try_(
     pacing: option_types.PacingName = "timer",
     generators: option_types.GeneratorCount = "1",
     timeout: option_types.Timeout = None,
-    connections: option_types.ConnectionsName = "kept",
+    connections: option_types.OwnConnections = None,
     port: option_types.Port = None,
     server_cpus: option_types.ServerCpus = loads.AUTO,
     load_cpus: option_types.LoadCpus = loads.AUTO,
     cpus: option_types.CpuLimit = None,
     memory: option_types.MemoryLimit = None,
+    front: option_types.Front = None,
     out: option_types.ResultsFolder = None,
     dry_run: option_types.DryRun = False,
     as_json: option_types.AsJson = False,
     quiet: option_types.Quiet = False,
     verbose: option_types.Verbose = False,
 ) -> int:
-    """Measure your own application on every server that can serve it."""
+    """Measure your own application on every server that can serve it, or programs of yours."""
     import msgspec
 
-    from servelab.cli import prepared, requested_service
+    from servelab import catalogue
+    from servelab.cli import prepared, project_file, requested_service
     from servelab.model.plan import Plan
     from servelab.report import printers
 
     printer = printers.choose(as_json=as_json, quiet=quiet, verbose=verbose)
+    section = project_file.read(project)
+    ignored = requested_service.patterns(ignore or section.ignore)
     ready = prepared.prepare(
         requested_service.Typed(
             application=application,
+            commands=tuple(command or ()),
+            port=port,
+            grpc=grpc,
+            body=body,
+            proto=proto,
+            proto_folders=tuple(proto_path or ()),
             paths=tuple(path or ()),
             requests_file=requests_file,
             headers=tuple(header or ()),
@@ -99,21 +112,26 @@ def try_(
             connections=connections,
             port=port,
         ),
+        section=section,
+        warm_up_s=warm_up,
     )
     deployments = requested_service.deployments(
-        ready.service, only=only or (), cpu_count=ready.cpu_count
+        ready.service, only=only or section.only, cpu_count=ready.cpu_count, front=front
     )
+    for obstacle, names in (
+        {} if only or section.only else catalogue.own_obstacles(ready.service).items()
+    ):
+        printer.note(f"Not tried: {', '.join(names)}: {obstacle}")
     plan = Plan(
         deployments=tuple(each.name for each in deployments),
         options=ready.options,
-        rounds=rounds,
+        rounds=rounds or section.rounds or ROUNDS,
         seed=seed or 0,
-        warm_up_s=warm_up,
+        warm_up_s=ready.warm_up_s,
     )
     if dry_run:
         measuring.tell(plan, deployments=deployments)
         return status.OK
-    ignored = requested_service.patterns(ignore or ())
     folder = results.new_folder(out, name=measuring.name_of(plan))
     agreement = rehearsed.rehearse(
         deployments,

@@ -17,8 +17,8 @@ from servelab.cli import (
     slo_text,
     status,
 )
-from servelab.errors import UsageError
 
+BUDGET = "15m"
 _RACING = "How it is searched"
 
 
@@ -44,9 +44,13 @@ def tune(
         typer.Option(metavar="SIZE", help="The most that all processes together may take: 1g."),
     ] = None,
     budget: Annotated[
-        str,
-        typer.Option(metavar="15m", help="How long all trials may take.", rich_help_panel=_RACING),
-    ] = "15m",
+        str | None,
+        typer.Option(
+            metavar="15m",
+            help=f"How long all trials may take. [default: {BUDGET}]",
+            rich_help_panel=_RACING,
+        ),
+    ] = None,
     delta: Annotated[
         str,
         typer.Option(
@@ -64,13 +68,9 @@ def tune(
     environment: option_types.UsersEnvironment = None,
     variable: option_types.Variables = None,
     project: option_types.Project = Path(),
-    duration: Annotated[
-        float, typer.Option(min=0.1, max=3600, help="Seconds of load that are measured.")
-    ] = 5.0,
-    warm_up: Annotated[
-        float, typer.Option(min=0, max=600, help="Seconds of the same load before.")
-    ] = 1.0,
-    concurrency: option_types.Concurrency = None,
+    duration: option_types.OwnDuration = None,
+    warm_up: option_types.OwnWarmUp = None,
+    concurrency: option_types.OwnConcurrency = None,
     rate: option_types.Rate = None,
     arrivals: option_types.Arrivals = None,
     seed: option_types.Seed = None,
@@ -78,7 +78,7 @@ def tune(
     pacing: option_types.PacingName = "timer",
     generators: option_types.GeneratorCount = "1",
     timeout: option_types.Timeout = None,
-    connections: option_types.ConnectionsName = "kept",
+    connections: option_types.OwnConnections = None,
     port: option_types.Port = None,
     server_cpus: option_types.ServerCpus = loads.AUTO,
     load_cpus: option_types.LoadCpus = loads.AUTO,
@@ -108,7 +108,7 @@ def tune(
     """Find the server and the settings that serve your application best."""
     import msgspec
 
-    from servelab.cli import prepared, race_space, racing, requested_service, restored
+    from servelab.cli import prepared, project_file, race_space, racing, requested_service, restored
     from servelab.model.limits import parse_memory
     from servelab.model.tuning import Tuning, TuningOrder
     from servelab.model.verdict import Judging
@@ -122,8 +122,8 @@ def tune(
         return racing.status_of(
             racing.resume(resume, given=given, elsewhere=elsewhere, printer=printer)
         )
-    if application is None:
-        raise UsageError("nothing to tune; name your application, such as my.module:app")
+    section = project_file.read(project)
+    slo, memory = slo or section.slo, memory or section.memory
     objective = None if slo is None else slo_text.parse(slo)
     ready = prepared.prepare(
         requested_service.Typed(
@@ -152,27 +152,30 @@ def tune(
             connections=connections,
             port=port,
         ),
+        # Here memory is what a candidate may take of its own accord, not what it is given.
+        section=msgspec.structs.replace(section, memory=None),
+        warm_up_s=warm_up,
         slo=objective,
     )
-    space = race_space.lay_out(ready.service, only=only or (), cpu_count=ready.cpu_count)
+    space = race_space.lay_out(ready.service, only=only or section.only, cpu_count=ready.cpu_count)
     order = TuningOrder(
         tuning=Tuning(
             space=space.ways,
             benchmarks=space.benchmarks,
             slo=objective,
             memory_limit_bytes=None if memory is None else parse_memory(memory),
-            most_s=amounts.seconds(budget, option="--budget"),
+            most_s=amounts.seconds(budget or section.budget or BUDGET, option="--budget"),
             seed=seed or 0,
             judging=Judging(delta=amounts.share(delta, option="--delta")),
         ),
         options=ready.options,
         cpu_count=ready.cpu_count,
-        warm_up_s=warm_up,
+        warm_up_s=ready.warm_up_s,
     )
     if dry_run:
         racing.tell(order)
         return status.OK
-    ignored = requested_service.patterns(ignore or ())
+    ignored = requested_service.patterns(ignore or section.ignore)
     folder = results.new_folder(out, name=f"tune-{measuring.file_name(ready.options.workload)}")
     agreement = rehearsed.rehearse(
         space.starts,

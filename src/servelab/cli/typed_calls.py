@@ -1,6 +1,7 @@
 """The calls of `servelab load grpc://...`, and what their answers must be."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -8,6 +9,7 @@ from msgspec import Struct
 
 from servelab.cli import typed_requests
 from servelab.errors import UsageError
+from servelab.load import proto_file
 from servelab.load.proto_file import ProtoFile
 from servelab.model.load import Asked, Expectation, NoncePlace, Request
 
@@ -77,6 +79,25 @@ def _messages(call: Call, *, proto: ProtoFile | None) -> tuple[bytes, bytes | No
         method.encode_request(call.body or ""),
         None if call.expected is None else method.encode_answer(call.expected),
     )
+
+
+def path_of(method: str) -> str:
+    """Return the path of a call to ``package.Service/Method``; UsageError."""
+    found = _METHOD.fullmatch(method)
+    if found is None or not found[1]:
+        raise UsageError(f"--grpc {method!r}: write it as package.Service/Method")
+    return f"/{found[1]}/{found[2]}"
+
+
+def all_asked(
+    default: Call, *, requests_file: Path | None, proto: Path | None, folders: Sequence[Path]
+) -> tuple[Asked, ...]:
+    """Return what is sent: a call, or those of a file; UsageError, UnknownName, CannotRunHere."""
+    types = None if proto is None else proto_file.read(proto, folders=folders)
+    usual = asked(default, proto=types)
+    if requests_file is None:
+        return (usual,)
+    return read_file(requests_file, default=default, proto=types)
 
 
 def read_file(file: Path, *, default: Call, proto: ProtoFile | None) -> tuple[Asked, ...]:

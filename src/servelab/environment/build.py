@@ -36,6 +36,8 @@ def ensure(
     Safe when several do so at the same time: one builds, the others wait. Raise
     EnvironmentNotBuilt, naming the requirement that failed.
     """
+    if not spec.is_built:
+        return _as_it_is(spec, interpreter=interpreter, cache=cache)
     folder = cache or cache_directory()
     directory = folder / environment_key(spec, interpreter=interpreter)
     if (found := _read(directory, interpreter=interpreter)) is not None:
@@ -46,6 +48,28 @@ def ensure(
     on_progress(f"waiting for another servelab that builds the environment of {spec.name}")
     with wait_for_lock(folder, name=directory.name):
         return _build_once(spec, interpreter, directory, on_progress)
+
+
+def _as_it_is(
+    spec: EnvironmentSpec, *, interpreter: Interpreter, cache: Path | None
+) -> Environment:
+    """Return the user's environment, in which nothing is written, or the machine."""
+    user = spec.beside
+    if user is None:
+        return Environment(
+            name=spec.name,
+            directory=interpreter.path.parent.parent,
+            interpreter=interpreter,
+            packages=(),
+            is_the_machine=True,
+        )
+    return Environment(
+        name=spec.name,
+        directory=user.directory,
+        interpreter=user.interpreter,
+        packages=user.packages,
+        variables=overlay.bytecode_variables(user, cache=cache),
+    )
 
 
 def environment_key(spec: EnvironmentSpec, *, interpreter: Interpreter) -> str:

@@ -182,9 +182,11 @@ def _conflicts(
 def _stated_needs(output: str, *, names: list[str]) -> str:
     text = " ".join(redaction.words(output).split())
     for name in names:
-        needs = rf"([A-Za-z0-9._-]+)\S* depends on ({re.escape(name)}[<>=!~]\S*?),?(?: |$)"
+        needs = (
+            rf"([A-Za-z0-9._-]+)\S* depends on {re.escape(name)}(?:{{.*?}})?([<>=!~]\S*?),?(?: |$)"
+        )
         if (found := re.search(needs, text)) is not None:
-            return f" ({found[1]} needs {found[2]})"
+            return f" ({found[1]} needs {name}{found[2]})"
     return ""
 
 

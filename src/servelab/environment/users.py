@@ -1,6 +1,7 @@
 """The user's environment: found, and read without changing it."""
 
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -65,8 +66,9 @@ def find_user_environment(
     """Find the environment of a project, and read what it holds.
 
     It is the one given (a virtual environment, or an interpreter), else the active one unless that
-    is servelab's own, else ``.venv`` or ``venv`` in the project's folder. Raise UsageError where
-    there is none, CannotRunHere where its interpreter does not run.
+    is servelab's own, else ``.venv`` or ``venv`` in the project's folder, or in one above it up to
+    that of its pyproject.toml. Raise UsageError where there is none, CannotRunHere where its
+    interpreter does not run.
     """
     if given is not None:
         return read(_interpreter_of(Path(given).expanduser()))
@@ -116,7 +118,23 @@ def _usual_places(project: Path, variables: Mapping[str, str]) -> Iterator[Path]
     active = variables.get("VIRTUAL_ENV")
     if active and Path(active).resolve() != Path(sys.prefix).resolve():
         yield Path(active)
-    yield from (project / name for name in _FOLDERS)
+    for folder in _folders(project):
+        yield from (folder / name for name in _FOLDERS)
+
+
+def _folders(project: Path) -> tuple[Path, ...]:
+    """List the project's folder and those above it, to the first with a pyproject.toml.
+
+    Where there is none it is that folder alone. What others can write into is nobody's project.
+    """
+    found: list[Path] = []
+    for folder in (project, *project.absolute().parents):
+        if found and folder.stat().st_mode & stat.S_IWOTH:
+            break
+        found.append(folder)
+        if (folder / "pyproject.toml").is_file():
+            return tuple(found)
+    return (project,)
 
 
 def _contents(python: Path) -> _Contents:

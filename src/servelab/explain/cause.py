@@ -1,10 +1,31 @@
 """A cause: what held a deployment back, in words."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from servelab.model.trial import Trial
+
 MANY_SWITCHES_PER_CALL = 20
+FRONT_NOTED = 0.05
+"""Share of the cores from which on a front's part of them is worth a sentence."""
 LOSS = 0.9
 """Share of the cores below which it is worth a sentence."""
+
+
+def of_front(trial: Trial, *, cores: float) -> Iterator["Cause"]:
+    """Yield what a front took of the cores that the server might have used."""
+    taken = front_cores(trial)
+    if trial.front is None or taken < FRONT_NOTED * cores:
+        return
+    what = f"{trial.front.name} took {taken:.1f} of {cores:g} core{'' if cores == 1 else 's'}"
+    yield Cause(short=what, sentence=what, factor=max(0.0, 1 - taken / cores))
+
+
+def front_cores(trial: Trial) -> float:
+    """Return how many cores a front used; 0 where there is none."""
+    usage = trial.front.usage if trial.front else None
+    seconds = trial.load_s or trial.window_s
+    return usage.cpu_s / seconds if usage is not None and seconds else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

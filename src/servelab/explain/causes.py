@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from servelab import catalogue
 from servelab.errors import ServelabError
 from servelab.explain import own_causes
-from servelab.explain.cause import LOSS, MANY_SWITCHES_PER_CALL, Cause
+from servelab.explain.cause import LOSS, MANY_SWITCHES_PER_CALL, Cause, front_cores, of_front
 from servelab.model.load import ClosedLoop
 from servelab.model.trial import CEILING_NOISE, Trial, TrialStatus
 
@@ -123,7 +123,7 @@ def _small_losses(evidence: Evidence) -> Cause:
 
 def _unused_cores(evidence: Evidence) -> Iterator[Cause]:
     """Cores that did nothing: too few processes, work that piled up, or waiting."""
-    factor = evidence.cores_used / evidence.cores
+    factor = (evidence.cores_used + front_cores(evidence.trial)) / evidence.cores
     if factor >= LOSS:
         return
     used = f"it used {evidence.cores_used:.2f} of {evidence.cores:g} cores"
@@ -176,6 +176,11 @@ def _cost_of_serving(evidence: Evidence) -> Iterator[Cause]:
         )
 
 
+def _front(evidence: Evidence) -> Iterator[Cause]:
+    """CPU time that went into the front instead of the server."""
+    yield from of_front(evidence.trial, cores=evidence.cores)
+
+
 def _milliseconds(seconds: float) -> str:
     """Return a time with one decimal, or of less than a millisecond with two digits that count."""
     milliseconds = seconds * 1000
@@ -203,8 +208,8 @@ def _for_whom(evidence: Evidence) -> str:
 
 
 Rule = Callable[[Evidence], Iterator[Cause]]
-_WORKING_RULES: tuple[Rule, ...] = (_unused_cores, _cost_of_serving)
-_WAITING_RULES: tuple[Rule, ...] = (_few_calls_at_once,)
+_WORKING_RULES: tuple[Rule, ...] = (_unused_cores, _cost_of_serving, _front)
+_WAITING_RULES: tuple[Rule, ...] = (_few_calls_at_once, _front)
 _OWN_RULES: tuple[Rule, ...] = (_cost_of_serving,)
 
 

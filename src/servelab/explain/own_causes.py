@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from servelab import catalogue
-from servelab.explain.cause import LOSS, MANY_SWITCHES_PER_CALL, Cause
+from servelab.explain.cause import LOSS, MANY_SWITCHES_PER_CALL, Cause, front_cores, of_front
 from servelab.model.load import ClosedLoop, OpenLoop
 from servelab.model.trial import Trial, TrialStatus
 from servelab.model.usage import ProcessUsage
@@ -60,8 +60,9 @@ class Shown:
 
     @property
     def share(self) -> float:
-        """Return how much of the cores was at work for the server or the generator."""
-        return (self.cores_used + self.generator_cores) / self.cores
+        """Return how much of the cores was at work for the server, its front or the generator."""
+        taken = self.cores_used + front_cores(self.trial) + self.generator_cores
+        return taken / self.cores
 
     @property
     def full(self) -> int:
@@ -234,8 +235,15 @@ def _pausing(shown: Shown, *, load: ClosedLoop) -> Cause:
     )
 
 
+def _front(shown: Shown) -> Iterator[Cause]:
+    """Name what the front took of the same cores."""
+    yield from of_front(shown.trial, cores=shown.cores)
+
+
 def _switches(shown: Shown) -> Iterator[Cause]:
     """Count how often the threads of a busy process gave it up."""
+    if shown.trial.work_share is not None:  # with it, their cost is known and told
+        return
     switches = shown.trial.voluntary_switches_per_call
     threads, processes = shown.usage.peak_threads, shown.usage.peak_processes
     is_busy = shown.share >= LOSS or shown.full > 0
@@ -289,6 +297,7 @@ _RULES: tuple[Rule, ...] = (
     _full_processes,
     _waits,
     _failures,
+    _front,
     _switches,
 )
 _RULES_BESIDE_OTHERS: tuple[Rule, ...] = (_throttled, _taken_by_others, _failures)

@@ -48,7 +48,11 @@ _QUANTILES = {Figure.P50: "p50", Figure.P90: "p90", Figure.P99: "p99"}
 
 def read(figure: Figure, trial: Trial) -> float | None:
     """Return a figure of a trial in its unit; None where it has none above 0."""
-    value = _READERS[figure](trial)
+    return _positive(_READERS[figure](trial))
+
+
+def _positive(value: float | None) -> float | None:
+    """Return a figure that can be one: a file from elsewhere may hold another."""
     return value if value and value > 0 else None
 
 
@@ -137,8 +141,10 @@ class Rounds(Struct, frozen=True, kw_only=True):
         if name is None:
             return over_rounds([read(figure, trial) for trial in trials])
         return quantile_over_rounds(
-            [getattr(trial.response_time_s, name, None) for trial in trials],
-            corrected=[getattr(trial.corrected_response_time_s, name, None) for trial in trials],
+            [_positive(getattr(trial.response_time_s, name, None)) for trial in trials],
+            corrected=[
+                _positive(getattr(trial.corrected_response_time_s, name, None)) for trial in trials
+            ],
         )
 
 

@@ -180,26 +180,27 @@ class Sampler:
         self._samples += 1
 
     def _look_deep(self, snapshot: Snapshot) -> None:
-        total = files = 0
+        total = of_files = files = 0
         for identity, stat in snapshot.tree.items():
             if not stat.is_alive:
                 continue
             for thread, switches in procfs.context_switches(identity.pid).items():
                 self._switches[identity, thread] = switches
-            proportional = procfs.proportional_bytes(identity.pid)
+            proportional = procfs.proportional_memory(identity.pid)
             # One that ended since the look has no memory; one that hides it spoils the sum.
             if proportional is None and procfs.is_same(identity):
                 self._is_pss_known = False
-            total += proportional or 0
+            if proportional is not None:
+                total += proportional.all_bytes
+                of_files += proportional.of_files_bytes
             files += len(procfs.names_in(f"/proc/{identity.pid}/fd"))
         self._final_pss = total
         self._peak_pss = max(self._peak_pss, total)
         self._rss_at_deep_look = _rss(snapshot)
         memory_bytes = total if self._is_pss_known else self._rss_at_deep_look
         self._memory_bytes = memory_bytes
-        self._course.append(
-            Moment(time.monotonic() - self._started_s, memory_bytes, files),
-        )
+        kept_bytes = memory_bytes - (of_files if self._is_pss_known else 0)
+        self._course.append(Moment(time.monotonic() - self._started_s, kept_bytes, files))
 
     def _sum_up(self, seconds: float) -> ProcessUsage:
         cpu = self._last.cpu.minus(self._first.cpu).plus(self._lost)

@@ -68,10 +68,17 @@ class RunningServer:
     """A server under its supervisor; made by `launched`."""
 
     def __init__(
-        self, command: LaunchCommand, *, order: Order, address: Address | None, grace_s: float
+        self,
+        command: LaunchCommand,
+        *,
+        order: Order,
+        address: Address | None,
+        unix_socket: Path | None = None,
+        grace_s: float,
     ) -> None:
         self.command = command
         self.address = address
+        self.unix_socket = unix_socket
         self.log = Path(order.log)
         self._tag = order.tag
         self._grace_s = grace_s
@@ -140,15 +147,14 @@ class RunningServer:
         return frozenset(identity.pid for identity in living)
 
     def worker_ids(self) -> frozenset[int]:
-        """List the processes that take connections at its address.
+        """List the processes that take connections at its address or its unix socket.
 
         Those are the ones that hold a listener there, but for parents who only keep it for their
         children.
         """
-        if self.address is None or self._is_gone:
+        inodes = frozenset[int]() if self._is_gone else self._inodes()
+        if not inodes:
             return frozenset()
-        listeners = sockets.listeners(port=self.address.port)
-        inodes = {each.inode for each in listeners if each.takes(self.address)}
         stats = procfs.all_stats()
         living = [
             stat
@@ -157,6 +163,20 @@ class RunningServer:
         ]
         parents = {stat.parent for stat in living}
         return frozenset(stat.pid for stat in living if stat.pid not in parents)
+
+    def listens(self) -> bool:
+        """Tell whether somebody listens where it is to; True where it is told of no place."""
+        return (self.address is None and self.unix_socket is None) or bool(self._inodes())
+
+    def _inodes(self) -> frozenset[int]:
+        """Return the inodes of all sockets that listen where it is to."""
+        if self.unix_socket is not None:
+            return sockets.unix_inodes(self.unix_socket)
+        address = self.address
+        if address is None:
+            return frozenset()
+        found = sockets.listeners(port=address.port)
+        return frozenset(each.inode for each in found if each.takes(address))
 
     def log_tail(self, lines: int = _TAIL_LINES) -> tuple[str, ...]:
         """Return the last lines that the server wrote, without control codes."""
@@ -464,12 +484,11 @@ class _Readiness:
         self._is_over.set()
 
     def _attempt(self) -> str | None:
-        address = self._server.address
-        if address is not None and not self._listens(address):
+        if not self._server.listens():
             # Nobody is asked before somebody listens: a connection to a closed port can be
             # answered by its own socket.
             self._is_cancelled.wait(_POLL_S)
-            return f"nothing listens on {address}"
+            return f"nothing listens on {self._server.unix_socket or self._server.address}"
         self._require_own_port()
         reason = self._probe()
         if reason is None:
@@ -477,9 +496,6 @@ class _Readiness:
         else:
             self._is_cancelled.wait(_PROBE_PAUSE_S)
         return reason
-
-    def _listens(self, address: Address) -> bool:
-        return any(each.takes(address) for each in sockets.listeners(port=address.port))
 
     def _require_own_port(self) -> None:
         if foreign := self._server.foreign_listeners():
@@ -504,6 +520,7 @@ def launched(
     variables: Mapping[str, str] | None = None,
     log: Path,
     address: Address | None,
+    unix_socket: Path | None = None,
     cpus: frozenset[int] | None = None,
     limits: Limits | None = None,
     grace_s: float = 10.0,
@@ -512,8 +529,9 @@ def launched(
 
     ``programs`` goes first on its PATH, ``directory`` is its working folder, ``python_path`` its
     PYTHONPATH, ``log`` takes its output; ``cpus`` limits where it runs, ``limits`` what it
-    may use. Without an ``address`` its listeners are not watched. Raise PortBusy or CannotRunHere
-    before anything is started, ServerExited when the command cannot be started.
+    may use. It is told to listen at the ``address`` or on the ``unix_socket``; without either, its
+    listeners are not watched. Raise PortBusy or CannotRunHere before anything is started,
+    ServerExited when the command cannot be started.
     """
     if address is not None:
         ports.refuse_if_busy(address)
@@ -537,7 +555,9 @@ def launched(
         group=[] if limits is None else limiting.folders_of(limits, name=f"servelab-{tag}"),
         note=str(notes.notes_folder() / f"{tag}{notes.SUFFIX}"),
     )
-    server = RunningServer(command, order=order, address=address, grace_s=grace_s)
+    server = RunningServer(
+        command, order=order, address=address, unix_socket=unix_socket, grace_s=grace_s
+    )
     try:
         server._await_start()  # noqa: SLF001  # only here is it made
         yield server

@@ -220,16 +220,28 @@ def is_same(target: Identity) -> bool:
     return stat is not None and stat.is_alive and stat.identity == target
 
 
-def proportional_bytes(pid: int) -> int | None:
-    """Read the proportional set size: shared pages divided among those who share them.
+class ProportionalMemory(NamedTuple):
+    """What a process has in memory, pages divided among those who share them."""
 
-    None where the kernel or the permissions do not show it.
+    all_bytes: int
+    of_files_bytes: int
+    """Part of it: pages of programs, libraries and mapped files, which strangers may share too.
+
+    It changes when one of those comes or goes. Zero where the kernel does not tell (before 5.4).
     """
-    text = read_bytes(f"/proc/{pid}/smaps_rollup")
-    for line in (text or b"").splitlines():
-        if line.startswith(b"Pss:"):
-            return int(line.split()[1]) * 1024
-    return None
+
+
+def proportional_memory(pid: int) -> ProportionalMemory | None:
+    """Read the proportional set size; None where kernel or permissions do not show it."""
+    lines = (read_bytes(f"/proc/{pid}/smaps_rollup") or b"").splitlines()
+    sizes = {
+        name: int(rest.split()[0]) * 1024
+        for name, _, rest in (line.partition(b":") for line in lines)
+        if name in {b"Pss", b"Pss_File"}
+    }
+    if b"Pss" not in sizes:
+        return None
+    return ProportionalMemory(sizes[b"Pss"], sizes.get(b"Pss_File", 0))
 
 
 def context_switches(pid: int) -> Mapping[int, ContextSwitches]:

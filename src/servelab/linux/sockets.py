@@ -4,15 +4,19 @@ import os
 import pwd
 import socket
 import struct
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
 from typing import NamedTuple
 
 from servelab.linux import procfs
 from servelab.model.address import Address
 
 _LISTEN = "0A"
+_UNIX_FIELDS = 8
+_ACCEPTS_CONNECTIONS = 1 << 16
+"""``__SO_ACCEPTCON`` of the kernel's net.h."""
 
 
 class Listener(NamedTuple):
@@ -73,6 +77,25 @@ def listeners(*, port: int | None = None) -> tuple[Listener, ...]:
     """List the listening sockets, on one port or on all."""
     found = [*_read("/proc/net/tcp"), *_read("/proc/net/tcp6")]
     return tuple(each for each in found if port is None or each.port == port)
+
+
+def unix_inodes(path: Path) -> frozenset[int]:
+    """Return the inodes of the sockets that listen at a path."""
+    with suppress(FileNotFoundError), open("/proc/net/unix", "rb") as lines:  # noqa: PTH123  # a path of /proc
+        next(lines, None)
+        return frozenset(parse_unix_listeners(lines, path=path))
+    return frozenset()
+
+
+def parse_unix_listeners(lines: Iterable[bytes], *, path: Path) -> Iterator[int]:
+    """Yield the inodes of those lines of ``/proc/net/unix`` whose sockets listen at a path."""
+    wanted = os.fsencode(path)
+    for line in lines:
+        # Num, users, protocol, flags, type, state, inode, path; a path may hold spaces.
+        fields = line.rstrip(b"\n").split(maxsplit=7)
+        is_named = len(fields) == _UNIX_FIELDS and fields[7] == wanted
+        if is_named and int(fields[3], 16) & _ACCEPTS_CONNECTIONS:
+            yield int(fields[6])
 
 
 def parse_listeners(lines: Iterator[str]) -> Iterator[Listener]:

@@ -14,9 +14,13 @@ MOST_BYTES = 64 << 20
 class Answer(Struct, frozen=True, kw_only=True):
     """Status and body, and where a redirect leads."""
 
-    status: int
+    status: int | None
+    """Of HTTP; None of a call over gRPC."""
     body: bytes
+    """Of gRPC: the message."""
     location: str | None = None
+    refusal: str | None = None
+    """Of gRPC: the status with which the server refused a call, in words; None where it did not."""
 
 
 def fetch(address: Address, request: Request, *, timeout_s: float) -> Answer | str:

@@ -40,8 +40,8 @@ def probe(plan: LoadPlan, *, timeout_s: float) -> ProbeAnswer:
     """Send one request of the plan over a fresh connection; servers do not count it."""
     from servelab.load.probe import probe_once
 
-    outcome, worker_pid, reason = probe_once(msgspec.to_builtins(plan), timeout_s=timeout_s)
-    return ProbeAnswer(outcome=outcome, worker_pid=worker_pid, reason=reason)
+    ended = probe_once(msgspec.to_builtins(plan), timeout_s=timeout_s)
+    return ProbeAnswer(outcome=ended.outcome, worker_pid=ended.worker_pid, reason=ended.reason)
 
 
 def _ignore(_progress: LoadProgress) -> None:

@@ -4,11 +4,11 @@ import dataclasses
 import errno
 import json
 import secrets
-from typing import Any
+from typing import Any, NamedTuple
 
 from servelab.load.answers import load_check
 from servelab.load.lane import Connection, Lane, Target
-from servelab.load.ledger import Ledger
+from servelab.load.ledger import Check, Ledger
 from servelab.load.loop import Loop
 from servelab.load.record import COLUMNS, ROW
 from servelab.load.request import NONCE_WIDTH, PROBE_PREFIX
@@ -16,8 +16,9 @@ from servelab.load.wire import Wire, new_gear, new_lane
 from servelab.model.outcome import Outcome
 
 _TICK_NS = 10_000_000
-_OUTCOME = [name for name, _ in COLUMNS].index("outcome")
-_WORKER = [name for name, _ in COLUMNS].index("worker_pid")
+_OUTCOME, _WORKER, _STATUS = (
+    [name for name, _ in COLUMNS].index(name) for name in ("outcome", "worker_pid", "status")
+)
 
 
 class WaryTarget(Target):
@@ -79,10 +80,26 @@ class _OneRequest:
         return 0
 
 
-def probe_once(plan: dict[str, Any], *, timeout_s: float) -> tuple[Outcome, int, str]:
-    """Send one request of a plan (as JSON); return outcome, worker's pid and reason."""
-    keeper = _OneRow()
+class Ended(NamedTuple):
+    """How one request ended."""
+
+    outcome: Outcome
+    worker_pid: int
+    """0 where the answer named none."""
+    status: int
+    reason: str
+    """Why it is not ok; empty where it is."""
+
+
+def probe_once(plan: dict[str, Any], *, timeout_s: float) -> Ended:
+    """Send one request of a plan (as JSON), and have the plan's check judge the answer."""
     check = load_check(plan["check"], json.loads(plan["check_parameters"]))
+    return ask_once(plan, check=check, timeout_s=timeout_s)
+
+
+def ask_once(plan: dict[str, Any], *, check: Check, timeout_s: float) -> Ended:
+    """Send one request of a plan (as JSON), and have the answer judged by a check."""
+    keeper = _OneRow()
     ledger = Ledger(keeper, check=check, timeout_ns=round(timeout_s * 1e9))
     wire = Wire.parse({**plan, "connections": "fresh"})
     wire = dataclasses.replace(wire, target=WaryTarget(wire.target.host, wire.target.port))
@@ -101,4 +118,9 @@ def probe_once(plan: dict[str, Any], *, timeout_s: float) -> tuple[Outcome, int,
         lane.abandon(loop.clock())
         loop.close()
     row = ROW.unpack(keeper.rows[0])
-    return Outcome(row[_OUTCOME]), row[_WORKER], ledger.samples[0] if ledger.samples else ""
+    return Ended(
+        outcome=Outcome(row[_OUTCOME]),
+        worker_pid=row[_WORKER],
+        status=row[_STATUS],
+        reason=ledger.samples[0] if ledger.samples else "",
+    )

@@ -1,6 +1,7 @@
 """Whether servers give the same answers, so that they can be compared; pure."""
 
 import re
+import string
 from collections.abc import Sequence
 
 import msgspec
@@ -11,6 +12,7 @@ from servelab.model.agreement import Agreement
 from servelab.model.load import Asked, Expectation
 
 _LONGEST_START = 4096
+_IN_WORDS = (string.ascii_letters + string.digits + "_.:+/=%~-").encode()
 _SHOWN = 60
 
 
@@ -69,6 +71,10 @@ def _unwanted(heard: Heard, *, asked: Sequence[Asked]) -> str | None:
     """Return why an answer is none that is worth timing; None where all are."""
     for each, answers in zip(asked, heard.answers, strict=True):
         answer, wanted = answers[0], each.expectation.status
+        if answer.refusal is not None:
+            return f"it refuses {each.request.path.removeprefix('/')}: {answer.refusal}"
+        if answer.status is None:
+            continue
         if wanted is None and not 200 <= answer.status < 300:  # noqa: PLR2004 - RFC 9110: success
             leads = f" (to {answer.location[:_SHOWN]})" if answer.location else ""
             return (
@@ -124,12 +130,13 @@ def _difference(
     return f"its answers change from one to the next, and those of {other.title} do not"
 
 
-def _expecting(asked: Asked, *, bodies: Sequence[bytes], status: int) -> Asked:
+def _expecting(asked: Asked, *, bodies: Sequence[bytes], status: int | None) -> Asked:
     """Return a request with what all its answers had in common."""
     wanted = msgspec.structs.replace(asked.expectation, status=status)
     if len(set(bodies)) == 1:
         return msgspec.structs.replace(asked, expectation=_with_body(wanted, bodies[0]))
-    start = _shared_start(bodies)[:_LONGEST_START]
+    # Numbers, times and tokens begin alike for a while: what changes is the whole of them.
+    start = _shared_start(bodies).rstrip(_IN_WORDS)[:_LONGEST_START]
     if start:
         wanted = msgspec.structs.replace(wanted, contains=(*wanted.contains, start))
     return msgspec.structs.replace(asked, expectation=wanted)

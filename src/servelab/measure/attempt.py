@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +15,12 @@ from servelab.errors import AuditFailed, PortBusy, ServerFailed, StoreError, Tri
 from servelab.launch.server import RunningServer
 from servelab.linux.cgroups import GroupFigures
 from servelab.load.generator import Records
-from servelab.measure import gil, placing, slow_api, stopping
+from servelab.measure import fronting, gil, placing, slow_api, stopping
 from servelab.measure.machinery import Machinery, Sampler
 from servelab.measure.subject import subject_of
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.environment import Environment
+from servelab.model.front import FrontUse
 from servelab.model.gil import Gil
 from servelab.model.launch import GracefulStop, LaunchCommand, StopReport
 from servelab.model.limits import mebibytes
@@ -32,12 +33,13 @@ from servelab.model.trial import TrialSpec, TrialStatus
 from servelab.model.usage import ProcessUsage, Throttling
 from servelab.model.worker import WorkerCount, Workforce
 from servelab.served import workloads
-from servelab.store import scratch
+from servelab.store import redaction, scratch
 from servelab.store.folder import RunFolder
 
 SEED_PORT = 3000
 READY_TIMEOUT_S = 60.0
 _PROBE_MARGIN_S = 5.0
+_SHORTEST_STAY_S, _LONGEST_STAY_S, _STAY_POLL_S = 0.3, 10.0, 0.05
 SPARE_MEMORY_SHARE = 0.9
 """Of what the machine could still give when the load began: a server that takes more is stopped."""
 _DRAIN_FACTOR = 2.0
@@ -65,6 +67,7 @@ class Attempt:
     graceful_stop: GracefulStop | None = None
     workers: tuple[WorkerCount, ...] = ()
     workforce: Workforce | None = None
+    front: FrontUse | None = None
     gil: Gil | None = None
     noise: Noise | None = None
 
@@ -93,6 +96,7 @@ class Attempting:
         self._counters = folder.path / "logs" / f"{spec.id}.counters"
         self._are_workers_counted = False
         self._watch = machinery.watch()
+        self._front: fronting.RunningFront | None = None
         address = Address(LOOPBACK, spec.port or machinery.free_port(SEED_PORT))
         self._seen = Attempt(
             id=spec.id,
@@ -100,6 +104,7 @@ class Attempting:
             command=self._launch_command(address),
             address=address,
         )
+        self._listens_at: Address | Path = address
 
     def make(self) -> Attempt:
         """Return what was observed; a fault of server, generator or host is in its status."""
@@ -119,7 +124,7 @@ class Attempting:
 
         `ask` returns why the server is not ready; it keeps for itself what was answered.
         """
-        self._serve(ask=lambda: ask(self._seen.address), meanwhile=self._judge_end)
+        self._serve(ask=lambda: ask(self._seen.address), meanwhile=self._see_others_start)
         return self._seen
 
     def _serve(
@@ -132,11 +137,34 @@ class Attempting:
         except PortBusy:
             raise
         except ServerFailed as error:
-            self._note(status=TrialStatus.FAILED, reason=str(error))
+            self._note(status=TrialStatus.FAILED, reason=self._told(error))
         except TrialInvalid as error:
-            self._note(status=TrialStatus.INVALID, reason=str(error))
+            self._note(status=TrialStatus.INVALID, reason=self._told(error))
         except AuditFailed as error:
             self._note(status=TrialStatus.INVALID, reason=str(error), audit_error=str(error))
+
+    def _see_others_start(self, server: RunningServer) -> None:
+        """Stay until further workers had the time to start that the first took.
+
+        One that fails can end the server, which had already answered by then.
+        """
+        stay_s = min(max(self._seen.start_s or 0.0, _SHORTEST_STAY_S), _LONGEST_STAY_S)
+        end_s = time.monotonic() + (0.0 if self._spec.deployment.processes == 1 else stay_s)
+        while server.is_alive() and time.monotonic() < end_s:
+            time.sleep(_STAY_POLL_S)
+        if not server.is_alive():
+            raise ServerFailed(
+                f"the server ended with {server.exit} after its first answer"
+                f"{_end_of_output(server)}"
+            )
+        self._judge_end(server)
+
+    def _told(self, error: Exception) -> str:
+        """Return an error, which may repeat an application's words, without what was given it."""
+        service = self._spec.service
+        return redaction.without_values(
+            str(error), variables=dict(service.variables) if service is not None else {}
+        )
 
     def _while_ready(
         self,
@@ -156,12 +184,35 @@ class Attempting:
                 slow_api.running(self._machinery, placement=self._placement, log=log)
             )
             variables[workloads.SLOW_API_VARIABLE] = f"http://{back_end}"
+        self._put_front(stack, place=place)
         self._tell(Stage.STARTING)
         began_s = time.monotonic()
         with self._launched(variables) as server:
             server.wait_ready(ask, timeout_s=READY_TIMEOUT_S)
             self._note(start_s=time.monotonic() - began_s)
             meanwhile(server)
+
+    def _put_front(self, stack: ExitStack, *, place: Path) -> None:
+        """Have the front run, if there is one, and the server listen behind it."""
+        if self._spec.deployment.front is None:
+            return
+        address = self._seen.address
+        self._listens_at = fronting.upstream(
+            self._spec.deployment, place=place, address=address, machinery=self._machinery
+        )
+        self._note(command=self._launch_command(self._listens_at))
+        self._front = stack.enter_context(
+            fronting.running(
+                self._spec,
+                place=place,
+                address=address,
+                upstream=self._listens_at,
+                placement=self._placement,
+                folder=self._folder,
+                machinery=self._machinery,
+            )
+        )
+        self._note(front=self._front and self._front.use)
 
     def _load(self, server: RunningServer) -> None:
         self._put_load(server)
@@ -173,14 +224,16 @@ class Attempting:
     @contextmanager
     def _launched(self, variables: dict[str, str]) -> Iterator[RunningServer]:
         """Run the server, and note how it stopped once it has."""
+        at = self._listens_at
         with self._machinery.launch(
             self._seen.command,
-            programs=self._environment.programs,
+            programs=None if self._environment.is_the_machine else self._environment.programs,
             directory=self._subject.directory(self._spec.deployment),
             python_path=self._subject.python_path,
             variables=variables,
             log=self._folder.log_file(self._id),
-            address=self._seen.address,
+            address=at if isinstance(at, Address) else None,
+            unix_socket=None if isinstance(at, Address) else at,
             cpus=frozenset(self._placement.server_cpus),
             limits=self._spec.limits,
         ) as server:
@@ -234,16 +287,18 @@ class Attempting:
         self._tell(Stage.LOADING)
         counted = server.group_figures()
         at_start = server.worker_ids()
-        with self._watch.loading(), self._machinery.sample(server.supervisor_pid) as sampler:
+        with (
+            self._watch.loading(),
+            self._machinery.sample(server.supervisor_pid) as sampler,
+            self._front_sampled() as front_sampler,
+        ):
             cap = MemoryCap.of(sampler, spare_bytes=self._machinery.spare_memory_bytes())
             result = self._machinery.generate(
                 self._plan_under_load(),
                 records=records,
                 cpus=self._placement.generator_cpus,
                 on_progress=self._show_load,
-                should_stop=lambda: (
-                    cap.reason if server.is_alive() else f"it ended with {server.exit}"
-                ),
+                should_stop=lambda: self._why_to_stop(server) or cap.reason,
             )
         self._note_throttling(server, since=counted)
         self._note_workforce(at_start, at_end=server.worker_ids())
@@ -252,11 +307,31 @@ class Attempting:
             records=self._machinery.read_records(result.records),
             warm_up=result.warm_up_records and self._machinery.read_records(result.warm_up_records),
             usage=sampler.usage,
+            front=front_sampler and self._with_front_usage(front_sampler),
         )
         if cap.was_reached is not None:
             raise ServerFailed(cap.was_reached)
 
+    def _front_sampled(self) -> AbstractContextManager[Sampler | None]:
+        front = self._front
+        return self._machinery.sample(front.server.supervisor_pid) if front else nullcontext()
+
+    def _with_front_usage(self, sampler: Sampler) -> FrontUse | None:
+        use = self._seen.front
+        return use and msgspec.structs.replace(use, usage=sampler.usage)
+
+    def _why_to_stop(self, server: RunningServer) -> str | None:
+        """Return why a load has nobody left who answers it."""
+        if not server.is_alive():
+            return f"it ended with {server.exit}"
+        if self._front is not None and not self._front.server.is_alive():
+            return f"{self._front.use.name} ended with {self._front.server.exit}"
+        return None
+
     def _note_workforce(self, at_start: frozenset[int], *, at_end: frozenset[int]) -> None:
+        if not at_start and not at_end and not isinstance(self._listens_at, Address):
+            # A path that the kernel shows otherwise: nothing is known, rather than nobody there.
+            return
         self._note(
             workforce=Workforce(
                 asked=self._spec.deployment.processes,
@@ -285,22 +360,9 @@ class Attempting:
         )
 
     def _judge_end(self, server: RunningServer) -> None:
-        if not server.is_alive():
-            tail = "\n".join(f"  {line}" for line in server.log_tail(5))
-            raise ServerFailed(
-                f"the server ended with {server.exit} under load; the end of its output "
-                f"({server.log}):\n{tail}"
-            )
-        if foreign := server.foreign_listeners():
-            raise TrialInvalid(
-                f"{foreign[0]} took a part of the requests on {self._seen.address}; stop it, or "
-                "choose another port with --port"
-            )
-        if wide := server.wide_listeners():
-            raise ServerFailed(
-                f"the server came to listen on {wide[0]}, which other machines can reach; bind it "
-                f"to {LOOPBACK}"
-            )
+        _judge_end(server, name="the server", at=self._listens_at)
+        if self._front is not None:
+            _judge_end(self._front.server, name=self._front.use.name, at=self._seen.address)
 
     def _ask(self) -> str | None:
         """Ask for one answer, as readiness does: the smallest work that proves the server."""
@@ -309,7 +371,8 @@ class Attempting:
         answer = self._machinery.probe(plan, min(timeout_s, READY_TIMEOUT_S))
         return None if answer.outcome is Outcome.OK else answer.reason
 
-    def _launch_command(self, address: Address) -> LaunchCommand:
+    def _launch_command(self, at: Address | Path) -> LaunchCommand:
+        address = at if isinstance(at, Address) else self._seen.address
         command = catalogue.launch_command(
             self._spec.deployment,
             service=self._spec.service,
@@ -318,8 +381,10 @@ class Attempting:
             cpu_count=self._placement.server_core_count,
             listen_limit=self._machinery.listen_limit,
             packages=self._environment.packages,
+            unix_socket=None if isinstance(at, Address) else at,
         )
-        if self._spec.port is not None or address.port == SEED_PORT:
+        is_behind = self._spec.deployment.front is not None
+        if is_behind or self._spec.port is not None or address.port == SEED_PORT:
             return command
         moved = f"Port {address.port}: the seed's {SEED_PORT} is taken."
         return msgspec.structs.replace(command, departures=(*command.departures, moved))
@@ -343,6 +408,29 @@ class Attempting:
 
     def _note(self, **observed: object) -> None:
         self._seen = replace(self._seen, **observed)  # type: ignore[arg-type]
+
+
+def _end_of_output(server: RunningServer, *, lines: int = 12) -> str:
+    tail = "\n".join(f"  {line}" for line in server.log_tail(lines))
+    return f"; the end of its output ({server.log}):\n{tail}"
+
+
+def _judge_end(server: RunningServer, *, name: str, at: Address | Path) -> None:
+    """Raise what a program's end, or another program, made of a load."""
+    if not server.is_alive():
+        raise ServerFailed(
+            f"{name} ended with {server.exit} under load{_end_of_output(server, lines=5)}"
+        )
+    if foreign := server.foreign_listeners():
+        raise TrialInvalid(
+            f"{foreign[0]} took a part of the requests on {at}; stop it, or choose another port "
+            "with --port"
+        )
+    if wide := server.wide_listeners():
+        raise ServerFailed(
+            f"{name} came to listen on {wide[0]}, which other machines can reach; bind it to "
+            f"{LOOPBACK}"
+        )
 
 
 class MemoryCap:

@@ -225,6 +225,11 @@ def _growth(usage: ProcessUsage, values: list[float]) -> Growth | None:
     return Growth(per_minute=per_minute, low=per_minute - half_width, high=per_minute + half_width)
 
 
+def cpu_s(*usages: ProcessUsage | None) -> float:
+    """Return the CPU time of several process trees; of those that were not watched, none."""
+    return sum(each.cpu_s for each in usages if each is not None)
+
+
 def share_of_cores(
     generator_cpu_s: float, *, server_cpu_s: float, window_s: float, cores: float | None
 ) -> float | None:
@@ -241,9 +246,12 @@ def share_of_cores(
 
 
 def generator_usage(
-    result: LoadResult, *, records: Records, server: ProcessUsage | None, cores: float | None
+    result: LoadResult, *, records: Records, server_cpu_s: float, cores: float | None
 ) -> GeneratorUsage:
-    """Return what producing the load cost, and its part of what shared cores could give."""
+    """Return what producing the load cost, and its part of what shared cores could give.
+
+    `server_cpu_s` is what the server took, with its front.
+    """
     import numpy as np
 
     seconds = load_s(result)
@@ -253,7 +261,7 @@ def generator_usage(
         cpu_share=result.cpu_s / (seconds * result.generator_processes) if seconds > 0 else 0.0,
         share_of_all_cpu=share_of_cores(
             result.cpu_s,
-            server_cpu_s=server.cpu_s if server is not None else 0.0,
+            server_cpu_s=server_cpu_s,
             window_s=seconds,
             cores=cores,
         ),

@@ -196,7 +196,7 @@ def warnings_on_workers(*, asked: int, seen: int) -> Iterable[Warning]:
 
 def warnings_on_workforce(found: Workforce) -> Iterable[Warning]:
     """Yield a note where workers never came up, and where some ended under load."""
-    if found.came_up < found.asked:
+    if found.missing:
         yield Warning(
             kind=WORKERS_MISSING,
             text=(

@@ -73,7 +73,7 @@ def measure(
     observed = machinery.read_records(records)
     punctuality = figures.punctuality(observed, load=plan.load)
     generator = figures.generator_usage(
-        result, records=observed, server=None, cores=machinery.cpus.cores
+        result, records=observed, server_cpu_s=0.0, cores=machinery.cpus.cores
     )
     trial = Trial(
         id=TRIAL_ID,

@@ -1,5 +1,7 @@
 """What a trial needs of the world, gathered so that a test can put a deterministic world there."""
 
+import os
+import pwd
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -46,6 +48,7 @@ class Launch(Protocol):
         variables: Mapping[str, str] | None = None,
         log: Path,
         address: Address | None,
+        unix_socket: Path | None = None,
         cpus: frozenset[int] | None = None,
         limits: Limits | None = None,
     ) -> AbstractContextManager[RunningServer]:
@@ -111,6 +114,8 @@ class Machinery:
     probe: Callable[[LoadPlan, float], ProbeAnswer]
     fetch: Callable[[Address, Request, float], Answer | str]
     """Returns an answer within so many seconds, or why there is none."""
+    call: Callable[[Address, Request, float], Answer | str]
+    """The same over gRPC."""
     generate: Generate
     read_records: Callable[[Path], Records]
     sample: Callable[[int], AbstractContextManager[Sampler]]
@@ -129,6 +134,10 @@ class Machinery:
     """How many other servelab measure on this machine just now."""
     host: str = ""
     """The machine in words: what was measured on it holds as long as they do."""
+    find_program: Callable[[str], Path | None] = lambda _name: None
+    """Finds a program of the machine's own by its name."""
+    superuser: str | None = None
+    """Name of the user who measures, where that is root."""
     calibration_file: Path | None = None
     """Where null rates are kept; None: nowhere."""
 
@@ -144,6 +153,7 @@ def real() -> Machinery:
     from servelab.launch.server import launched
     from servelab.linux import ports, presence, pressure
     from servelab.linux.cpus import host_cpus
+    from servelab.load.call import call
     from servelab.load.generator import generate, probe, read_records
 
     return Machinery(
@@ -151,6 +161,7 @@ def real() -> Machinery:
         launch=launched,
         probe=lambda plan, timeout_s: probe(plan, timeout_s=timeout_s),
         fetch=lambda address, request, timeout_s: fetch(address, request, timeout_s=timeout_s),
+        call=lambda address, request, timeout_s: call(address, request, timeout_s=timeout_s),
         generate=generate,
         read_records=read_records,
         sample=sampled,
@@ -164,8 +175,17 @@ def real() -> Machinery:
         spare_memory_bytes=pressure.available_bytes,
         other_runs=lambda: len(presence.names() or ()),
         host=_in_words(facts.read()),
+        find_program=_find_program,
+        superuser=pwd.getpwuid(0).pw_name if os.geteuid() == 0 else None,
         calibration_file=cache_directory().parent / "null_rates.json",
     )
+
+
+def _find_program(name: str) -> Path | None:
+    # Debian keeps daemons where only root's PATH leads.
+    path = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
+    found = shutil.which(name, path=path)
+    return Path(found) if found else None
 
 
 def _in_words(host: HostFacts) -> str:

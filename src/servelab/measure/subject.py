@@ -118,11 +118,11 @@ class _OfUser:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        is_called_here = service.interface is not Interface.GRPC
+        is_called_here = service.interface in {Interface.WSGI, Interface.ASGI}
         self.bare_directory: Path | None = Path(service.directory) if is_called_here else None
 
     def environment(self, deployment: Deployment, /) -> EnvironmentSpec:
-        return catalogue.own_environment_spec(deployment.server, service=self._service)
+        return catalogue.own_environment_spec(deployment, service=self._service)
 
     def directory(self, _deployment: Deployment) -> Path:
         return Path(self._service.directory)

@@ -10,7 +10,7 @@ from servelab import catalogue
 from servelab.errors import CannotRunHere, ServerFailed, TrialInvalid
 from servelab.explain import disturbance
 from servelab.load.generator import Records
-from servelab.measure import audit, backlog, figures, gates, placing, rehearsal
+from servelab.measure import audit, backlog, figures, fronting, gates, placing, rehearsal
 from servelab.measure.agreement import Heard
 from servelab.measure.attempt import Attempt, Attempting, load_plan, log_name
 from servelab.measure.calibration import Calibrations
@@ -89,7 +89,7 @@ class TrialMeasurer:
         placement = self.place(spec)
         obstacle = catalogue.why_not_here(
             spec.deployment, interpreter=spec.interpreter, compiler=self._machinery.compiler
-        )
+        ) or fronting.obstacle(spec.deployment, machinery=self._machinery)
         if obstacle is not None:
             raise CannotRunHere(obstacle)
         environment = self._machinery.ensure_environment(
@@ -163,7 +163,7 @@ class TrialMeasurer:
             generator=figures.generator_usage(
                 attempt.load,
                 records=attempt.records,
-                server=None,
+                server_cpu_s=0.0,
                 cores=None,
             ),
             tell=lambda detail: tell(Stage.CEILING, detail),
@@ -239,11 +239,12 @@ def _identity(spec: TrialSpec, *, attempt: Attempt, environment: Environment) ->
         start_s=attempt.start_s,
         stop=attempt.stop,
         graceful_stop=attempt.graceful_stop,
-        interpreter=environment.interpreter.full_version,
+        interpreter=environment.python_version,
         gil=attempt.gil,
         packages={package.name: package.version for package in environment.packages},
         limits=spec.limits,
         workforce=attempt.workforce,
+        front=attempt.front,
         usage=attempt.usage,
         throttling=attempt.throttling,
         noise=attempt.noise,
@@ -347,7 +348,7 @@ def _with_figures(
             figures.generator_usage(
                 load,
                 records=records,
-                server=usage,
+                server_cpu_s=figures.cpu_s(usage, trial.front.usage if trial.front else None),
                 cores=yardstick.placement.shared_cores,
             ),
             offered_share=figures.punctuality(records, load=trial.load).offered_share,
@@ -365,7 +366,11 @@ def _with_verdict(trial: Trial, *, attempt: Attempt, load: LoadResult, spec: Tri
         *audit.errors_of_generator(load, sent=sent),
         # Answers of others are in the ledger, and not in the workers' books.
         *(
-            audit.errors_of_workers(audit.ledger(load), attempt.workers)
+            audit.errors_of_workers(
+                audit.ledger(load),
+                attempt.workers,
+                may_be_sent_again=spec.deployment.front is not None,
+            )
             if subject_of(spec).counts_calls and not strangers
             else ()
         ),
@@ -413,10 +418,11 @@ def _warnings(trial: Trial, *, spec: TrialSpec) -> Iterable[Warning]:
     yield from gates.warnings_on_efficiency(trial.efficiency)
     if trial.workforce is not None:
         yield from gates.warnings_on_workforce(trial.workforce)
-    came_up = trial.workforce is None or trial.workforce.came_up >= trial.workforce.asked
-    if came_up and subject_of(spec).counts_calls:
+    came_up = trial.workforce is None or not trial.workforce.missing
+    processes = spec.deployment.processes
+    if came_up and processes is not None and subject_of(spec).counts_calls:
         yield from gates.warnings_on_workers(
-            asked=min(spec.deployment.processes, trial.ledger["ok"]),
+            asked=min(processes, trial.ledger["ok"]),
             seen=len(trial.calls_per_worker),
         )
     if trial.gil is not None:

@@ -102,6 +102,8 @@ class EnvironmentSpec(Struct, frozen=True, kw_only=True):
     """Text of a lock whose versions are taken where nothing speaks against them."""
     beside: UserEnvironment | None = None
     """What it must hold beside the packages of this environment, which stay as they are."""
+    is_built: bool = True
+    """Otherwise `beside` is the environment itself, or there is none at all."""
 
 
 class Environment(Struct, frozen=True, kw_only=True):
@@ -114,6 +116,8 @@ class Environment(Struct, frozen=True, kw_only=True):
     """What can be imported, with the packages that it was built beside."""
     variables: tuple[tuple[str, str], ...] = ()
     """What every process in it is to be given."""
+    is_the_machine: bool = False
+    """It is none: what runs in it finds its programs where the machine has them."""
 
     @property
     def programs(self) -> Path:
@@ -124,3 +128,8 @@ class Environment(Struct, frozen=True, kw_only=True):
     def python(self) -> Path:
         """Return its interpreter."""
         return self.programs / "python"
+
+    @property
+    def python_version(self) -> str:
+        """Return version and build of its interpreter; empty where what runs in it has its own."""
+        return "" if self.is_the_machine else self.interpreter.full_version

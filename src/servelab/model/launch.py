@@ -16,8 +16,15 @@ class LaunchCommand(Struct, frozen=True, kw_only=True):
     """Where, and why, the command differs from the seed's; one sentence each."""
 
     def __str__(self) -> str:
-        assignments = [f"{name}={shlex.quote(value)}" for name, value in self.variables]
-        return " ".join([*assignments, shlex.join(self.argv)])
+        assignments = [f"{name}={_quoted(value)}" for name, value in self.variables]
+        return " ".join([*assignments, *map(_quoted, self.argv)])
+
+
+def _quoted(word: str) -> str:
+    """Quote a word for a shell, in the form that is easier to read."""
+    if "'" in word and not set('"$`\\!\n') & set(word):
+        return f'"{word}"'
+    return shlex.quote(word)
 
 
 class ConfigurationFile(Struct, frozen=True, kw_only=True):

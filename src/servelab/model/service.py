@@ -7,18 +7,28 @@ from servelab.model.environment import UserEnvironment
 from servelab.model.load import Asked, Choice
 
 
+class OwnCommand(Struct, frozen=True, kw_only=True):
+    """What starts a program of the user's that listens by itself."""
+
+    name: str
+    argv: tuple[str, ...]
+    """With ``{host}`` and ``{port}`` where it is told its address."""
+
+
 class Service(Struct, frozen=True, kw_only=True):
     """What is served and asked where it is not a workload of the catalogue."""
 
     name: str
     """As the user named it, such as ``my.module:app``."""
     application: str
-    """Module and object as servers are told."""
+    """Module and object as servers are told; empty where commands alone are measured."""
     interface: Interface
     is_factory: bool = False
     """The object returns the application when it is called."""
     arguments: str = ""
     """Literals with which it is called."""
+    commands: tuple[OwnCommand, ...] = ()
+    """Programs that are measured beside its servers, or in the place of them."""
     framework: str = ""
     """Its framework in small letters; empty where it is none that is known."""
     directory: str
@@ -39,6 +49,8 @@ class Service(Struct, frozen=True, kw_only=True):
         if len(self.asked) > 1:
             return f"{self.name}, {len(self.asked)} requests"
         request = self.asked[0].request
+        if self.interface is Interface.GRPC:
+            return f"{self.name} {request.path.removeprefix('/')}"
         method = "" if request.method == "GET" else f" {request.method}"
         path = "" if request.path == "/" and not method else f" {request.path}"
         return f"{self.name}{method}{path}"

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from servelab.model.deployment import Deployment
 from servelab.model.environment import Interpreter
+from servelab.model.front import FrontUse
 from servelab.model.gil import Gil
 from servelab.model.launch import GracefulStop, StopReport
 from servelab.model.limits import Limits
@@ -112,7 +113,7 @@ class TrialSpec(Struct, frozen=True, kw_only=True):
     def id(self) -> str:
         """Return a name that is a file name, too, and unique within its run."""
         readable = self.deployment.name.replace(":", "-").replace(",", "-").replace("=", "")
-        readable = readable.replace("@", "-py")
+        readable = readable.replace("+", "-").replace("@", "-py")
         role = "" if self.role is Role.CANDIDATE else f"-{self.role.value}"
         asked = _UNFIT_FOR_FILES.sub("-", self.workload)[:_LONGEST_PART]
         return f"{readable}-{asked}{role}-{self.round}"
@@ -231,7 +232,7 @@ class Trial(Struct, frozen=True, kw_only=True):
     format: int = FORMAT_VERSION
     id: str
     deployment: str
-    """The text that selects it, ``STACK:key=value,...@PYTHON``."""
+    """The text that selects it, ``STACK:key=value,...+FRONT@PYTHON``."""
     stack: str
     heading: str
     summary: str = ""
@@ -258,6 +259,8 @@ class Trial(Struct, frozen=True, kw_only=True):
     port: int | None = None
     placement: Placement | None = None
     limits: Limits | None = None
+    front: FrontUse | None = None
+    """What took the connections before the server; all else that was used is the server's own."""
     ledger: dict[str, int]
     """Outcome class -> count, with ``scheduled`` and ``sent``."""
     load_s: float | None = None

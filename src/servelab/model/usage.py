@@ -27,6 +27,7 @@ class Moment(Struct, frozen=True):
     at_s: float
     """Since the sampling began."""
     memory_bytes: int
+    """Without pages of files where shares are known: they shift when strangers start or end."""
     open_files: int
     """Of processes that can be looked into."""
 

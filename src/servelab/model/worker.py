@@ -16,8 +16,8 @@ class WorkerCount(Struct, frozen=True, kw_only=True):
 class Workforce(Struct, frozen=True, kw_only=True):
     """The processes that took connections, before and after a load."""
 
-    asked: int
-    """How many the deployment is to have."""
+    asked: int | None
+    """How many the deployment is to have; None where nobody knows."""
     at_start: tuple[int, ...]
     """Process numbers, once the server was ready."""
     at_end: tuple[int, ...]
@@ -27,6 +27,11 @@ class Workforce(Struct, frozen=True, kw_only=True):
     def came_up(self) -> int:
         """Return how many were there at once: a server answers before its last worker is up."""
         return max(len(self.at_start), len(self.at_end))
+
+    @property
+    def missing(self) -> int:
+        """Return how many never came up; 0 where nobody knows how many are to."""
+        return 0 if self.asked is None else max(0, self.asked - self.came_up)
 
     @property
     def lost(self) -> tuple[int, ...]:

@@ -24,6 +24,8 @@ class CommandToCopy(Struct, frozen=True, kw_only=True):
     """A command line that installs the server, in the versions measured; empty: nothing is known
     of what it needs."""
     command: str
+    front: str = ""
+    """What is started before it, and how; empty: nothing is."""
 
 
 class Commands(Struct, frozen=True, kw_only=True):
@@ -68,7 +70,7 @@ def _of_race(run: StoredRun) -> tuple[Commands, ...]:
             heading=_heading(
                 service, order=f"{order}, then its lighter equal" if lighter else order
             ),
-            commands=tuple(_command(trial, service=service) for trial in shown),
+            commands=tuple(_command(trial, service=service, run=run) for trial in shown),
         ),
     )
 
@@ -81,7 +83,7 @@ def _of_workload(trials: Sequence[Trial], *, run: StoredRun, service: Service) -
         workload=trials[0].workload,
         heading=_heading(service, order=_order(trials, run=run)),
         commands=tuple(
-            _command(trial, service=service)
+            _command(trial, service=service, run=run)
             for trial in shown
             if trial.status is TrialStatus.OK and trial.role is Role.CANDIDATE
         ),
@@ -111,13 +113,18 @@ def _heading(service: Service, *, order: str) -> str:
     )
 
 
-def _command(trial: Trial, *, service: Service) -> CommandToCopy:
+def _command(trial: Trial, *, service: Service, run: StoredRun) -> CommandToCopy:
     return CommandToCopy(
         deployment=trial.deployment,
         title=trial.title,
-        install=_install(trial),
+        install="" if _is_own_command(trial, service=service) else _install(trial),
         command=_typed(trial, service=service) or trial.command,
+        front=_front(trial, run=run),
     )
+
+
+def _is_own_command(trial: Trial, *, service: Service) -> bool:
+    return any(each.name == trial.deployment for each in service.commands)
 
 
 def _typed(trial: Trial, *, service: Service) -> str | None:
@@ -135,6 +142,15 @@ def _typed(trial: Trial, *, service: Service) -> str | None:
                 each, service=service, trial=trial, address=BEHIND_A_PROXY
             )
     return None
+
+
+def _front(trial: Trial, *, run: StoredRun) -> str:
+    front = trial.front
+    if front is None:
+        return ""
+    file = shlex.quote(str(run.folder / front.configuration))
+    paths = ", and give both a socket in a folder that stays" if front.is_on_unix_socket else ""
+    return f"# {front.name} before it, with {file}{paths}"
 
 
 def _typical(trials: Sequence[Trial], *, plan: Plan | None) -> Iterable[Trial]:

@@ -214,7 +214,7 @@ def _commands(found: Commands) -> Iterable[str]:
         yield ""
         yield f"- {_name(each.title)}"
         yield ""
-        for line in _fenced(line for line in (each.install, each.command) if line):
+        for line in _fenced(line for line in (each.install, each.front, each.command) if line):
             yield f"  {line}"
     yield ""
 

@@ -21,6 +21,7 @@ from servelab.report import (
 )
 from servelab.report.plain_text import plain
 from servelab.report.progress import LiveProgress
+from servelab.store import redaction
 from servelab.store.folder import DEPLOY_FOLDER, LIGHTER_FOLDER, StoredRun
 
 _READY = ((DEPLOY_FOLDER, "what won"), (LIGHTER_FOLDER, "its lighter equal"))
@@ -150,6 +151,10 @@ def _interrupted(run: StoredRun) -> str:
     text = f"Interrupted: {len(run.trials)}{of_all} trials are measured."
     if run.plan is None and run.tuning is None:
         return text
+    if run.plan is not None:
+        service = run.plan.options.service
+        if service is not None and redaction.hidden_of(service):
+            return f"{text} Begin again with: servelab try {shlex.quote(service.name)}"
     command = "run" if run.tuning is None else "tune"
     return f"{text} Go on with: servelab {command} --resume {shlex.quote(str(_short(run.folder)))}"
 

@@ -215,7 +215,7 @@ def print_commands(console: Console, found: Commands) -> None:
     for each in found.commands:
         console.print()
         _say(console, name(each.title))
-        for line in (each.install, each.command):
+        for line in (each.install, each.front, each.command):
             if line:
                 _print(console, f"  {line}")
 

@@ -7,10 +7,12 @@ from msgspec import Struct, structs
 
 from servelab.explain.causes import explain
 from servelab.model.environment import FREE_THREADED, python_in_words
+from servelab.model.front import FrontUse
 from servelab.model.gil import Gil
 from servelab.model.load import Connections, Load, OpenLoop, Scheduling
 from servelab.model.times import Times
 from servelab.model.trial import PILOT_ROUND, CallKind, Role, Trial, TrialStatus
+from servelab.model.usage import ProcessUsage
 from servelab.report import quantities, stopping_words
 
 _SEED_QUANTILES = ("p50", "p60", "p70", "p80", "p90")
@@ -98,7 +100,7 @@ def block(trial: Trial) -> Block:
         summary=trial.summary,
         heading=trial.heading,
         command=trial.command,
-        departures=tuple(trial.departures),
+        departures=_departures(trial),
         status=trial.status,
         reason=trial.reason,
         seed_lines=seed_lines(trial),
@@ -106,6 +108,12 @@ def block(trial: Trial) -> Block:
         samples=tuple(trial.samples),
         warnings=tuple(warning.text for warning in trial.warnings),
     )
+
+
+def _departures(trial: Trial) -> tuple[str, ...]:
+    front = trial.front
+    of_front = [f"{front.name}: {each}" for each in front.departures] if front else []
+    return (*trial.departures, *of_front)
 
 
 def seed_lines(trial: Trial) -> tuple[Line, ...]:
@@ -139,13 +147,9 @@ def _figures(trial: Trial) -> Iterable[Line]:
     for kind in trial.kinds:
         yield Line(f"{kind.name.capitalize()} calls:", _kind(kind))
     if trial.usage is not None:
-        yield Line(
-            "Memory:",
-            f"{quantities.megabytes(trial.peak_memory_bytes)} at most "
-            f"({trial.usage.memory_kind.value.upper()}, "
-            f"{quantities.counted(trial.usage.peak_processes, 'process', 'processes')}, "
-            f"{quantities.counted(trial.usage.peak_threads, 'thread', 'threads')})",
-        )
+        yield Line("Memory:", _memory(trial.usage))
+    if trial.front is not None:
+        yield Line(f"{trial.front.name}:", _front(trial.front, trial=trial))
     if trial.calls_per_worker:
         calls = " / ".join(str(calls) for calls in trial.calls_per_worker.values())
         yield Line("Calls per worker:", calls)
@@ -164,6 +168,26 @@ def _circumstances(trial: Trial) -> Iterable[Line]:
         yield Line("Limits:", _limits(trial))
     if trial.graceful_stop is not None:
         yield Line("Stop under load:", stopping_words.sentence(trial.graceful_stop))
+
+
+def _memory(usage: ProcessUsage) -> str:
+    return (
+        f"{quantities.megabytes(usage.peak_memory_bytes)} at most "
+        f"({usage.memory_kind.value.upper()}, "
+        f"{quantities.counted(usage.peak_processes, 'process', 'processes')}, "
+        f"{quantities.counted(usage.peak_threads, 'thread', 'threads')})"
+    )
+
+
+def _front(front: FrontUse, *, trial: Trial) -> str:
+    """Return what a front took beside the server, and how it reaches it."""
+    way = "a unix socket" if front.is_on_unix_socket else front.upstream
+    where = f"in front, on {way}, by {front.configuration}"
+    calls = trial.ledger.get("ok", 0)
+    if front.usage is None or not calls:
+        return where
+    cost = quantities.milliseconds(front.usage.cpu_s / calls)
+    return f"{cost} ms CPU per call, {_memory(front.usage)}; {where}"
 
 
 def _kind(kind: CallKind) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from servelab.model.launch import LaunchCommand
-from servelab.model.load import Request
+from servelab.model.load import Asked, Expectation, Request
 from servelab.model.plan import Plan, RunOptions
 from servelab.model.service import Service
 from servelab.model.trial import Trial
@@ -35,6 +35,9 @@ _SPOKEN_HEADER = re.compile(
     r"((?:proxy-)?authorization|(?:set-)?cookie|x-api-key|x-auth-token)(\s{0,9}:\s{0,9})[^\r\n]+",
     re.IGNORECASE,
 )
+_VARIABLE_OPTION = "--env-var"
+"""Its value is hidden whatever its name: see `own_variables`."""
+_LARGEST_STORED_BODY_BYTES = 256 << 10
 _SHORTEST_SECRET = 6
 _SPOKEN_MEMBER = re.compile(
     r"""((['"])([\w.-]{1,100})\2\s{0,9}:\s{0,9})"""
@@ -88,12 +91,24 @@ def _storable(text: str) -> str:
 def arguments(texts: Iterable[str], *, each: Callable[[str], str] = argument) -> list[str]:
     """Return a command line as it may be stored."""
     shown: list[str] = []
-    is_value_of_secret = False
+    option = ""
     for text in texts:
-        shown.append(HIDDEN if is_value_of_secret else each(text))
+        if option == _VARIABLE_OPTION:
+            shown.append(_own_variable(text))
+        elif text.startswith(f"{_VARIABLE_OPTION}="):
+            name, _, assigned = text.partition("=")
+            shown.append(f"{name}={_own_variable(assigned)}")
+        else:
+            shown.append(HIDDEN if option else each(text))
         is_option = text.startswith("--") and "=" not in text
-        is_value_of_secret = is_option and _TELLING_OPTION.search(text) is not None
+        is_telling = text == _VARIABLE_OPTION or _TELLING_OPTION.search(text)
+        option = text if is_option and is_telling else ""
     return shown
+
+
+def _own_variable(text: str) -> str:
+    name, equals, _ = text.partition("=")
+    return f"{name}={HIDDEN}" if equals else HIDDEN
 
 
 def _word(text: str) -> str:
@@ -174,27 +189,77 @@ def _options(asked: RunOptions) -> RunOptions:
     return msgspec.structs.replace(
         asked,
         with_requirements=tuple(requirement(text) for text in asked.with_requirements),
-        service=None if asked.service is None else _service(asked.service),
+        service=None if asked.service is None else service(asked.service),
     )
 
 
-def _service(asked: Service) -> Service:
-    """Return a user's application without the values of its variables and secret headers."""
+def service(asked: Service) -> Service:
+    """Return a user's application as it may be stored: see `hidden_of` for what that lacks."""
     return msgspec.structs.replace(
         asked,
-        variables=own_variables(dict(asked.variables)),
-        asked=tuple(
-            msgspec.structs.replace(each, request=_request(each.request)) for each in asked.asked
+        commands=tuple(
+            msgspec.structs.replace(each, argv=tuple(arguments(each.argv, each=_word)))
+            for each in asked.commands
         ),
+        variables=own_variables(dict(asked.variables)),
+        asked=tuple(_asked(each) for each in asked.asked),
+    )
+
+
+def hidden_of(stored: Service) -> tuple[str, ...]:
+    """List in words what a stored application lacks of what it was measured with."""
+    found = [f"the variable {name}" for name, value in stored.variables if value == HIDDEN]
+    for each in stored.asked:
+        request, where = each.request, f"of {each.request.method} {each.request.path}"
+        found += [
+            f"the header {name} {where}" for name, value in request.headers if value == HIDDEN
+        ]
+        if HIDDEN in request.path:
+            found.append(f"the query {where}")
+        if HIDDEN.encode() in request.body:
+            found.append(f"the body {where}")
+        if each.expectation.body == HIDDEN.encode():
+            found.append(f"the answer {where}")
+    return tuple(dict.fromkeys(found))
+
+
+def _asked(asked: Asked) -> Asked:
+    return msgspec.structs.replace(
+        asked,
+        request=_request(asked.request),
+        expectation=_expectation(asked.expectation),
     )
 
 
 def _request(asked: Request) -> Request:
-    headers = tuple(
-        (name, HIDDEN if is_secret(name) or _SCHEME.match(value) else value)
-        for name, value in asked.headers
+    return msgspec.structs.replace(
+        asked,
+        path=url(asked.path),
+        headers=tuple(
+            (name, HIDDEN if is_secret(name) or _SCHEME.match(value) else value)
+            for name, value in asked.headers
+        ),
+        body=_body(asked.body),
     )
-    return msgspec.structs.replace(asked, path=url(asked.path), headers=headers)
+
+
+def _body(body: bytes) -> bytes:
+    if len(body) > _LARGEST_STORED_BODY_BYTES:
+        return HIDDEN.encode()
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return body
+    hidden = "".join(_pair(part) for part in _AROUND_PAIRS.split(argument(text)))
+    return body if hidden == text else hidden.encode()
+
+
+def _expectation(expected: Expectation) -> Expectation:
+    """Return what must be answered; a large body would make the document too large to be read."""
+    body = expected.body
+    if body is None or len(body) <= _LARGEST_STORED_BODY_BYTES:
+        return expected
+    return msgspec.structs.replace(expected, body=HIDDEN.encode())
 
 
 def trial(measured: Trial) -> Trial:

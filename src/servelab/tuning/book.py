@@ -58,12 +58,12 @@ class Book:
         return sum(rate is not None for rate in self.rates_of(candidate))
 
     def trials_of(self, candidate: Candidate) -> tuple[Measured, ...]:
-        """Return its trials, those of void rounds left out."""
+        """Return its trials, also those as the control; those of void rounds are left out."""
         return tuple(
             each
             for made, is_void in zip(self._rounds, self._void, strict=True)
             for each in made
-            if not is_void and each.candidate == candidate and each.role is Role.CANDIDATE
+            if not is_void and each.candidate == candidate
         )
 
     def memory(self, candidates: Iterable[Candidate]) -> Rates:

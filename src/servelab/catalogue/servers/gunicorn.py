@@ -13,6 +13,8 @@ from servelab.model.deployment import Interface, ServerSettings
 from servelab.model.launch import ConfigurationFile, LaunchCommand
 from servelab.model.variant import Variant
 
+_VERSION = "==27.0.1"
+_UVICORN = ("uvicorn-worker==0.4.0", "uvicorn[standard]")
 _UVICORN_WORKER = "uvicorn_worker.UvicornWorker"
 _ASGI_WORKERS = frozenset({"asgi", _UVICORN_WORKER})
 _WITHOUT_CONNECTIONS = frozenset({"sync", _UVICORN_WORKER})
@@ -150,15 +152,21 @@ def _reuses_port(request: LaunchRequest[Settings]) -> bool:
     return request.settings.reuse_port == "on" and request.unix_socket is None
 
 
+def requirements_for(settings: Settings) -> tuple[str, ...]:
+    """Return what a worker needs: gevent, uvicorn, or nothing."""
+    if settings.worker_class == "gevent":
+        return (f"gunicorn[gevent]{_VERSION}",)
+    if settings.worker_class == _UVICORN_WORKER:
+        return (f"gunicorn{_VERSION}", *_UVICORN)
+    return (f"gunicorn{_VERSION}",)
+
+
 SERVER = Server(
     name="gunicorn",
     summary="gunicorn",
     interfaces=frozenset({Interface.WSGI, Interface.ASGI}),
-    requirements=(
-        "gunicorn[gevent]==27.0.1",
-        "uvicorn-worker==0.4.0",
-        "uvicorn[standard]",
-    ),
+    requirements=(f"gunicorn[gevent]{_VERSION}", *_UVICORN),
+    requirements_for=requirements_for,
     settings=Settings,
     heading=heading,
     processes=lambda settings: settings.processes,

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from servelab.catalogue.axes import processes_axis
@@ -54,11 +55,18 @@ def command(request: LaunchRequest[Settings]) -> LaunchCommand:
     return LaunchCommand(argv=(*argv, request.application), departures=tuple(departures))
 
 
+def _plain(settings: Settings) -> Settings:
+    return msgspec.structs.replace(settings, loop="asyncio", http="h11")
+
+
 SERVER = Server(
     name="uvicorn",
     summary="uvicorn on uvloop and httptools",
     interfaces=frozenset({Interface.ASGI}),
     requirements=("uvicorn[standard]",),
+    requirements_for=lambda settings: (
+        ("uvicorn",) if settings == _plain(settings) else ("uvicorn[standard]",)
+    ),
     settings=Settings,
     heading=heading,
     processes=lambda settings: settings.processes,

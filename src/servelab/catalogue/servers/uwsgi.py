@@ -15,6 +15,7 @@ from servelab.model.variant import Axis, Variant
 _BACKLOG = 1024
 _ASYNC_CORES = Axis(setting="async_cores", values=(10, 100, 1000), start=1000)
 _FILE = "uwsgi.ini"
+_PYUWSGI, _GEVENT = "pyuwsgi==2.0.30.post1", "gevent"
 _HEADERS_BYTES = 32 << 10
 """Of a request; from 4 KiB on, which cookies reach, uWSGI would reset the connection."""
 
@@ -78,7 +79,9 @@ def options(request: LaunchRequest[Settings]) -> tuple[Option, ...]:
         "gevent-early-monkey-patch": is_own and has_greenlets,
         "protocol": "http",
         "socket": str(request.unix_socket or request.address),
-        "module": request.expression,
+        # It calls a factory, but cannot pass it anything.
+        "module": None if request.arguments else request.expression,
+        "eval": _program(request) if request.arguments else None,
         "die-on-term": True,
         "vacuum": request.unix_socket is not None,
         "listen": _backlog(request),
@@ -111,6 +114,13 @@ def configuration(request: LaunchRequest[Settings]) -> ConfigurationFile:
     )
 
 
+def _program(request: LaunchRequest[Settings]) -> str:
+    module, _, factory = request.application.partition(":")
+    called = f"{factory}({request.arguments})"
+    name = factory.partition(".")[0]
+    return f"from {module} import {name}; application = {called}"
+
+
 def _backlog(request: LaunchRequest[Settings]) -> int:
     return min(_BACKLOG, request.listen_limit)
 
@@ -119,7 +129,8 @@ SERVER = Server(
     name="uwsgi",
     summary="uWSGI",
     interfaces=frozenset({Interface.WSGI}),
-    requirements=("pyuwsgi==2.0.30.post1", "gevent"),
+    requirements=(_PYUWSGI, _GEVENT),
+    requirements_for=lambda settings: (_PYUWSGI, _GEVENT) if settings.async_cores else (_PYUWSGI,),
     settings=Settings,
     heading=heading,
     processes=lambda settings: settings.processes,

@@ -1,0 +1,266 @@
+#!/usr/bin/env python3
+"""Show what a race costs beside a whole grid, and how good its winner is, on real servers.
+
+    .venv/bin/python benchmarks/tune.py [cpu sleep mixed json] [--duration 1]
+
+For each workload, served by its own Flask application as if that were a user's:
+
+1. `servelab tune` on gunicorn's and uWSGI's threads, without being told the grid;
+2. the grid: 24 settings of these, 8 rounds (`servelab try`);
+3. the race's winner and the grid's best, 20 fresh interleaved rounds.
+
+Prints trials, ratio and interval, and keeps them in `benchmarks/measured/tune.jsonl`; the page
+docs/results/tune.md is renewed from there. Measure alone: it takes about 20 minutes a workload.
+"""
+
+import argparse
+import math
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import fmean
+from tempfile import TemporaryDirectory
+
+import msgspec
+from msgspec import Struct
+
+from servelab.catalogue import served_path
+from servelab.environment.uv import uv_program
+from servelab.explain.rounds import arrange
+from servelab.host import facts
+from servelab.model.figure import Figure
+from servelab.report import tune_view
+from servelab.stats.pairs import evidence_of, log_ratios, ratio_interval
+from servelab.store.folder import StoredRun, read
+
+WORKLOADS = {"cpu": "num=100", "sleep": "", "mixed": "", "json": ""}
+"""With the query of one call."""
+GRID = {
+    "gunicorn-gthread": [(p, t) for p in (1, 2, 4, 5) for t in (1, 4, 16, 64)],
+    "uwsgi-threads": [(p, t) for p in (1, 2, 4, 8) for t in (4, 16)],
+}
+"""Stack -> its processes and threads: 24 settings."""
+SERVERS = ("gunicorn-gthread", "uwsgi-threads")
+GRID_ROUNDS, FINAL_ROUNDS = 8, 20
+GOAL = 0.97
+ERROR = 0.05
+_FOLDER = Path(__file__).resolve().parent
+_STORED = _FOLDER / "measured" / "tune.jsonl"
+_PAGE = _FOLDER.parent / "docs" / "results" / "tune.md"
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """What one workload showed."""
+
+    workload: str
+    measured_on: str
+    machine: str
+    race_trials: int
+    race_minutes: float
+    grid_trials: int
+    grid_minutes: float
+    winner: str
+    best: str
+    ratio: float
+    """The winner's rate over that of the grid's best."""
+    low: float
+    high: float
+    rounds: int
+    voided_rounds: int
+
+
+def main() -> int:
+    """Measure what was asked for, and renew the page."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("workloads", nargs="*", help=f"of {', '.join(WORKLOADS)}")
+    parser.add_argument("--duration", type=float, default=1.0, help="seconds of each trial")
+    parser.add_argument("--budget", default="12m", help="of a race")
+    options = parser.parse_args()
+    for workload in options.workloads or WORKLOADS:
+        with TemporaryDirectory(prefix="servelab-tune-") as folder:
+            line = measure(
+                workload, folder=Path(folder), duration_s=options.duration, budget=options.budget
+            )
+        with _STORED.open("ab") as file:
+            file.write(msgspec.json.encode(line) + b"\n")
+        print("\n".join(told(line)), flush=True)
+    renew()
+    return 0
+
+
+def measure(workload: str, *, folder: Path, duration_s: float, budget: str) -> Line:
+    """Race, measure the grid, and hold the winner against the best of it."""
+    bench = Bench(workload, folder=folder, duration_s=duration_s)
+    race = bench.run("tune", "--budget", budget, *only(SERVERS))
+    winner = winner_of(race)
+    grid = bench.run("try", "--rounds", str(GRID_ROUNDS), *only(settings()))
+    rated = {name: mean_rate(values) for name, values in rates(grid).items()}
+    best = max(rated, key=lambda name: rated[name])
+    ratio, rounds, voided = 1.0, 0, 0
+    low = high = 1.0
+    if winner != best:
+        final = bench.run("try", "--rounds", str(FINAL_ROUNDS), *only((winner, best)))
+        ours, theirs = (rates(final)[name] for name in (winner, best))
+        found = log_ratios(ours, theirs)
+        interval = ratio_interval(
+            evidence_of(found, strictest_error=ERROR), error=ERROR, confidence=1 - ERROR
+        )
+        ratio, low, high, rounds = interval.estimate, interval.low, interval.high, len(found)
+        voided = FINAL_ROUNDS - len(found)
+    return Line(
+        workload=workload,
+        measured_on=f"{datetime.now(UTC):%Y-%m-%d}",
+        machine=machine(),
+        race_trials=len(race.trials),
+        race_minutes=minutes(race),
+        grid_trials=len(grid.trials),
+        grid_minutes=minutes(grid),
+        winner=winner,
+        best=best,
+        ratio=ratio,
+        low=low,
+        high=high,
+        rounds=rounds,
+        voided_rounds=voided,
+    )
+
+
+class Bench:
+    """Runs servelab on the built-in Flask application as a user would on his own."""
+
+    def __init__(self, workload: str, *, folder: Path, duration_s: float) -> None:
+        query = WORKLOADS[workload]
+        self._folder = folder
+        self._environment = _environment(folder)
+        self._asked = [
+            "app:app",
+            *("--project", str(served_path() / "flask_app"), "--env", str(self._environment)),
+            *("--env-var", f"PYTHONPATH={served_path()}"),
+            *("--env-var", f"SERVELAB_WORKLOAD={workload}"),
+            *("--path", f"/{workload}" + (f"?{query}" if query else "")),
+            *("--duration", str(duration_s), "--warm-up", "0.3"),
+        ]
+        self._runs = 0
+
+    def run(self, command: str, *options: str) -> StoredRun:
+        """Return what a command stored; StoreError where it stored nothing."""
+        self._runs += 1
+        out = self._folder / f"{self._runs}-{command}"
+        words = [sys.executable, "-m", "servelab", command, *self._asked, *options]
+        subprocess.run([*words, "--out", str(out)], stdout=subprocess.DEVNULL, check=False)
+        return read(out)
+
+
+def _environment(folder: Path) -> Path:
+    path = folder / "venv"
+    for words in (
+        ["venv", "--quiet", "--python", sys.executable, str(path)],
+        ["pip", "install", "--quiet", "--python", str(path / "bin" / "python"), "flask", "numpy"],
+    ):
+        subprocess.run([uv_program(), *words], check=True)
+    return path
+
+
+def settings() -> tuple[str, ...]:
+    """Return the grid's deployments as they are typed."""
+    return tuple(
+        f"{stack}:processes={processes},threads={threads}"
+        for stack, pairs in GRID.items()
+        for processes, threads in pairs
+    )
+
+
+def only(names: Sequence[str]) -> list[str]:
+    """Return the options that ask for these deployments and no others."""
+    return [word for name in names for word in ("--only", name)]
+
+
+def winner_of(run: StoredRun) -> str:
+    """Return the name of the deployment that won a race."""
+    found = tune_view.result(run)
+    if found is None:
+        raise SystemExit("no race was stored")
+    trials = tune_view.winning_trials(run, found)
+    if not trials:
+        raise SystemExit("the race has no winner; is this machine quiet?")
+    return trials[0].deployment
+
+
+def rates(run: StoredRun) -> dict[str, tuple[float | None, ...]]:
+    """Return the rates of each deployment by round; None where they are not to be believed."""
+    return arrange(run.trials).values(Figure.THROUGHPUT)
+
+
+def mean_rate(values: Sequence[float | None]) -> float:
+    """Return the geometric mean of the rounds, 0 without any."""
+    known = [rate for rate in values if rate]
+    return math.exp(fmean(math.log(rate) for rate in known)) if known else 0.0
+
+
+def minutes(run: StoredRun) -> float:
+    """Return how long the trials of a run took."""
+    return sum(trial.took_s for trial in run.trials) / 60
+
+
+def machine() -> str:
+    """Return the machine in words."""
+    found = facts.read()
+    return f"{found.cpu_model}, {found.cpus_allowed:g} CPUs"
+
+
+def told(line: Line) -> Iterator[str]:
+    """Yield what a workload showed, in words."""
+    share = line.race_trials / line.grid_trials
+    yield (
+        f"{line.workload}: {line.race_trials} trials ({line.race_minutes:.0f} min) for the race, "
+        f"{line.grid_trials} ({line.grid_minutes:.0f} min) for the grid: {share:.0%}"
+    )
+    yield f"  winner {line.winner}; the grid's best {line.best}"
+    if line.rounds:
+        verdict = "reached" if line.low >= GOAL else "undecided" if line.high >= GOAL else "missed"
+        yield (
+            f"  ratio {line.ratio:.3f} ({line.low:.3f} to {line.high:.3f}, {line.rounds} rounds); "
+            f"goal {GOAL}: {verdict}"
+        )
+    else:
+        yield "  they are the same deployment"
+
+
+def renew() -> None:
+    """Write the page from all that is stored, the latest of each workload."""
+    lines = [msgspec.json.decode(text, type=Line) for text in _STORED.read_bytes().splitlines()]
+    latest = {line.workload: line for line in lines}
+    _PAGE.write_text(_HEAD + "".join(map(_row, latest.values())) + _tail(latest.values()))
+
+
+def _row(line: Line) -> str:
+    interval = (
+        f"{line.ratio:.3f} ({line.low:.3f} to {line.high:.3f})" if line.rounds else "the same one"
+    )
+    return (
+        f"| `{line.workload}` | {line.race_trials} | {line.grid_trials} "
+        f"| {line.race_trials / line.grid_trials:.0%} | {line.winner} | {line.best} | {interval} "
+        f"| {line.rounds} |\n"
+    )
+
+
+def _tail(lines: Iterable[Line]) -> str:
+    machines = {f"{line.machine}, {line.measured_on}" for line in lines}
+    return f"\nMeasured on: {'; '.join(sorted(machines))}.\n"
+
+
+_HEAD = """# A race beside the whole grid
+
+Made by `benchmarks/tune.py`: `servelab tune` on two servers, then 24 settings of these in 8 rounds
+each, then the race's winner and the grid's best in 20 fresh interleaved rounds. The goal: at most
+half of the grid's trials, and a winner that does at least .97 of the grid's best.
+
+| workload | race, trials | grid | share | winner | grid's best | ratio (95 %) | rounds |
+|---|--:|--:|--:|---|---|---|--:|
+"""
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,73 @@
+"""Programs of the user's that listen by themselves, as their commands were typed."""
+
+import re
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from servelab.catalogue.own_command import PORT
+from servelab.errors import UsageError
+from servelab.model.service import OwnCommand
+
+_NAMED = re.compile(r"\s*([A-Za-z0-9][\w.-]{0,39})=(?!=)(.*)", re.ASCII | re.DOTALL)
+_FOR_SHELLS = frozenset({"|", "||", "&", "&&", ";", "<", ">", ">>", "2>&1"})
+
+
+def commands_of(texts: Sequence[str], *, has_port: bool) -> tuple[OwnCommand, ...]:
+    """Return what ``[NAME=]CMD ...`` starts, under names that differ; UsageError.
+
+    With `has_port` the port was chosen by the user, and a command need not be told it.
+    """
+    found = tuple(_command_of(text, has_port=has_port) for text in texts)
+    typed = [each.name for each, has_name in found if has_name]
+    for name, count in Counter(typed).items():
+        if count > 1:
+            raise UsageError(f"--command: {count} of them are called {name}; name them apart")
+    return tuple(_named_apart(found, taken=Counter(typed)))
+
+
+def _command_of(text: str, *, has_port: bool) -> tuple[OwnCommand, bool]:
+    """Return a command, and whether its name was typed."""
+    named = _NAMED.fullmatch(text)
+    argv = _words(named[2] if named else text, text=text)
+    if named and ("{" in argv[0] or argv[0].isdecimal()):
+        raise UsageError(
+            f"--command {text!r}: no shell reads it, which would set {named[1]}; write "
+            f"'env {text.strip()}'"
+        )
+    for word in argv:
+        if word in _FOR_SHELLS:
+            raise UsageError(
+                f"--command {text!r}: {word} is for a shell, and none reads it; give one program "
+                "with its arguments, or a script of yours"
+            )
+    if not has_port and not any(PORT in word for word in argv):
+        raise UsageError(
+            f"--command {text!r} is not told where to listen; write {PORT} where its port goes, or "
+            "name the port that it takes with --port"
+        )
+    name = named[1] if named else re.sub(r"[^\w.-]+", "-", Path(argv[0]).name)
+    return OwnCommand(name=name, argv=argv), named is not None
+
+
+def _words(command: str, *, text: str) -> tuple[str, ...]:
+    try:
+        words = tuple(shlex.split(command))
+    except ValueError as error:
+        reason = str(error)
+        raise UsageError(f"--command {text!r}: {reason[0].lower()}{reason[1:]}") from None
+    if not words or not words[0]:
+        raise UsageError(f"--command {text!r} names no program; write it as [NAME=]PROGRAM ...")
+    return words
+
+
+def _named_apart(
+    found: Sequence[tuple[OwnCommand, bool]], *, taken: Counter[str]
+) -> Iterator[OwnCommand]:
+    """Yield the commands; of those called after one program the second is ``PROGRAM-2``."""
+    for command, has_name in found:
+        taken[command.name] += not has_name
+        number = 1 if has_name else taken[command.name]
+        name = command.name if number == 1 else f"{command.name}-{number}"
+        yield OwnCommand(name=name, argv=command.argv)
