@@ -8,47 +8,39 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import representatives
 
 from servelab import catalogue
-from servelab.model.deployment import Deployment
 
 pytestmark = pytest.mark.live
 
 REQUESTS = 24
 DEADLINE_S = 600
 TINY = {"cpu": "num=10", "io": "delay_s=0.05"}
-DEPLOYMENTS = [each for stack in catalogue.stacks() for each in stack.deployments]
-
 EACH = "test_every_request_is_answered_and_counted"
 
 Trials = dict[str, dict[str, dict[str, Any]]]
 """By workload and deployment, as they are printed."""
 
 
-def with_most_processes(kind: Callable[[Deployment], Hashable]) -> set[str]:
-    """Return the names of one deployment of each kind."""
-    by_processes = sorted(DEPLOYMENTS, key=lambda each: each.processes)
-    return {each.name for each in {kind(each): each for each in by_processes}.values()}
-
-
 QUICK = {
-    "cpu": with_most_processes(lambda each: each.stack),
-    "io": with_most_processes(lambda each: (each.framework, each.application)),
+    "cpu": representatives.one_of_each(lambda each: each.stack),
+    "io": representatives.one_of_each(lambda each: (each.framework, each.application)),
 }
 CASES = [
     pytest.param(
         each.name,
         workload,
         id=f"{each.name}-{workload}",
-        marks=() if each.name in QUICK[workload] else pytest.mark.slow,
+        marks=() if each in quick else pytest.mark.slow,
     )
-    for each in DEPLOYMENTS
-    for workload in TINY
+    for workload, quick in QUICK.items()
+    for each in representatives.and_the_others(quick)
 ]
 
 
@@ -78,8 +70,6 @@ def trials(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     found: Trials = {}
     for workload in TINY:
         names = [name for name, its_workload in chosen(request.session) if its_workload == workload]
-        if len(names) == len(DEPLOYMENTS):
-            names = ["all"]
         if names:
             found[workload] = measure(tmp_path_factory.mktemp(workload), workload, names=names)
     return found
@@ -95,10 +85,12 @@ def chosen(session: pytest.Session) -> list[tuple[str, str]]:
 
 
 def test_each_stack_server_and_application_is_among_the_quick_ones() -> None:
-    quick = [each for each in DEPLOYMENTS if each.name in QUICK["cpu"]]
-    assert {each.stack for each in quick} == {each.name for each in catalogue.stacks()}
-    assert {each.server for each in quick} == {each.server for each in DEPLOYMENTS}
-    assert len(QUICK["io"]) == len({(each.framework, each.application) for each in DEPLOYMENTS})
+    every = representatives.deployments()
+    assert {each.stack for each in QUICK["cpu"]} == {each.name for each in catalogue.stacks()}
+    assert {each.server for each in QUICK["cpu"]} == {each.server for each in every}
+    applications = {(each.framework, each.application) for each in QUICK["io"]}
+    assert applications == {(each.framework, each.application) for each in every}
+    assert {name for each in CASES for name in each.values} >= {each.name for each in every}
 
 
 @pytest.mark.parametrize(("name", "workload"), CASES)

@@ -3,10 +3,11 @@
 None of it leaves a process, a listener or a note. The figures are in docs/results/stopping.md.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from tests import representatives
 
 from servelab import catalogue
 from servelab.linux import sockets
@@ -28,26 +29,16 @@ pytestmark = pytest.mark.live
 
 LOAD_S, ACT_AFTER_S = 1.0, 0.3
 
-
-def with_two_processes(deployment: Deployment) -> Deployment:
-    """Return the deployment with no more processes than it takes to have one survive another."""
-    if deployment.processes <= 2:
-        return deployment
-    (fewer,) = catalogue.find_deployments(f"{deployment.stack}:processes=2")
-    return fewer
-
-
-QUICK = [with_two_processes(each) for each in chosen.one_of_each_server()]
+QUICK = representatives.one_of_each(lambda each: each.server)
 WITH_WORKERS = [each for each in QUICK if each.processes > 1]
 """In the others the worker that is killed is the master, too."""
 
 
-def every_deployment(*, quick: list[Deployment]) -> pytest.MarkDecorator:
+def every_deployment(*, quick: Sequence[Deployment]) -> pytest.MarkDecorator:
     """Ask for these, and for all others in the long run, which takes ten minutes more."""
-    others = [each for each in chosen.deployments() if each not in quick]
     cases = [
-        *(pytest.param(each, id=each.name) for each in quick),
-        *(pytest.param(each, id=each.name, marks=pytest.mark.slow) for each in others),
+        pytest.param(each, id=each.name, marks=() if each in quick else pytest.mark.slow)
+        for each in representatives.and_the_others(quick)
     ]
     return pytest.mark.parametrize("case", cases, indirect=True)
 
