@@ -229,7 +229,5 @@ def test_what_a_plan_holds_of_an_own_application_is_found_again(text: str) -> No
 
 
 def test_a_program_with_a_port_of_its_own_cannot_stand_behind_a_front() -> None:
-    with pytest.raises(
-        UsageError, match=r"fixed: nginx takes the port .* write \{port\}"
-    ):
+    with pytest.raises(UsageError, match=r"fixed: nginx takes the port .* write \{port\}"):
         own("fixed+nginx")
