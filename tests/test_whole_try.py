@@ -52,7 +52,7 @@ def test_one_that_answers_otherwise_is_not_timed_and_its_answer_shown(run: Run) 
     more = ("--only", "gevent_pywsgi", "--out", "here")
     status, printed, notes = run(asked, *ASKED, *SHORT, *more)
     assert status == 0, notes
-    assert "skipped gunicorn-gthread:processes=2,threads=8" in notes
+    assert "Left out: gunicorn-gthread 2 processes * 8 threads: its answer to GET / " in notes
     assert "2 of 3 deployments give the same answers." in notes
     measured = {trial.stack for trial in stored.read(Path("here")).trials}
     assert measured == {"waitress", "gevent_pywsgi"}
@@ -84,7 +84,7 @@ def test_where_none_answers_nothing_is_timed(run: Run) -> None:
     status, printed, notes = run(World({"gthread": wrong, "waitress": wrong}), *ASKED)
     assert status == 2
     assert printed == ""
-    assert "no server gives an answer of shop:app that is worth timing" in notes
+    assert "shop:app cannot be timed on any of its servers: it answers 404" in notes
 
 
 @pytest.mark.usefixtures("project")
@@ -132,3 +132,20 @@ def test_an_interrupted_try_is_gone_on_with_and_its_variables_are_read_again(
     assert len(again.started) == 2
     assert {each["SHOP_KEY"] for each in again.variables} == {"hunter22"}
     assert "Highest rate on shop:app in 2 rounds" in printed
+
+
+@pytest.mark.usefixtures("project")
+def test_where_the_application_cannot_be_called_alone_its_servers_are_timed_all_the_same(
+    run: Run,
+) -> None:
+    asked = world()
+    asked.bare_fails = True
+    status, printed, notes = run(asked, *ASKED, *SHORT, "--out", "here")
+    assert status == 0, notes
+    trials = stored.read(Path("here")).trials
+    assert len(trials) == 4
+    assert {(trial.throughput_per_s, trial.ceiling, trial.efficiency) for trial in trials} == {
+        (50, None, None),
+        (20, None, None),
+    }
+    assert "ceiling" not in printed
