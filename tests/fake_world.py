@@ -114,13 +114,13 @@ class World:
     """Where each program was to run."""
     limits: list[Limits | None] = field(default_factory=list)
     """Of each program."""
+    variables: list[Mapping[str, str]] = field(default_factory=list)
+    """What each server found in its environment."""
     has_nginx: bool = True
     front_dies: bool = False
     """Whether a front ends under load."""
     fronts: list[str] = field(default_factory=list)
     """The configuration of each front that was started."""
-    variables: list[Mapping[str, str]] = field(default_factory=list)
-    """What each server found in its environment."""
     cannot_limit: str = ""
     other_runs: int = 0
     load_cpus: list[Sequence[tuple[int, ...]]] = field(default_factory=list)

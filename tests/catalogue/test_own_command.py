@@ -89,5 +89,19 @@ def test_nothing_is_installed_for_it_and_any_interpreter_will_do() -> None:
     assert catalogue.why_not_here(found, interpreter=old, compiler=None) is None
 
 
+def test_it_is_selected_behind_a_front_by_the_name_that_it_then_has() -> None:
+    for interface in (Interface.HTTP, Interface.GRPC):
+        asked = service(interface)
+        (found,) = catalogue.find_own_deployments("node+nginx", service=asked, cpu_count=2)
+        assert (found.name, found.front) == ("node+nginx", "nginx")
+        assert catalogue.own_deployments_named((found.name,), service=asked, cpu_count=2) == (
+            found,
+        )
+
+
+def test_no_server_is_missed_where_programs_alone_are_tried() -> None:
+    assert catalogue.own_obstacles(service(Interface.GRPC)) == {}
+
+
 def test_the_catalogue_does_not_list_it() -> None:
     assert "command" not in {each.name for each in catalogue.servers()}

@@ -88,6 +88,16 @@ def test_what_is_typed_wins_and_the_rest_is_as_the_file_says(tmp_path: Path) -> 
     assert beside.environment == Path("other")
 
 
+def test_a_command_is_tried_without_the_application_that_stands_there(tmp_path: Path) -> None:
+    said = project_file.Section(application="shop:app", paths=("/usual",), expect_status=204)
+    over_http = project_file.complete(typed(tmp_path, commands=("./serve {port}",)), section=said)
+    assert (over_http.application, over_http.paths) == (None, ("/usual",))
+    over_grpc = project_file.complete(
+        typed(tmp_path, commands=("./serve {port}",), grpc="a.B/C"), section=said
+    )
+    assert (over_grpc.paths, over_grpc.requests_file, over_grpc.expect_status) == ((), None, None)
+
+
 def test_how_many_callers_or_how_high_a_rate_is_one_question() -> None:
     said = project_file.Section(rate=50.0, timeout=3.0, memory="1g")
     load = project_file.complete_load(requested.Typed(concurrency=5), section=said)

@@ -10,7 +10,7 @@ SERVER = ("--command", "serve {port}")
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ((), "no application is named: give one, such as my.module:app, or a program"),
+        ((), "no application is named: give one, such as my.module:app"),
         (("--command", "node server.js"), "is not told where to listen"),
         ((*SERVER, "--proto", "shop.proto"), "--proto is about gRPC"),
         ((*SERVER, "--body", "{}"), "--body is about gRPC"),

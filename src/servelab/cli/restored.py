@@ -28,16 +28,15 @@ def service(stored: Service, *, given: Given, path: Path) -> Service:
     Values of variables are read again, from the project's ``.env`` and as they were typed; secret
     headers are those that were typed again.
     """
+    if lost := redaction.lost_of(stored):
+        raise UsageError(f"{path} cannot be gone on with: it does not store {lost[0]}; begin again")
     _refuse_other_environment(stored.environment, path=path)
     _refuse_hidden_words(stored.commands, path=path)
-    whole = msgspec.structs.replace(
+    return msgspec.structs.replace(
         stored,
         variables=_variables(stored, given=given.variables, path=path),
         asked=_asked(stored.asked, given=given.headers, path=path),
     )
-    if hidden := redaction.hidden_of(whole):
-        raise UsageError(f"{path} does not hold {hidden[0]}; measure anew")
-    return whole
 
 
 def _refuse_other_environment(stored: UserEnvironment | None, *, path: Path) -> None:
@@ -69,7 +68,7 @@ def _variables(stored: Service, *, given: Sequence[str], path: Path) -> tuple[tu
     if missing := [name for name in names if name not in known]:
         raise UsageError(
             f"{path} does not hold the values of {', '.join(missing)}; put them into "
-            f"{project / '.env'}, or give them again with --env-var where the command has it"
+            f"{project / '.env'}, or give them again with --env-var"
         )
     return tuple((name, known[name]) for name in names)
 
@@ -81,8 +80,7 @@ def _asked(stored: Sequence[Asked], *, given: Sequence[str], path: Path) -> tupl
         raise UsageError(f"{path} holds the header {', '.join(other)} itself; leave --header out")
     if missing := sorted(name for name in hidden if name.lower() not in values):
         raise UsageError(
-            f"{path} does not hold the headers {', '.join(missing)}; give them again with --header "
-            "where the command has it, or measure anew"
+            f"{path} does not hold the headers {', '.join(missing)}; give them again with --header"
         )
     return tuple(_with_headers(each, values=values) for each in stored)
 

@@ -125,7 +125,7 @@ def _command(trial: Trial, *, service: Service, run: StoredRun) -> CommandToCopy
 
 
 def _is_own_command(trial: Trial, *, service: Service) -> bool:
-    return any(each.name == trial.deployment for each in service.commands)
+    return any(each.name == trial.stack for each in service.commands)
 
 
 def _typed(trial: Trial, *, service: Service) -> str | None:
@@ -150,8 +150,7 @@ def _front(trial: Trial, *, run: StoredRun) -> str:
     if front is None:
         return ""
     file = shlex.quote(str(run.folder / front.configuration))
-    paths = ", and give both a socket in a folder that stays" if front.is_on_unix_socket else ""
-    return f"# {front.name} before it, with {file}{paths}"
+    return f"# {front.name} before it, as in {file}, with the address below as its server"
 
 
 def _typical(trials: Sequence[Trial], *, plan: Plan | None) -> Iterable[Trial]:
