@@ -145,3 +145,20 @@ def test_values_of_variables_reach_the_servers_and_no_folder_and_are_read_again(
     status, _, notes = run(again, "run", "--resume", "here")
     assert status == 0, notes
     assert {each["SHOP_KEY"] for each in again.variables} == {"hunter22"}
+
+
+@pytest.mark.usefixtures("project")
+def test_where_the_application_cannot_be_called_alone_its_servers_are_timed_all_the_same(
+    run: Run,
+) -> None:
+    asked = world()
+    asked.bare_fails = True
+    status, printed, notes = run(asked, *ASKED, *SHORT, "--out", "here")
+    assert status == 0, notes
+    trials = stored.read(Path("here")).trials
+    assert len(trials) == 4
+    assert {(trial.throughput_per_s, trial.ceiling, trial.efficiency) for trial in trials} == {
+        (50, None, None),
+        (20, None, None),
+    }
+    assert "ceiling" not in printed
