@@ -227,7 +227,7 @@ class World:
 
     def _write_bare(self, command: LaunchCommand) -> None:
         if command.argv[1].endswith("bare_application.py"):
-            order = json.loads(command.argv[2])
+            order = json.loads(Path(command.argv[2]).read_text())
             processes, seconds, out = order["processes"], order["seconds"], order["out"]
         else:
             words = dict(zip(command.argv, command.argv[1:], strict=False))

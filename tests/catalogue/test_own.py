@@ -59,6 +59,13 @@ def test_a_name_without_a_setting_means_without_it_wherever_a_search_begins() ->
     assert catalogue.own_deployments_named((found.name,), service=asked, cpu_count=2) == (found,)
 
 
+def test_names_select_exactly_their_deployment_behind_a_front_again() -> None:
+    asked = service()
+    found = catalogue.behind(catalogue.own_deployments(asked, cpu_count=2), name="nginx")
+    names = tuple(each.name for each in found)
+    assert catalogue.own_deployments_named(names, service=asked, cpu_count=2) == tuple(found)
+
+
 def test_settings_replace_where_a_variant_begins() -> None:
     (found,) = catalogue.find_own_deployments(
         "uwsgi-threads:processes=3,threads=7", service=service(), cpu_count=2

@@ -10,7 +10,13 @@ from servelab.environment.build import environment_key
 from servelab.environment.cache import MARKER, cache_directory, clear, entries, try_lock
 from servelab.environment.uv_runs import failing_requirement, not_built
 from servelab.errors import CannotRunHere, EnvironmentNotBuilt
-from servelab.model.environment import Environment, EnvironmentSpec, Interpreter, Package
+from servelab.model.environment import (
+    Environment,
+    EnvironmentSpec,
+    Interpreter,
+    Package,
+    UserEnvironment,
+)
 
 DEADLINE_S = 120.0
 
@@ -191,3 +197,36 @@ def _ensure_elsewhere(cache: str) -> tuple[str, list[str]]:
     )
     assert json.loads((built.directory / MARKER).read_bytes())["name"] == "tiny"
     return str(built.directory), said
+
+
+def as_it_is(user: UserEnvironment | None) -> EnvironmentSpec:
+    return EnvironmentSpec(
+        name="tiny", requirements=(), constraints="", lock=None, beside=user, is_built=False
+    )
+
+
+def test_without_an_environment_nothing_is_built_and_no_version_is_claimed(tmp_path: Path) -> None:
+    found = ensure(as_it_is(None), interpreter=own_interpreter(), cache=tmp_path)
+    assert found.is_the_machine
+    assert found.python_version == ""
+    assert found.packages == ()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_users_environment_can_be_used_as_it_is_without_being_written_to(tmp_path: Path) -> None:
+    interpreter = Interpreter(path=Path("/usr/bin/python3.12"), version="3.12.1")
+    user = UserEnvironment(
+        directory=Path("/srv/shop/.venv"),
+        python=Path("/srv/shop/.venv/bin/python"),
+        interpreter=interpreter,
+        site_folders=(),
+        packages=(Package("flask", "3.1.3"),),
+        from_elsewhere=(),
+        scripts=(),
+    )
+    found = ensure(as_it_is(user), interpreter=own_interpreter(), cache=tmp_path)
+    assert found.programs == Path("/srv/shop/.venv/bin")
+    assert (found.python_version, found.packages) == ("3.12.1", user.packages)
+    ((name, folder),) = found.variables
+    assert name == "PYTHONPYCACHEPREFIX"
+    assert folder.startswith(str(tmp_path))

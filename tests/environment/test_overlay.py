@@ -206,7 +206,7 @@ def test_versions_that_cannot_go_together_are_named(tmp_path: Path) -> None:
     said = str(error.value)
     assert said.startswith(f"server cannot run beside what {user.directory} holds: click 7.1.2 is ")
     assert "click 8.1.8 is what server would take (flask needs click>=8.1.3)" in said
-    assert said.endswith("change click there, or leave server out.")
+    assert said.endswith("change click there, or do without this server.")
     assert fingerprint(user.directory) == before
 
 

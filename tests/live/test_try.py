@@ -85,6 +85,15 @@ def test_an_application_is_tried_and_the_command_is_shown(tried: Try) -> None:
     assert "Highest rate on web:app" in printed
 
 
+def test_the_commands_stand_under_the_table_of_several_rounds(tried: Try) -> None:
+    write(GOOD)
+    status, printed, _ = tried("web:app", *TWO, "--rounds", "2")
+    assert status == 0
+    commands = [line for line in printed.splitlines() if line.startswith("$ ")]
+    assert sorted(line.split()[1] for line in commands) == ["gunicorn", "waitress-serve"]
+    assert "servelab compare" not in printed
+
+
 def test_an_application_in_a_folder_with_a_space_is_tried(tried: Try, tmp_path: Path) -> None:
     write(GOOD, to="my project/web.py")
     (tmp_path / "my project").chmod(0o755)
@@ -192,8 +201,8 @@ def test_a_status_that_is_expected_is_timed(tried: Try) -> None:
 
 def test_a_body_that_changes_each_time_is_checked_by_what_stays(tried: Try) -> None:
     write(answering("'token ' + str(next(NUMBERS))", before="NUMBERS = itertools.count(1000)"))
-    status, _, notes = tried("web:app", *TWO)
-    assert status == 0
+    status, printed, notes = tried("web:app", *TWO)
+    assert status == 0, printed
     assert "The body of GET / is another each time: its status is checked, and how it" in notes
 
 
@@ -248,7 +257,7 @@ def test_a_conflict_with_a_server_leaves_that_out_and_the_others_go_on(
     left_out = notes.partition("Left out: ")[2].partition("\n")[0]
     assert "uvicorn cannot run beside what" in left_out
     assert "h11 0.7.0 is there" in left_out
-    assert "or leave uvicorn out" in left_out
+    assert "or do without this server" in left_out
     assert "gunicorn-asgi" not in left_out
 
 
@@ -259,7 +268,7 @@ def test_an_application_that_takes_5_s_to_import_is_waited_for(tried: Try) -> No
     assert status == 0, notes
 
 
-def test_no_value_of_a_variable_is_stored_and_the_run_is_not_gone_on_with(
+def test_no_value_of_a_variable_is_stored_so_that_resume_asks_for_it(
     tried: Try, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(answering("'ok' if os.environ['A'] + os.environ['B'] else ''"))
@@ -280,10 +289,8 @@ def test_no_value_of_a_variable_is_stored_and_the_run_is_not_gone_on_with(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
-    assert (
-        "results cannot be gone on with: it does not store the value of the variable A and 4 more; "
-        "start anew with: servelab try web:app"
-    ) in capsys.readouterr().err
+    # That of A is read again from where it stood.
+    assert "results does not hold the values of B, C; put them into" in capsys.readouterr().err
 
 
 def test_without_an_argument_the_projects_file_is_gone_by(tried: Try) -> None:

@@ -2,12 +2,14 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from servelab.errors import ServerFailed
 from servelab.load.fetch import Answer, fetch
 from servelab.model.address import Address
 from servelab.model.load import Request
@@ -73,3 +75,52 @@ def test_silence_ends_with_the_time_allowed() -> None:
         )
     assert isinstance(found, str)
     assert "timed out" in found
+
+
+def answered(content: bytes, *, every_s: float | None = None) -> tuple[bytes, Answer | str]:
+    """Return what was received, and what was fetched of a server that says this."""
+    received = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                received.append(connection.recv(65536))
+                connection.sendall(content)
+                while every_s is not None:
+                    time.sleep(every_s)
+                    connection.sendall(b"x")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        request = Request(path="/a?b", headers=(("X-Word", "hi"),))
+        found = fetch(
+            Address("127.0.0.1", listener.getsockname()[1]), request, timeout_s=1 if every_s else 20
+        )
+        thread.join(10)
+    return received[0], found
+
+
+def test_a_head_that_never_ends_is_cut_off_in_time() -> None:
+    _, found = answered(b"HTTP/1.1 200 OK\r\nX: ", every_s=0.05)
+    assert found == "timed out: no answer within 1 s"
+
+
+def test_a_body_that_never_ends_is_a_fault_that_asking_again_does_not_mend() -> None:
+    with pytest.raises(ServerFailed, match="begins with status 200 and has no end within 1 s"):
+        answered(b"HTTP/1.1 200 OK\r\n\r\n", every_s=0.05)
+
+
+def test_an_answer_that_ends_too_early_is_none() -> None:
+    _, found = answered(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi")
+    assert isinstance(found, str)
+    assert "7 bytes" in found or "IncompleteRead" in found
+
+
+def test_nothing_is_sent_that_the_generator_does_not_send() -> None:
+    sent, found = answered(b"HTTP/1.1 204 No Content\r\n\r\n")
+    assert found == Answer(status=204, body=b"")
+    head, *lines = sent.decode().strip().split("\r\n")
+    assert head == "GET /a?b HTTP/1.1"
+    assert [line.partition(":")[0] for line in lines] == ["Host", "X-Word", "x-servelab-nonce"]
+    assert "probe" in lines[-1]

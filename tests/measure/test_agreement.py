@@ -95,6 +95,14 @@ def test_an_error_page_is_not_worth_timing_unless_it_is_asked_for() -> None:
     assert agree(missing, asked=wanted).agreeing == ("one",)
 
 
+def test_where_another_method_is_wanted_a_file_of_requests_is_the_next_step() -> None:
+    (excluded,) = agree([heard("one", b"", b"", status=405)], asked=ASKED).excluded
+    assert excluded[1] == (
+        "it answers 405 to GET /; ask with another method, from a file, with --requests-file, or "
+        "accept it with --expect-status 405"
+    )
+
+
 def test_a_redirect_says_where_it_leads() -> None:
     moved = heard("one", b"", b"", status=302, location="/login?next=/")
     (excluded,) = agree([moved], asked=ASKED).excluded
@@ -113,3 +121,70 @@ def test_nobody_answers() -> None:
     found = agree([heard("one", failure="no")], asked=ASKED)
     assert not found.agreeing
     assert found.asked == ASKED
+
+
+def test_calls_over_grpc_agree_by_their_messages() -> None:
+    asked = (Asked(request=Request(method="POST", path="/shop.Greeter/Greet")),)
+    found = agree([called("one", b"hi"), called("two", b"hi"), called("three", b"ho")], asked=asked)
+    assert found.agreeing == ("one", "two")
+    assert found.asked[0].expectation == Expectation(status=None, body=b"hi")
+    ((_, reason),) = found.excluded
+    assert reason.startswith("its answer to POST /shop.Greeter/Greet differs from that of one")
+
+
+def test_a_call_that_is_refused_is_not_worth_timing() -> None:
+    asked = (Asked(request=Request(method="POST", path="/shop.Greeter/Greet")),)
+    found = agree([called("one", b"", refusal="grpc-status 5: not here")], asked=asked)
+    reason = (
+        "it refuses shop.Greeter/Greet with grpc-status 5: not here; call what it answers, "
+        "with --grpc and --body"
+    )
+    assert found.excluded == (("one", reason),)
+
+
+def called(name: str, message: bytes, *, refusal: str | None = None) -> Heard:
+    """Return a deployment that answered the only call so, each time that it was made."""
+    answer = Answer(status=None, body=message, refusal=refusal)
+    return Heard(deployment=name, title=name, answers=((answer, answer),))
+
+
+def test_links_to_the_server_itself_may_have_another_port_each_time() -> None:
+    servers = [
+        heard("one", *[b"<a href=http://127.0.0.1:3000/next> on"] * 2),
+        heard("two", *[b"<a href=http://127.0.0.1:3017/next> on"] * 2),
+    ]
+    found = agree(servers, asked=ASKED)
+    assert found.agreeing == ("one", "two")
+    assert not found.changing
+    assert found.asked[0].expectation == Expectation(
+        status=200, contains=(b"<a href=http://", b"/next> on")
+    )
+
+
+def test_what_is_to_be_ignored_is_not_expected_even_if_it_was_the_same_by_chance() -> None:
+    servers = [heard("one", b"<b>5 Jan</b> hi", b"<b>5 Jan</b> hi")]
+    found = agree(servers, asked=ASKED, ignored=[re.compile(rb"\d+ [A-Z]\w+")])
+    assert found.asked[0].expectation == Expectation(status=200, contains=(b"<b>",))
+
+
+def test_what_one_server_answers_otherwise_a_little_later_is_no_difference_between_servers() -> (
+    None
+):
+    servers = [
+        heard("one", b"made at 12:00:01", b"made at 12:00:01"),
+        heard("two", b"made at 12:00:02", b"made at 12:00:02"),
+    ]
+    assert agree(servers, asked=ASKED).agreeing == ("one",)
+    later = heard("one", b"made at 12:00:03", b"made at 12:00:03")
+    found = agree(servers, asked=ASKED, again=later)
+    assert found.agreeing == ("one", "two")
+    assert found.changing == (0,)
+    assert found.asked[0].expectation == Expectation(status=200, contains=(b"made at ",))
+
+
+def test_what_one_server_still_answers_alike_a_little_later_is_a_difference() -> None:
+    servers = [heard("one", b"x", b"x"), heard("two", b"y", b"y")]
+    found = agree(servers, asked=ASKED, again=servers[0])
+    assert found.agreeing == ("one",)
+    ignored = agree(servers, asked=ASKED, again=heard("one", failure="it did not start"))
+    assert ignored.agreeing == ("one",)

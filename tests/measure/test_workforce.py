@@ -11,7 +11,7 @@ from servelab.model.usage import Growth, MemoryKind, Moment, ProcessUsage
 from servelab.model.worker import WorkerCount, Workforce
 
 
-def workforce(asked: int, at_start: tuple[int, ...], at_end: tuple[int, ...]) -> Workforce:
+def workforce(asked: int | None, at_start: tuple[int, ...], at_end: tuple[int, ...]) -> Workforce:
     return Workforce(asked=asked, at_start=at_start, at_end=at_end)
 
 
@@ -21,6 +21,7 @@ def workforce(asked: int, at_start: tuple[int, ...], at_end: tuple[int, ...]) ->
         (workforce(2, (1, 2), (1, 2)), []),
         (workforce(2, (1,), (1, 2)), []),  # the last one came up a little later
         (workforce(4, (1, 2, 3), (1, 2, 3)), ["3 of 4 workers came up"]),
+        (workforce(None, (1,), (1,)), []),  # nobody knows how many there are to be
         (workforce(2, (1, 2), (1, 9)), [("process 2 of the server's workers ended under load, and "
                                         "process 9 came instead")]),
         (workforce(3, (1, 2, 3), (1, 8, 9)), [("processes 2, 3 of the server's workers ended under "

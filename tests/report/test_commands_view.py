@@ -8,7 +8,9 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from servelab.model.deployment import Interface
 from servelab.model.front import FrontUse
+from servelab.model.service import OwnCommand
 from servelab.model.trial import Role, Trial, TrialStatus
 from servelab.model.verdict import Judging
 from servelab.report import commands_view, json_text, markdown, rounds_view, tables, terminal, view
@@ -229,7 +231,23 @@ def test_a_front_is_named_with_its_file_before_the_command() -> None:
     run = run_of([trial_of(deployment(f"{SYNC}+nginx"), front=front)])
     ((found,),) = (each.commands for each in commands_view.commands(run))
     assert found.install == "pip install gunicorn==27.0.1"
-    assert found.front.startswith("# nginx before it, with ")
-    assert "/logs/a.nginx.conf, and give both a socket in a folder that stays" in found.front
+    assert found.front.startswith("# nginx before it, as in ")
+    assert found.front.endswith("/logs/a.nginx.conf, with the address below as its server")
+    assert "--bind 127.0.0.1:" in found.command
     lines = [line.strip() for line in shown(run).splitlines()]
     assert lines.index(found.front) == lines.index(found.install) + 1
+
+
+def test_a_command_of_the_users_is_copied_as_typed_and_nothing_is_installed_for_it() -> None:
+    service = msgspec.structs.replace(
+        SERVICE,
+        application="",
+        interface=Interface.HTTP,
+        environment=None,
+        commands=(OwnCommand(name="gunicorn", argv=("./serve", "--on={host}:{port}")),),
+    )
+    trial = trial_of(deployment("gunicorn", service=service), service=service, number=1)
+    (found,) = commands_view.commands(run_of([trial], service=service))
+    assert found.heading == "To copy, best first, as measured but for the address; in /srv/shop:"
+    (shown,) = found.commands
+    assert (shown.install, shown.command) == ("", "./serve --on=127.0.0.1:8000")

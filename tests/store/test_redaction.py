@@ -5,7 +5,10 @@ import time
 import pytest
 from tests.store.examples import trial
 
+from servelab.model.deployment import Interface
 from servelab.model.launch import LaunchCommand
+from servelab.model.load import Asked, Expectation, Request
+from servelab.model.service import Service
 from servelab.model.trial import Warning  # noqa: A004 - the word of the reports
 from servelab.store import redaction
 
@@ -53,6 +56,18 @@ def test_the_word_after_an_option_for_secrets_is_hidden() -> None:
     assert redaction.arguments(typed) == [
         *("serve", "--token", "***", "--authorised-host", "app.example", "--token=***", "y"),
     ]
+
+
+def test_a_command_line_that_is_an_argument_keeps_all_but_its_secrets() -> None:
+    line = "web=env API_TOKEN=hunter2 ./serve 'a b' --password hunter2 {port}"
+    hidden = "web=env 'API_TOKEN=***' ./serve 'a b' --password '***' '{port}'"
+    assert redaction.arguments(["try", "--command", line, f"--command={line}"]) == [
+        "try",
+        "--command",
+        hidden,
+        f"--command={hidden}",
+    ]
+    assert redaction.arguments(["--command", "node 'a b' {port}"])[1] == "node 'a b' {port}"
 
 
 def test_a_command_keeps_all_but_its_secrets() -> None:
@@ -145,3 +160,66 @@ def test_secret_values_are_taken_out_of_any_text() -> None:
     }
     text = "it said abcdef-and-more, abcdef, 12"
     assert redaction.without_values(text, variables=variables) == "it said ***, ***, 12"
+
+
+def test_values_of_env_var_are_hidden_in_a_command_line_whatever_they_are_called() -> None:
+    typed = ["try", "web:app", "--env-var", "DEBUG=1", "--env-var=STAGE=a=b", "--env-var", "odd"]
+    assert redaction.arguments(typed) == [
+        *("try", "web:app", "--env-var", "DEBUG=***", "--env-var=STAGE=***", "--env-var", "***")
+    ]
+
+
+def service(request: Request, expectation: Expectation, **variables: str) -> Service:
+    return Service(
+        name="web:app",
+        application="web:app",
+        interface=Interface.WSGI,
+        directory="/project",
+        variables=tuple(variables.items()),
+        asked=(Asked(request=request, expectation=expectation),),
+    )
+
+
+def test_an_application_is_stored_without_what_others_should_not_know() -> None:
+    stored = redaction.service(
+        service(
+            Request(
+                method="POST",
+                path="/login?token=abc&page=1",
+                headers=(("Accept", "text/html"), ("Cookie", "id=abc"), ("X", "Bearer abcdef")),
+                body=b'{"user": "me", "password": "abc"}',
+            ),
+            Expectation(status=200, body=bytes(300_000)),
+            DEBUG="1",
+        )
+    )
+    request = stored.asked[0].request
+    assert stored.variables == (("DEBUG", "***"),)
+    assert request.path == "/login?token=***&page=1"
+    assert request.headers == (("Accept", "text/html"), ("Cookie", "***"), ("X", "***"))
+    assert request.body == b'{"user": "me", "password": "***"}'
+    assert stored.asked[0].expectation == Expectation(status=200, body=b"***")
+    assert redaction.hidden_of(stored) == (
+        "the variable DEBUG",
+        "the header Cookie of POST /login?token=***&page=1",
+        "the header X of POST /login?token=***&page=1",
+        "the query of POST /login?token=***&page=1",
+        "the body of POST /login?token=***&page=1",
+        "the answer of POST /login?token=***&page=1",
+    )
+
+
+def test_an_application_without_secrets_is_stored_as_it_is() -> None:
+    given = service(
+        Request(path="/a?b=c", headers=(("Accept", "x"),), body=b"user=me&page=1"),
+        Expectation(status=200, body=b"ok"),
+    )
+    assert redaction.service(given) == given
+    assert redaction.hidden_of(given) == ()
+
+
+def test_a_form_loses_its_password_and_bytes_that_are_no_text_stay() -> None:
+    form = service(Request(path="/", body=b"password=abc&user=me"), Expectation())
+    assert redaction.service(form).asked[0].request.body == b"password=***&user=me"
+    image = service(Request(path="/", body=b"\xff\x00"), Expectation())
+    assert redaction.service(image) == image

@@ -72,16 +72,16 @@ def find_own_deployments(text: str, *, service: Service, cpu_count: int) -> tupl
     UnknownName or UsageError.
     """
     selected, python = split_python(text)
+    selected, front = split_front(selected)
     commands = {each.name: each for each in service.commands}
     if selected in commands:
         if python is not None:
             raise UsageError(
                 f"{selected} is a command, which names its interpreter itself; leave @{python} out."
             )
-        return (_of_command(commands[selected], service=service),)
+        return behind([_of_command(commands[selected], service=service)], name=front)
     if not service.application:
         raise unknown("command", selected, known=list(commands))
-    selected, front = split_front(selected)
     name, colon, settings = selected.partition(":")
     on, variants = _selected(name, service=service, cpu_count=cpu_count)
     if (obstacle := obstacle_to_own(on, service=service)) is not None:
@@ -144,10 +144,15 @@ def own_deployments_named(
 
 def _named(name: str, *, service: Service, cpu_count: int) -> tuple[Deployment, ...]:
     selected, python = split_python(name)
+    selected, front = split_front(selected)
+    for command in service.commands:
+        if command.name == selected:
+            return behind([_of_command(command, service=service)], name=front)
     stack, _, settings = selected.partition(":")
     on, (variant, *_) = _selected(stack, service=service, cpu_count=cpu_count)
     values = {**dict(variant.fixed), **(split_settings(settings, text=name) if settings else {})}
-    return on_python([_deployed(service, on, variant=variant, values=values)], python=python)
+    found = behind([_deployed(service, on, variant=variant, values=values)], name=front)
+    return on_python(found, python=python)
 
 
 def obstacle_to_own(on: Server[Any], *, service: Service) -> str | None:
@@ -157,9 +162,12 @@ def obstacle_to_own(on: Server[Any], *, service: Service) -> str | None:
 
 
 def own_obstacles(service: Service) -> dict[str, tuple[str, ...]]:
-    """Return what keeps servers of the application's interface from it, with their names."""
+    """Return what keeps servers of the application's interface from it, with their names.
+
+    Of programs that listen by themselves that is nothing.
+    """
     found: dict[str, tuple[str, ...]] = {}
-    for on in servers():
+    for on in servers() if service.application else ():
         obstacle = _obstacle(on, service=service)
         if service.interface in on.interfaces and obstacle is not None:
             found[obstacle] = (*found.get(obstacle, ()), on.name)

@@ -78,9 +78,11 @@ def complete(typed: requested_service.Typed, *, section: Section) -> requested_s
     if not application and not typed.commands:
         raise UsageError(
             "no application is named: give one, such as my.module:app, or write application = "
-            f'"my.module:app" under [{TABLE}] in {typed.project / NAME}'
+            f'"my.module:app" under [{TABLE}] in {typed.project / NAME}; or a program that listens '
+            "by itself, with --command"
         )
-    asks = bool(typed.paths or typed.requests_file)
+    # What the file says of requests is about HTTP.
+    asks = bool(typed.paths or typed.requests_file or typed.grpc)
     return msgspec.structs.replace(
         typed,
         application=application,
@@ -89,7 +91,9 @@ def complete(typed: requested_service.Typed, *, section: Section) -> requested_s
         if asks or section.requests_file is None
         else typed.project / section.requests_file,
         headers=_headers(typed.headers, usual=section.headers),
-        expect_status=section.expect_status if typed.expect_status is None else typed.expect_status,
+        expect_status=typed.expect_status
+        if typed.grpc
+        else first(typed.expect_status, section.expect_status),
         environment=typed.project / Path(section.environment).expanduser()
         if typed.environment is None and section.environment is not None
         else typed.environment,

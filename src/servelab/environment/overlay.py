@@ -166,7 +166,7 @@ def _refusal(
     names = " and ".join(each.name for each in shown)
     return EnvironmentNotBuilt(
         f"{spec.name} cannot run beside what {user.directory} holds: {theirs} is there, {ours} is "
-        f"what {spec.name} would take{needs}; change {names} there, or leave {spec.name} out."
+        f"what {spec.name} would take{needs}; change {names} there, or do without this server."
     )
 
 

@@ -30,7 +30,10 @@ def seconds(
     stop_s = _STOP_UNDER_LOAD_S if plan.options.stops_under_load else 0.0
     pilots = len(deployments) if plan.warm_up_s is None else 0
     trials = len(deployments) + (plan.judging is not None)
-    ceilings = len({(each.server, each.python) for each in deployments})
+    # The work of a program that listens by itself cannot be done without it.
+    ceilings = len(
+        {(each.server, each.python) for each in deployments if each.processes is not None}
+    )
     round_s = (
         trials * (BESIDE_LOAD_S + warm_up_s + plan.options.duration_s + stop_s)
         + ceilings * len(process_counts(cores)) * BARE_SECONDS

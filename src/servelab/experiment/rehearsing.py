@@ -36,14 +36,30 @@ def rehearse(
     observe: Callable[[Event], None],
     ignored: Sequence[re.Pattern[bytes]] = (),
 ) -> Agreement:
-    """Return what the deployments agree on, each started once; nothing is timed."""
+    """Return what the deployments agree on, each started once; nothing is timed.
+
+    Where they do not, one of them is started again: what it answers otherwise than before is no
+    difference between servers.
+    """
     heard = []
     for index, deployment in enumerate(deployments, start=1):
-        spec = msgspec.structs.replace(
-            trial_spec(deployment, options=options, round_number=1, warm_up_s=0.0),
-            role=Role.REHEARSAL,
-            stops_under_load=False,
-        )
         observe(TrialStarted(title=deployment.title, index=index, count=len(deployments), round=0))
+        spec = _spec(deployment, options=options, number=1)
         heard.append(hearer.hear(spec, folder=folder, observe=observe))
-    return agree(heard, asked=service.asked, ignored=ignored)
+    found = agree(heard, asked=service.asked, ignored=ignored)
+    answered = [each.deployment for each in heard if each.failure is None]
+    if not found.agreeing or len(found.agreeing) == len(answered):
+        return found
+    (first,) = (each for each in deployments if each.name == found.agreeing[0])
+    count = len(deployments) + 1
+    observe(TrialStarted(title=first.title, index=count, count=count, round=0))
+    again = hearer.hear(_spec(first, options=options, number=2), folder=folder, observe=observe)
+    return agree(heard, asked=service.asked, ignored=ignored, again=again)
+
+
+def _spec(deployment: Deployment, *, options: RunOptions, number: int) -> TrialSpec:
+    return msgspec.structs.replace(
+        trial_spec(deployment, options=options, round_number=number, warm_up_s=0.0),
+        role=Role.REHEARSAL,
+        stops_under_load=False,
+    )

@@ -198,11 +198,8 @@ class RunningServer:
 
     def wide_listeners(self) -> tuple[sockets.Listener, ...]:
         """Return the tree's listeners which other machines could reach, unless asked for."""
-        own = sockets.socket_inodes(self.process_ids())
         return tuple(
-            each
-            for each in sockets.listeners()
-            if each.inode in own and not each.is_loopback and not self._asked_for(each)
+            each for each in self._listeners() if not each.is_loopback and not self._asked_for(each)
         )
 
     def wait_ready(self, probe: Probe, *, timeout_s: float) -> None:
@@ -430,6 +427,17 @@ class RunningServer:
     def _program(self) -> str:
         return Path(self.command.argv[0]).name
 
+    def _listeners(self) -> tuple[sockets.Listener, ...]:
+        own = sockets.socket_inodes(self.process_ids())
+        return tuple(each for each in sockets.listeners() if each.inode in own)
+
+    def _elsewhere(self) -> str:
+        """Say where it listens, if that is not at its address."""
+        found = self._listeners()
+        if self.address is None or not found or any(each.takes(self.address) for each in found):
+            return ""
+        return f"; it listens on {', '.join(sorted({str(each) for each in found}))} instead"
+
     def _exited(self) -> ServerExited:
         return ServerExited(
             f"{self._program} ended with {self._exit} before it was ready{self._tail_text()}"
@@ -437,7 +445,8 @@ class RunningServer:
 
     def _not_ready(self, timeout_s: float, *, reason: str) -> ServerNotReady:
         return ServerNotReady(
-            f"{self._program} gave no correct answer within {timeout_s:g} s ({reason})"
+            f"{self._program} gave no correct answer within {timeout_s:g} s "
+            f"({reason}{self._elsewhere()})"
             f"{self._tail_text()}"
         )
 

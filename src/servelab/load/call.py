@@ -1,5 +1,7 @@
 """One call over gRPC, whole: what a rehearsal looks at before anything is timed."""
 
+from urllib.parse import unquote
+
 import msgspec
 
 from servelab.load.fetch import Answer
@@ -31,5 +33,7 @@ def call(address: Address, request: Request, *, timeout_s: float) -> Answer | st
     if ended.outcome is Outcome.OK:
         return Answer(status=None, body=messages[0])
     if ended.outcome is Outcome.GRPC_STATUS and ended.status != _UNAVAILABLE:
-        return Answer(status=None, body=b"", refusal=ended.reason)
+        # The message goes percent-encoded over the wire.
+        said = unquote(ended.reason.removeprefix(f"{ended.outcome.label}: "))
+        return Answer(status=None, body=b"", refusal=f"grpc-{said}")
     return ended.reason

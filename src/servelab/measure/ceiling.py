@@ -16,6 +16,7 @@ from servelab.measure.calibration import Calibrations
 from servelab.measure.machinery import Machinery
 from servelab.measure.subject import subject_of
 from servelab.model.address import LOOPBACK, Address
+from servelab.model.deployment import Interface
 from servelab.model.environment import Environment
 from servelab.model.launch import LaunchCommand
 from servelab.model.limits import Limits
@@ -74,7 +75,7 @@ class Ceilings:
         subject = subject_of(spec)
         waiting_s = subject.waiting_s
         known = self._known.setdefault(_work(spec), {})
-        place = "" if waiting_s or spec.service is not None else environment.name
+        place = _place(spec, environment=environment)
         if place not in known:
             measured = (
                 self._of_waiting(spec, placement=placement, waiting_s=waiting_s, tell=tell)
@@ -254,6 +255,17 @@ class Ceilings:
             if process.exit is None or process.exit.code != 0:
                 tail = " / ".join(process.log_tail(3))
                 raise ServerFailed(f"the bare work ended with {process.exit}: {tail}")
+
+
+def _place(spec: TrialSpec, *, environment: Environment) -> str:
+    """Return a name for all environments in which a ceiling is the same."""
+    if subject_of(spec).waiting_s:
+        return ""
+    if spec.service is None:
+        return environment.name
+    # What a user's application calls is everywhere the same, but for the event loop it runs on.
+    loops = {each.name for each in environment.packages} & {"uvloop"}
+    return "".join(loops) if spec.service.interface is Interface.ASGI else ""
 
 
 def _work(spec: TrialSpec) -> tuple[object, ...]:

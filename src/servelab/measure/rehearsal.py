@@ -2,24 +2,39 @@
 
 from collections.abc import Callable
 
+import msgspec
+
 from servelab import catalogue
 from servelab.errors import CannotRunHere, PortBusy
 from servelab.load.fetch import Answer
 from servelab.measure import fronting
 from servelab.measure.agreement import Heard
-from servelab.measure.attempt import Attempting
+from servelab.measure.attempt import READY_TIMEOUT_S, Attempting
 from servelab.measure.machinery import Machinery
 from servelab.measure.subject import subject_of
 from servelab.model.address import Address
-from servelab.model.load import Protocol
+from servelab.model.deployment import Deployment
+from servelab.model.load import Protocol, Request
 from servelab.model.placement import Placement
 from servelab.model.progress import Event, Progress, Stage
 from servelab.model.trial import TrialSpec, TrialStatus
 from servelab.store.folder import RunFolder
 
+_TRIES = 2
+"""Of a server which somebody else disturbed, such as one that took its port."""
 NEXT_STEP = "Correct that, or name the servers that you want with --only."
-TIMES_ASKED = 2
-"""What differs between the answers of one server is no difference between servers."""
+_CLOSING = (("Connection", "close"),)
+_FEWEST_TIMES = 2
+_LONGEST_ANSWER_S = 0.9 * READY_TIMEOUT_S
+
+
+def times_asked(deployment: Deployment) -> int:
+    """Return how often each request is asked: so often that some process answers it twice.
+
+    What differs between the answers of one server is no difference between servers, and a counter
+    may be each process's own.
+    """
+    return max(_FEWEST_TIMES, (deployment.processes or 1) + 1)
 
 
 def hear(
@@ -51,14 +66,17 @@ def hear(
             interpreter=spec.interpreter,
             on_progress=tell,
         )
-        attempt = Attempting(
-            spec,
-            placement=placement,
-            environment=environment,
-            machinery=machinery,
-            folder=folder,
-            observe=observe,
-        ).rehearse(questions.ask)
+        for _ in range(_TRIES):
+            attempt = Attempting(
+                spec,
+                placement=placement,
+                environment=environment,
+                machinery=machinery,
+                folder=folder,
+                observe=observe,
+            ).rehearse(questions.ask_first, then=questions.ask)
+            if attempt.status is not TrialStatus.INVALID:
+                break
     except (CannotRunHere, PortBusy) as error:
         return failed(str(error))
     if attempt.status is not TrialStatus.OK:
@@ -79,19 +97,37 @@ class _Questions:
         is_grpc = catalogue.protocol_of(spec.deployment) is Protocol.GRPC
         self._fetch = machinery.call if is_grpc else machinery.fetch
 
+    def ask_first(self, address: Address) -> str | None:
+        """Ask the first request once; return why it has no answer yet."""
+        asked = self._spec.service.asked if self._spec.service else ()
+        found = self._answer(address, asked[0].request) if asked else None
+        return found if isinstance(found, str) else None
+
     def ask(self, address: Address) -> str | None:
         """Ask everything; return why a request has no answer yet."""
-        service, front = self._spec.service, self._spec.deployment.front
+        service = self._spec.service
         heard: list[tuple[Answer, ...]] = []
         for each in service.asked if service else ():
             answers = []
-            for _ in range(TIMES_ASKED):
-                found = self._fetch(address, each.request, self._spec.timeout_s)
+            for number in range(times_asked(self._spec.deployment)):
+                # Once as a load with fresh connections asks, then as one with kept ones does.
+                more = () if number else _CLOSING
+                request = msgspec.structs.replace(
+                    each.request, headers=(*each.request.headers, *more)
+                )
+                found = self._answer(address, request)
                 if isinstance(found, str):
                     return found
-                if front is not None and found.status in _NOBODY_BEHIND:
-                    return f"{front} answered {found.status}: nobody behind it does yet"
                 answers.append(found)
             heard.append(tuple(answers))
         self.answers = tuple(heard)
         return None
+
+    def _answer(self, address: Address, request: Request) -> Answer | str:
+        # The reason is to be known before the server is given up.
+        timeout_s = min(self._spec.timeout_s, _LONGEST_ANSWER_S)
+        found = self._fetch(address, request, timeout_s)
+        front = self._spec.deployment.front
+        if front is not None and isinstance(found, Answer) and found.status in _NOBODY_BEHIND:
+            return f"{front} answered {found.status}: nobody behind it does yet"
+        return found

@@ -17,6 +17,10 @@ from servelab.model.service import Service
 from servelab.model.trial import TrialSpec
 from servelab.served import workloads
 
+BARE_PATIENCE_S = 120.0
+"""How long a user's application may take to be imported and called, before its servers are timed
+without a ceiling; it may also hang, or be slow to the point that nothing is learnt of it."""
+
 
 class Subject(Protocol):
     """Where a trial's application comes from, and what is asked of it."""
@@ -47,7 +51,10 @@ class Subject(Protocol):
         """
 
     def bare(self, *, processes: int, seconds: float, out: Path) -> LaunchCommand:
-        """Return what does the bare work in so many processes, and writes `out`."""
+        """Return what does the bare work in so many processes, and writes `out`.
+
+        What it must be told of lies beside `out`.
+        """
 
     def asking(self, deployment: Deployment, /) -> Asking:
         """Return what is sent, and when an answer is right."""
@@ -140,11 +147,16 @@ class _OfUser:
             "arguments": service.arguments if service.is_factory else None,
             "interface": service.interface,
             "requests": [each.request for each in service.asked],
+            "statuses": [each.expectation.status for each in service.asked],
             "processes": processes,
             "seconds": seconds,
+            "patience_s": BARE_PATIENCE_S,
         }
+        # Requests may be long, and hold secrets: neither is for a command line.
+        file = out.with_name("order.json")
+        file.write_bytes(msgspec.json.encode(order))
         program = str(catalogue.served_path() / "bare_application.py")
-        return LaunchCommand(argv=("python", program, msgspec.json.encode(order).decode()))
+        return LaunchCommand(argv=("python", program, str(file)))
 
     def asking(self, _deployment: Deployment) -> Asking:
         service = self._service

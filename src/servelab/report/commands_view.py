@@ -97,20 +97,21 @@ def _order(trials: Sequence[Trial], *, run: StoredRun) -> str:
 
 
 def _heading(service: Service, *, order: str) -> str:
-    environment = (
-        "a virtual environment"
-        if service.environment is None
-        else f"the environment {shlex.quote(str(service.environment.directory))}"
-    )
     variables = (
         f", with {', '.join(name for name, _ in service.variables)} set"
         if service.variables
         else ""
     )
     return (
-        f"To copy, {order}, as measured but for the address; in {shlex.quote(service.directory)}, "
-        f"{environment} being active{variables}:"
+        f"To copy, {order}, as measured but for the address; in {shlex.quote(service.directory)}"
+        f"{_environment(service)}{variables}:"
     )
+
+
+def _environment(service: Service) -> str:
+    if service.environment is not None:
+        return f", the environment {shlex.quote(str(service.environment.directory))} being active"
+    return ", a virtual environment being active" if service.application else ""
 
 
 def _command(trial: Trial, *, service: Service, run: StoredRun) -> CommandToCopy:
@@ -124,7 +125,7 @@ def _command(trial: Trial, *, service: Service, run: StoredRun) -> CommandToCopy
 
 
 def _is_own_command(trial: Trial, *, service: Service) -> bool:
-    return any(each.name == trial.deployment for each in service.commands)
+    return any(each.name == trial.stack for each in service.commands)
 
 
 def _typed(trial: Trial, *, service: Service) -> str | None:
@@ -149,8 +150,7 @@ def _front(trial: Trial, *, run: StoredRun) -> str:
     if front is None:
         return ""
     file = shlex.quote(str(run.folder / front.configuration))
-    paths = ", and give both a socket in a folder that stays" if front.is_on_unix_socket else ""
-    return f"# {front.name} before it, with {file}{paths}"
+    return f"# {front.name} before it, as in {file}, with the address below as its server"
 
 
 def _typical(trials: Sequence[Trial], *, plan: Plan | None) -> Iterable[Trial]:

@@ -1,6 +1,7 @@
 """The view model as Markdown."""
 
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 
 from servelab.model.host import HostFacts
@@ -161,8 +162,9 @@ def _workload(table: view.Table, *, run: StoredRun) -> Iterable[str]:
 
 def _conditions(trials: Sequence[Trial], facts: RunFacts) -> Iterable[str]:
     first = trials[0]
-    pythons = ", ".join(dict.fromkeys(_name(trial.interpreter) for trial in trials))
-    yield _origin(facts).removesuffix(".") + f", CPython {pythons}. Load of each deployment:"
+    known = dict.fromkeys(_name(trial.interpreter) for trial in trials if trial.interpreter)
+    pythons = f", CPython {', '.join(known)}" if known else ""
+    yield f"{_origin(facts).removesuffix('.')}{pythons}. Load of each deployment:"
     yield ""
     for load in dict.fromkeys(view.load_in_words(trial) for trial in trials):
         stacks = dict.fromkeys(t.stack for t in trials if view.load_in_words(t) == load)
@@ -183,7 +185,7 @@ def _amount(trials: Sequence[Trial]) -> str:
 def _origin(facts: RunFacts) -> str:
     return (
         f"Measured by servelab {_name(facts.servelab)} with "
-        f"{_code(' '.join(['servelab', *facts.arguments]))}, started {_name(facts.started_at)}, "
+        f"{_code(shlex.join(['servelab', *facts.arguments]))}, started {_name(facts.started_at)}, "
         f"on {escape(_host(facts.host))}."
     )
 

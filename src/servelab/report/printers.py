@@ -161,13 +161,10 @@ def _again(run: StoredRun) -> str | None:
     """Return how to begin again where the folder lacks what it takes to go on; else None."""
     order = run.tuning or run.plan
     service = None if order is None else order.options.service
-    if service is None:
+    if service is None or not redaction.lost_of(service):
         return None
-    if run.tuning is not None:
-        command, lacks = "tune", redaction.lost_of(service)
-    else:
-        command, lacks = "try", redaction.hidden_of(service)
-    return f"servelab {command} {shlex.quote(service.name)}" if lacks else None
+    command = "try" if run.tuning is None else "tune"
+    return f"servelab {command} {shlex.quote(service.name)}"
 
 
 def _places(run: StoredRun) -> Iterator[str]:

@@ -4,6 +4,7 @@ Each pattern takes a time in proportion to the text: some of it was written by s
 """
 
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
@@ -39,6 +40,8 @@ _VARIABLE_OPTION = "--env-var"
 """Its value is hidden whatever its name: see `own_variables`."""
 _LARGEST_STORED_BODY_BYTES = 256 << 10
 _SHORTEST_SECRET = 6
+_COMMAND = "--command"
+"""The option whose value is a whole command line."""
 _SPOKEN_MEMBER = re.compile(
     r"""((['"])([\w.-]{1,100})\2\s{0,9}:\s{0,9})"""
     r"""(?:b?'(?:[^'\\]|\\.)*'|b?"(?:[^"\\]|\\.)*"|[^\s,}\]'"]+)"""
@@ -72,6 +75,8 @@ def argument(text: str) -> str:
     assigned = _ASSIGNED.fullmatch(text)
     if assigned is not None and is_secret(assigned[1]):
         return f"{assigned[1]}={HIDDEN}"
+    if assigned is not None and assigned[1] == _COMMAND:
+        return f"{_COMMAND}={_command_line(assigned[2])}"
     if assigned is not None and text.startswith("--") and not assigned[2].startswith("--"):
         return f"{assigned[1]}={argument(assigned[2])}"
     if "{" in text:
@@ -95,13 +100,16 @@ def arguments(texts: Iterable[str], *, each: Callable[[str], str] = argument) ->
     for text in texts:
         if option == _VARIABLE_OPTION:
             shown.append(_own_variable(text))
-        elif text.startswith(f"{_VARIABLE_OPTION}="):
-            name, _, assigned = text.partition("=")
-            shown.append(f"{name}={_own_variable(assigned)}")
+        elif option == _COMMAND:
+            shown.append(_command_line(text))
+        elif text.startswith((f"{_VARIABLE_OPTION}=", f"{_COMMAND}=")):
+            name, _, value = text.partition("=")
+            hide = _own_variable if name == _VARIABLE_OPTION else _command_line
+            shown.append(f"{name}={hide(value)}")
         else:
             shown.append(HIDDEN if option else each(text))
         is_option = text.startswith("--") and "=" not in text
-        is_telling = text == _VARIABLE_OPTION or _TELLING_OPTION.search(text)
+        is_telling = text in {_VARIABLE_OPTION, _COMMAND} or _TELLING_OPTION.search(text)
         option = text if is_option and is_telling else ""
     return shown
 
@@ -109,6 +117,16 @@ def arguments(texts: Iterable[str], *, each: Callable[[str], str] = argument) ->
 def _own_variable(text: str) -> str:
     name, equals, _ = text.partition("=")
     return f"{name}={HIDDEN}" if equals else HIDDEN
+
+
+def _command_line(text: str) -> str:
+    """Return a command line that is one argument of another as it may be stored."""
+    try:
+        found = shlex.split(text)
+    except ValueError:
+        return words(text)
+    shown = arguments(found, each=_word)
+    return text if shown == found else shlex.join(shown)
 
 
 def _word(text: str) -> str:
@@ -259,7 +277,7 @@ def _body(body: bytes) -> bytes:
         text = body.decode()
     except UnicodeDecodeError:
         return body
-    hidden = "".join(_pair(part) for part in _AROUND_PAIRS.split(argument(text)))
+    hidden = _MEMBER.sub(_member, "".join(map(_pair, _AROUND_PAIRS.split(text))))
     return body if hidden == text else hidden.encode()
 
 
