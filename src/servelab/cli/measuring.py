@@ -83,7 +83,6 @@ def resume(
     plan = _with_credentials(run.plan, given=with_requirements or (), path=path)
     plan = _with_service(plan, path=path)
     typed_pythons.refuse_others(plan.options)
-    _refuse_hidden_words(plan, path=path)
     measurer = new_measurer()
     return _measure(
         plan,
@@ -120,9 +119,10 @@ def _refuse_without_values(plan: "Plan", *, path: Path) -> None:
     if service is None or not (hidden := redaction.hidden_of(service)):
         return
     more = f" and {len(hidden) - 1} more" if len(hidden) > 1 else ""
+    what = shlex.quote(service.name) if service.application else "--command ..."
     raise UsageError(
         f"{path} cannot be gone on with: it does not store the value of {hidden[0]}{more}; start "
-        f"anew with: servelab try {shlex.quote(service.name)}"
+        f"anew with: servelab try {what}"
     )
 
 
@@ -157,19 +157,6 @@ def _with_service(plan: "Plan", *, path: Path) -> "Plan":
     service = restored.service(plan.options.service, given=restored.Given(), path=path)
     options = msgspec.structs.replace(plan.options, service=service)
     return msgspec.structs.replace(plan, options=options)
-
-
-def _refuse_hidden_words(plan: "Plan", *, path: Path) -> None:
-    """Raise UsageError where commands held secrets, which are not stored."""
-    from servelab.store import redaction
-
-    service = plan.options.service
-    for each in service.commands if service else ():
-        if any(redaction.HIDDEN in word for word in each.argv):
-            raise UsageError(
-                f"{path} does not hold the secrets in the command of {each.name}; measure anew, "
-                "and give them with --env-var"
-            )
 
 
 def tell(plan: "Plan", *, deployments: Sequence["Deployment"]) -> None:
