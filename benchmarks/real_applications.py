@@ -78,7 +78,7 @@ def _with_packages(project: Path) -> None:
 
 
 def _with_database(project: Path) -> None:
-    """Write a database, and the two lines that datasette's manual has for other servers."""
+    """Write a database, and the two lines that make datasette a module for any server."""
     with sqlite3.connect(project / "shop.db") as database:
         database.execute("create table items (id integer primary key, name text)")
         rows = [(f"item {number}",) for number in range(_ROWS)]

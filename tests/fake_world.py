@@ -113,13 +113,13 @@ class World:
     """Where each program was to run."""
     limits: list[Limits | None] = field(default_factory=list)
     """Of each program."""
+    variables: list[Mapping[str, str]] = field(default_factory=list)
+    """What each server found in its environment."""
     has_nginx: bool = True
     front_dies: bool = False
     """Whether a front ends under load."""
     fronts: list[str] = field(default_factory=list)
     """The configuration of each front that was started."""
-    variables: list[Mapping[str, str]] = field(default_factory=list)
-    """What each server found in its environment."""
     cannot_limit: str = ""
     other_runs: int = 0
     load_cpus: list[Sequence[tuple[int, ...]]] = field(default_factory=list)
@@ -227,7 +227,7 @@ class World:
 
     def _write_bare(self, command: LaunchCommand) -> None:
         if command.argv[1].endswith("bare_application.py"):
-            order = json.loads(command.argv[2])
+            order = json.loads(Path(command.argv[2]).read_text())
             processes, seconds, out = order["processes"], order["seconds"], order["out"]
         else:
             words = dict(zip(command.argv, command.argv[1:], strict=False))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from servelab import catalogue
 from servelab.errors import StoreError
 from servelab.measure import stopping
 from servelab.model.environment import Interpreter
@@ -162,6 +163,14 @@ def test_a_server_that_cannot_be_built_is_skipped_and_the_others_go_on(run: Run)
         "sync-gunicorn:processes=4,threads=50",
     ]
     assert "could not be built" in notes
+
+
+def test_all_is_every_deployment_of_every_stack(run: Run) -> None:
+    status, printed, _ = run(World({"": Script()}), "run", "all", "cpu", "--json")
+    assert status == 0
+    asked = [each.name for stack in catalogue.stacks() for each in stack.deployments]
+    assert sorted(trial["deployment"] for trial in trials_of(printed)) == sorted(asked)
+    assert json.loads(printed)["skipped"] == {}
 
 
 def test_nothing_but_what_cannot_be_built_is_wrong_usage(run: Run) -> None:

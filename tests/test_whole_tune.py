@@ -15,7 +15,7 @@ from servelab.model.load import Asked, Request
 from servelab.report import commands_view, runs, tables, terminal
 from tests.conftest import Run
 from tests.fake_world import QUIET, Script, World
-from tests.own_world import OTHER, know, serving
+from tests.own_world import OTHER, RIGHT, know, serving
 
 NOISY = msgspec.structs.replace(QUIET, foreign_cpu_share=0.5)
 SHORT = ("--duration", "10", "--warm-up", "1", "-c", "1")
@@ -76,7 +76,7 @@ def test_the_answer_comes_in_words_then_all_that_were_tried_then_the_command(run
         ["waitress-serve", "--listen=127.0.0.1:8000", "--threads=8"]
     ]
     assert "  pip install waitress==1.2.3\n" in printed
-    assert "1 of 1 deployment gives the same answers." in notes
+    assert "The deployment answers as it should." in notes
     assert "4 trials in the first round, about 1 min 6 s; the budget of 15 min 0 s" in notes
     assert "Files to serve with what won: here/deploy" in notes
     assert "lighter" not in printed + notes
@@ -196,7 +196,9 @@ def test_a_server_that_answers_otherwise_is_left_out_and_named(run: Run) -> None
     world.scripts = {**world.scripts, "pywsgi": serving()}
     status, printed, notes = run(world, *asked, "--out", "here")
     assert status == 0, notes
-    assert "skipped gunicorn-gthread:" in notes
+    assert (
+        "Left out: gunicorn-gthread 2 processes * 8 threads: its answer to GET / differs" in notes
+    )
     assert "Left out before the race: gunicorn-gthread" in printed
     assert all(each.stack != "gunicorn-gthread" for each in runs.read(Path("here")).trials)
 
@@ -207,7 +209,7 @@ def test_where_no_server_answers_nothing_is_raced(run: Run) -> None:
     status, printed, notes = run(world, *WAITRESS)
     assert status == 2
     assert printed == ""
-    assert "no server gives an answer of shop:app that is worth timing" in notes
+    assert "shop:app cannot be timed on any of its servers: it answers 500 to GET /" in notes
 
 
 @pytest.mark.usefixtures("project")
@@ -373,7 +375,7 @@ def test_each_command_names_the_one_that_goes_on(run: Run) -> None:
     assert "leave shop:app out" in notes
     status, _, notes = run(eight_threads_win(), "tune")
     assert status == 2
-    assert "nothing to tune; name your application" in notes
+    assert "no application is named" in notes
 
 
 SECRETS: dict[str, Any] = {
@@ -433,3 +435,17 @@ def test_what_is_not_stored_is_read_again_and_given_to_the_servers(
     unit = Path("here/deploy/shop-app.service").read_text()
     assert "hunter22" not in unit
     assert f"EnvironmentFile={project}/.env" in unit
+
+
+def test_what_cannot_be_typed_again_ends_it(
+    run: Run, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/?token=hunter22"
+    know(monkeypatch, project, asked=(Asked(request=Request(path=path)),))
+    world = World({"waitress": serving(answers={path: RIGHT})}, interrupt_after=3)
+    status, _, notes = run(world, *WAITRESS, "--out", "here")
+    assert status == 130
+    assert "2 trials are measured. Begin again with: servelab tune shop:app" in notes
+    status, _, notes = run(world, "tune", "--resume", "here")
+    assert status == 2
+    assert "here cannot be gone on with: it does not store the query of GET /?token=***" in notes

@@ -59,6 +59,7 @@ class Case:
     deployment: Deployment
     folder: Path
     load_s: float = LOAD_S
+    act_after_s: float = ACT_AFTER_S
     ports: list[int] = field(default_factory=list)
     """All that it has used."""
     world: machinery.Machinery = field(default_factory=_world)
@@ -67,7 +68,12 @@ class Case:
         """Make a trial; act once under its load."""
         spec = self._spec(stops_under_load=stops_under_load)
         folder = self._run_folder()
-        acting = _Acting(act, log=folder.log_file(spec.id))
+        acting = _Acting(
+            act,
+            log=folder.log_file(spec.id),
+            after_s=self.act_after_s,
+            read_counts=self.world.read_counts,
+        )
         return Attempting(
             spec,
             placement=TrialMeasurer(self.world).place(spec),
@@ -167,12 +173,19 @@ class Case:
         return RunFolder(self.folder)
 
 
-class _Acting:
-    """Does something once, a while after the load has begun."""
+ReadCounts = Callable[[Path], Sequence[Any]]
 
-    def __init__(self, act: Act | None, *, log: Path) -> None:
+
+class _Acting:
+    """Does something once, a while after the load has begun, when there are calls in work."""
+
+    def __init__(
+        self, act: Act | None, *, log: Path, after_s: float, read_counts: ReadCounts
+    ) -> None:
         self._act = act
         self._log = log
+        self._after_s = after_s
+        self._read_counts = read_counts
         self._server: RunningServer | None = None
 
     def launching(self, launch: machinery.Launch) -> machinery.Launch:
@@ -191,14 +204,14 @@ class _Acting:
         """Return a load under which the act happens."""
 
         def act_and_generate(plan: LoadPlan, **rest: Any) -> LoadResult:
-            act_at_s = time.monotonic() + ACT_AFTER_S
+            act_at_s = time.monotonic() + self._after_s
             ask = rest.pop("should_stop")
 
             def consider() -> str | None:
-                if self._act is not None and time.monotonic() > act_at_s:
+                if self._act and time.monotonic() > act_at_s and self._are_calls_in_work():
                     act, self._act = self._act, None
                     assert self._server is not None  # noqa: S101 - nothing is loaded before
-                    act(self._server, self._log.with_suffix(".counters"))
+                    act(self._server, self._counters)
                 reason: str | None = ask()
                 return reason
 
@@ -206,11 +219,21 @@ class _Acting:
 
         return act_and_generate
 
+    @property
+    def _counters(self) -> Path:
+        return self._log.with_suffix(".counters")
+
+    def _are_calls_in_work(self) -> bool:
+        """Tell whether the load has come through: a generator may start late."""
+        if not self._counters.exists():
+            return False
+        return any(each.received > each.answered for each in self._read_counts(self._counters))
+
 
 class WorkerKill:
     """Kills one process that has answered calls."""
 
-    def __init__(self, read_counts: Callable[[Path], Sequence[Any]]) -> None:
+    def __init__(self, read_counts: ReadCounts) -> None:
         self._read_counts = read_counts
         self.pid = 0
         self.before: frozenset[int] = frozenset()

@@ -4,13 +4,17 @@ import re
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
+from tests.report.own_runs import SERVICE
 
 from servelab import catalogue
 from servelab.catalogue.front import FrontRequest
 from servelab.errors import UnknownName, UsageError
 from servelab.model.address import LOOPBACK, Address
+from servelab.model.deployment import Deployment
 from servelab.model.load import Protocol
+from servelab.model.service import OwnCommand
 
 SOCKET = Path("/run/shop/server.sock")
 WHOLE = """\
@@ -202,3 +206,28 @@ def test_a_published_figure_is_not_that_of_a_deployment_behind_a_front() -> None
     (plain, *_) = catalogue.find_deployments("sync-devserver")
     assert catalogue.published(plain, workload="cpu") is not None
     assert catalogue.published(behind, workload="cpu") is None
+
+
+NODE = OwnCommand(name="node", argv=("node", "a.js", "{host}", "{port}"))
+FIXED = OwnCommand(name="fixed", argv=("./server",))
+
+
+def own(text: str) -> tuple[Deployment, ...]:
+    service = msgspec.structs.replace(SERVICE, commands=(NODE, FIXED))
+    return catalogue.find_own_deployments(text, service=service, cpu_count=2)
+
+
+@pytest.mark.parametrize(
+    "text", ["gunicorn-sync:processes=2+nginx", "waitress+nginx@3.13", "node+nginx"]
+)
+def test_what_a_plan_holds_of_an_own_application_is_found_again(text: str) -> None:
+    (found,) = own(text)
+    assert found.front == "nginx"
+    service = msgspec.structs.replace(SERVICE, commands=(NODE,))
+    again = catalogue.own_deployments_named((found.name,), service=service, cpu_count=2)
+    assert again == (found,)
+
+
+def test_a_program_with_a_port_of_its_own_cannot_stand_behind_a_front() -> None:
+    with pytest.raises(UsageError, match=r"fixed: nginx takes the port .* write \{port\}"):
+        own("fixed+nginx")

@@ -24,7 +24,7 @@ def test_a_search_stores_each_trial_with_what_it_said_and_stops_in_its_budget(
         [
             *(*command, "capacity", "async-fastapi:processes=1", "io"),
             *("--slo", "p50<400ms", "--param", "delay_s=0.1", "--start", "10"),
-            *("--duration", "4", "--budget", "15s", "--port", str(port)),
+            *("--duration", "2", "--budget", "8s", "--port", str(port)),
             *("--json", "--out", str(folder)),
         ],
         capture_output=True,

@@ -125,6 +125,8 @@ def ways() -> list[Way]:
 
 WAYS = ways()
 WITH_SOCKETS = [way for way in WAYS if catalogue.server(way.server).takes_unix_sockets]
+QUICK_WITH_SOCKETS = {(way.server, way.interface): way for way in WITH_SOCKETS}.values()
+"""Variants of a server differ in their workers, which the tests of factories start each."""
 WITH_FILES = [
     way
     for way in WAYS
@@ -245,7 +247,13 @@ def test_a_factory_is_served_by_the_processes_asked_for_and_patched_in_time(
     assert answer["patched_at_import"] is way.patches
 
 
-@pytest.mark.parametrize("way", WITH_SOCKETS, ids=str)
+@pytest.mark.parametrize(
+    "way",
+    [
+        pytest.param(way, id=str(way), marks=() if way in QUICK_WITH_SOCKETS else pytest.mark.slow)
+        for way in WITH_SOCKETS
+    ],
+)
 def test_an_application_answers_on_a_unix_socket(way: Way, project: Path, tmp_path: Path) -> None:
     asked = request(way, unix_socket=tmp_path / "a%d.socket")
     command = catalogue.server(way.server).command(asked)

@@ -3,10 +3,11 @@
 None of it leaves a process, a listener or a note. The figures are in docs/results/stopping.md.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from tests import representatives
 
 from servelab import catalogue
 from servelab.linux import sockets
@@ -26,17 +27,20 @@ from stop_cases.trials import (
 
 pytestmark = pytest.mark.live
 
-QUICK = {each.name for each in chosen.one_of_each_server()}
-"""The others take ten minutes together."""
+LOAD_S, ACT_AFTER_S = 1.0, 0.3
 
-every_deployment = pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(each, id=each.name, marks=() if each.name in QUICK else pytest.mark.slow)
-        for each in chosen.deployments()
-    ],
-    indirect=True,
-)
+QUICK = representatives.one_of_each(lambda each: each.server)
+WITH_WORKERS = [each for each in QUICK if (each.processes or 1) > 1]
+"""In the others the worker that is killed is the master, too."""
+
+
+def every_deployment(*, quick: Sequence[Deployment]) -> pytest.MarkDecorator:
+    """Ask for these, and for all others in the long run, which takes ten minutes more."""
+    cases = [
+        pytest.param(each, id=each.name, marks=() if each in quick else pytest.mark.slow)
+        for each in representatives.and_the_others(quick)
+    ]
+    return pytest.mark.parametrize("case", cases, indirect=True)
 
 
 @pytest.fixture
@@ -48,7 +52,9 @@ def case(
     state = tmp_path / "state"
     monkeypatch.setenv("SERVELAB_STATE", str(state))
     deployment: Deployment = request.param
-    case = Case(deployment=deployment, folder=tmp_path / "results", load_s=2.0)
+    case = Case(
+        deployment=deployment, folder=tmp_path / "results", load_s=LOAD_S, act_after_s=ACT_AFTER_S
+    )
     yield case
     assert left_processes(b"TMPDIR=" + bytes(tmp_path)) == ()
     assert list((state / "servers").iterdir()) == []
@@ -57,11 +63,12 @@ def case(
 
 def test_every_deployment_of_the_catalogue_is_among_them() -> None:
     asked = {each.name for stack in catalogue.stacks() for each in stack.deployments}
-    assert {each.name for each in chosen.deployments()} == asked >= QUICK
-    assert len(QUICK) == len({each.server for each in chosen.deployments()})
+    assert {each.name for each in chosen.deployments()} == asked
+    servers = sorted({each.server for each in chosen.deployments()})
+    assert sorted(each.server for each in QUICK) == servers
 
 
-@every_deployment
+@every_deployment(quick=QUICK)
 def test_sigterm_under_load_tells_the_fate_of_every_request_in_flight(case: Case) -> None:
     attempt = case.attempt(stops_under_load=True)
     assert attempt.status is TrialStatus.OK, attempt.reason
@@ -81,7 +88,7 @@ def test_sigterm_under_load_tells_the_fate_of_every_request_in_flight(case: Case
     assert sum(each.answered for each in attempt.workers) == attempt.load.scheduled
 
 
-@every_deployment
+@every_deployment(quick=QUICK)
 def test_a_worker_that_is_killed_under_load_costs_counted_requests_and_leaves_nothing(
     case: Case,
 ) -> None:
@@ -95,7 +102,7 @@ def test_a_worker_that_is_killed_under_load_costs_counted_requests_and_leaves_no
         assert "SIGKILL" in (attempt.reason or "")
 
 
-@every_deployment
+@every_deployment(quick=WITH_WORKERS)
 def test_a_master_that_is_killed_alone_fails_the_trial_and_leaves_nothing(case: Case) -> None:
     attempt = case.attempt(kill_master)
     assert attempt.status is TrialStatus.FAILED
@@ -112,7 +119,7 @@ def test_a_generator_that_is_killed_takes_the_server_along_at_once(case: Case) -
     assert attempt.stop.seconds < 10
 
 
-@every_deployment
+@every_deployment(quick=QUICK)
 def test_a_port_that_is_taken_is_refused_and_a_race_for_it_leaves_nothing(case: Case) -> None:
     assert "is taken" in case.refuse_busy_port()
     assert case.start_on_busy_port()

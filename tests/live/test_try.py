@@ -268,7 +268,7 @@ def test_an_application_that_takes_5_s_to_import_is_waited_for(tried: Try) -> No
     assert status == 0, notes
 
 
-def test_no_value_of_a_variable_is_stored_and_the_run_is_not_gone_on_with(
+def test_no_value_of_a_variable_is_stored_so_that_resume_asks_for_it(
     tried: Try, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(answering("'ok' if os.environ['A'] + os.environ['B'] else ''"))
@@ -289,10 +289,8 @@ def test_no_value_of_a_variable_is_stored_and_the_run_is_not_gone_on_with(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
-    assert (
-        "results cannot be gone on with: it does not store the value of the variable A and 4 more; "
-        "start anew with: servelab try web:app"
-    ) in capsys.readouterr().err
+    # That of A is read again from where it stood.
+    assert "results does not hold the values of B, C; put them into" in capsys.readouterr().err
 
 
 def test_without_an_argument_the_projects_file_is_gone_by(tried: Try) -> None:

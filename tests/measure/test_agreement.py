@@ -95,6 +95,14 @@ def test_an_error_page_is_not_worth_timing_unless_it_is_asked_for() -> None:
     assert agree(missing, asked=wanted).agreeing == ("one",)
 
 
+def test_where_another_method_is_wanted_a_file_of_requests_is_the_next_step() -> None:
+    (excluded,) = agree([heard("one", b"", b"", status=405)], asked=ASKED).excluded
+    assert excluded[1] == (
+        "it answers 405 to GET /; ask with another method, from a file, with --requests-file, or "
+        "accept it with --expect-status 405"
+    )
+
+
 def test_a_redirect_says_where_it_leads() -> None:
     moved = heard("one", b"", b"", status=302, location="/login?next=/")
     (excluded,) = agree([moved], asked=ASKED).excluded

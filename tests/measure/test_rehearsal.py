@@ -42,3 +42,11 @@ def test_without_a_front_the_same_status_is_an_answer() -> None:
     asked = questions("gunicorn-sync", *[502] * TIMES_ASKED)
     assert asked.ask(ADDRESS) is None
     assert [each.status for each in asked.answers[0]] == [502] * TIMES_ASKED
+
+
+def test_a_server_is_ready_with_its_first_answer_and_asked_everything_then() -> None:
+    asked = questions("gunicorn-sync", *[200] * (1 + TIMES_ASKED))
+    assert asked.ask_first(ADDRESS) is None
+    assert not asked.answers
+    assert asked.ask(ADDRESS) is None
+    assert len(asked.answers[0]) == TIMES_ASKED

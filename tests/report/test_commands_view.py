@@ -231,8 +231,9 @@ def test_a_front_is_named_with_its_file_before_the_command() -> None:
     run = run_of([trial_of(deployment(f"{SYNC}+nginx"), front=front)])
     ((found,),) = (each.commands for each in commands_view.commands(run))
     assert found.install == "pip install gunicorn==27.0.1"
-    assert found.front.startswith("# nginx before it, with ")
-    assert "/logs/a.nginx.conf, and give both a socket in a folder that stays" in found.front
+    assert found.front.startswith("# nginx before it, as in ")
+    assert found.front.endswith("/logs/a.nginx.conf, with the address below as its server")
+    assert "--bind 127.0.0.1:" in found.command
     lines = [line.strip() for line in shown(run).splitlines()]
     assert lines.index(found.front) == lines.index(found.install) + 1
 

@@ -7,6 +7,7 @@ import msgspec
 from servelab.catalogue.calls import protocol_of
 from servelab.catalogue.discovery import front, server_of
 from servelab.catalogue.front import MARK, Front
+from servelab.catalogue.own_command import COMMAND, PORT
 from servelab.errors import UsageError
 from servelab.model.deployment import Deployment
 
@@ -44,6 +45,11 @@ def takes_unix_socket(deployment: Deployment) -> bool:
 
 
 def _behind(deployment: Deployment, found: Front) -> Deployment:
+    if deployment.server == COMMAND.name and PORT not in deployment.application:
+        raise UsageError(
+            f"{deployment.stack}: {found.name} takes the port before it, and its command cannot be "
+            f"told another; write {PORT} where its port goes."
+        )
     protocol = protocol_of(deployment)
     if protocol not in found.protocols:
         raise UsageError(

@@ -145,13 +145,14 @@ def own_deployments_named(
 def _named(name: str, *, service: Service, cpu_count: int) -> tuple[Deployment, ...]:
     selected, python = split_python(name)
     selected, front = split_front(selected)
-    if any(each.name == selected for each in service.commands):
-        return find_own_deployments(name, service=service, cpu_count=cpu_count)
+    for command in service.commands:
+        if command.name == selected:
+            return behind([_of_command(command, service=service)], name=front)
     stack, _, settings = selected.partition(":")
     on, (variant, *_) = _selected(stack, service=service, cpu_count=cpu_count)
     values = {**dict(variant.fixed), **(split_settings(settings, text=name) if settings else {})}
-    found = _deployed(service, on, variant=variant, values=values)
-    return on_python(behind([found], name=front), python=python)
+    found = behind([_deployed(service, on, variant=variant, values=values)], name=front)
+    return on_python(found, python=python)
 
 
 def obstacle_to_own(on: Server[Any], *, service: Service) -> str | None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,7 +78,6 @@ def resume(
     folder = stored.reopen(path)
     run = stored.read(path)
     assert run.plan is not None  # noqa: S101 - reopen has read it
-    _refuse_without_values(run.plan, path=path)
     plan = _with_credentials(run.plan, given=with_requirements or (), path=path)
     plan = _with_service(plan, path=path)
     typed_pythons.refuse_others(plan.options)
@@ -105,24 +103,6 @@ def _deployments(plan: "Plan", *, measurer: "TrialMeasurer") -> tuple["Deploymen
         plan.deployments,
         service=plan.options.service,
         cpu_count=measurer.place(plan.options).server_core_count,
-    )
-
-
-def _refuse_without_values(plan: "Plan", *, path: Path) -> None:
-    """Raise UsageError where values that the user's application was given are not stored.
-
-    They could be asked for again, but nothing would show that they are the same.
-    """
-    from servelab.store import redaction
-
-    service = plan.options.service
-    if service is None or not (hidden := redaction.hidden_of(service)):
-        return
-    more = f" and {len(hidden) - 1} more" if len(hidden) > 1 else ""
-    what = shlex.quote(service.name) if service.application else "--command ..."
-    raise UsageError(
-        f"{path} cannot be gone on with: it does not store the value of {hidden[0]}{more}; start "
-        f"anew with: servelab try {what}"
     )
 
 

@@ -28,6 +28,8 @@ def service(stored: Service, *, given: Given, path: Path) -> Service:
     Values of variables are read again, from the project's ``.env`` and as they were typed; secret
     headers are those that were typed again.
     """
+    if lost := redaction.lost_of(stored):
+        raise UsageError(f"{path} cannot be gone on with: it does not store {lost[0]}; begin again")
     _refuse_other_environment(stored.environment, path=path)
     return msgspec.structs.replace(
         stored,
@@ -56,7 +58,7 @@ def _variables(stored: Service, *, given: Sequence[str], path: Path) -> tuple[tu
     if missing := [name for name in names if name not in known]:
         raise UsageError(
             f"{path} does not hold the values of {', '.join(missing)}; put them into "
-            f"{project / '.env'}, or give them again with --env-var where the command has it"
+            f"{project / '.env'}, or give them again with --env-var"
         )
     return tuple((name, known[name]) for name in names)
 
@@ -68,14 +70,8 @@ def _asked(stored: Sequence[Asked], *, given: Sequence[str], path: Path) -> tupl
         raise UsageError(f"{path} holds the header {', '.join(other)} itself; leave --header out")
     if missing := sorted(name for name in hidden if name.lower() not in values):
         raise UsageError(
-            f"{path} does not hold the headers {', '.join(missing)}; give them again with --header "
-            "where the command has it, or measure anew"
+            f"{path} does not hold the headers {', '.join(missing)}; give them again with --header"
         )
-    for each in stored:
-        if redaction.HIDDEN in each.request.path:
-            raise UsageError(
-                f"{path} does not hold the secret in {each.request.path}; measure anew"
-            )
     return tuple(_with_headers(each, values=values) for each in stored)
 
 

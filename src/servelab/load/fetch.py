@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 
 from msgspec import Struct
 
+from servelab.errors import ServerFailed
 from servelab.load.request import NONCE_WIDTH, PROBE_PREFIX, http_request
 from servelab.model.address import Address
 from servelab.model.load import Request
@@ -33,18 +34,29 @@ def fetch(address: Address, request: Request, *, timeout_s: float) -> Answer | s
     """Return the answer to a request on a fresh connection, or in words why there is none.
 
     What is sent is what the generator sends: an application may answer with what it was sent.
-    Redirects are not followed. `timeout_s` is for all of it, however an answer trickles in.
+    Redirects are not followed. `timeout_s` is for all of it, however an answer trickles in. Raise
+    ServerFailed for an answer that began and is too long in time or bytes: another would be, too.
     """
+    begun: list[int] = []
     try:
         with (
             socket.create_connection((address.host, address.port), timeout=timeout_s) as connection,
             _cut_off(connection, after_s=timeout_s) as is_late,
         ):
             connection.sendall(_bytes(request, address=address))
-            found = _answer(connection, method=request.method)
+            response = http.client.HTTPResponse(connection, method=request.method)
+            response.begin()
+            if not is_late.is_set():  # a head that was cut off looks whole
+                begun.append(response.status)
+            found = _whole(response)
     except (OSError, http.client.HTTPException) as error:
         return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return f"timed out: no whole answer within {timeout_s:g} s" if is_late.is_set() else found
+    if is_late.is_set() and begun:
+        raise ServerFailed(
+            f"its answer to {request.method} {request.path} begins with status {begun[0]} and has "
+            f"no end within {timeout_s:g} s; leave out what streams on, or give more with --timeout"
+        )
+    return f"timed out: no answer within {timeout_s:g} s" if is_late.is_set() else found
 
 
 @contextmanager
@@ -80,12 +92,12 @@ def _bytes(request: Request, *, address: Address) -> bytes:
     ).fill(nonce[:NONCE_WIDTH])
 
 
-def _answer(connection: socket.socket, *, method: str) -> Answer | str:
-    with http.client.HTTPResponse(connection, method=method) as response:
-        response.begin()
-        body = response.read(MOST_BYTES + 1)
-        if len(body) > MOST_BYTES:
-            return f"its body is larger than {MOST_BYTES >> 20} MiB"
-        if response.length:
-            return f"its body ended {response.length} bytes before the length that it declared"
-        return Answer(status=response.status, body=body, location=response.headers.get("Location"))
+def _whole(response: http.client.HTTPResponse) -> Answer | str:
+    body = response.read(MOST_BYTES + 1)
+    if len(body) > MOST_BYTES:
+        raise ServerFailed(
+            f"the body of its answer is larger than {MOST_BYTES >> 20} MiB; leave that out"
+        )
+    if response.length:
+        return f"its body ended {response.length} bytes before the length that it declared"
+    return Answer(status=response.status, body=body, location=response.headers.get("Location"))

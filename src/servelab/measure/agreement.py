@@ -3,6 +3,7 @@
 import re
 import string
 from collections.abc import Sequence
+from http import HTTPStatus
 
 import msgspec
 from msgspec import Struct
@@ -121,10 +122,12 @@ def _unwanted(heard: Heard, *, asked: Sequence[Asked]) -> str | None:
             continue
         if wanted is None and not 200 <= answer.status < 300:  # noqa: PLR2004 - RFC 9110: success
             leads = f" (to {answer.location[:_SHOWN]})" if answer.location else ""
+            step = "ask with another method, from a file, with --requests-file"
+            if answer.status != HTTPStatus.METHOD_NOT_ALLOWED:
+                step = "name a path that is answered with --path"
             return (
                 f"it answers {answer.status}{leads} to {each.request.method} {each.request.path}; "
-                f"name a path that is answered with --path, or accept it with --expect-status "
-                f"{answer.status}"
+                f"{step}, or accept it with --expect-status {answer.status}"
             )
         if wanted is not None and answer.status != wanted:
             return (

@@ -42,6 +42,8 @@ _PROBE_MARGIN_S = 5.0
 _SHORTEST_STAY_S, _LONGEST_STAY_S, _STAY_POLL_S = 0.3, 10.0, 0.05
 SPARE_MEMORY_SHARE = 0.9
 """Of what the machine could still give when the load began: a server that takes more is stopped."""
+_TRIES = 3
+"""Of all questions of a rehearsal."""
 _DRAIN_FACTOR = 2.0
 """A server may work on requests whose callers have given up, as long again as they waited."""
 
@@ -119,12 +121,28 @@ class Attempting:
         self._note(noise=self._watch.noise(unwaited_cpu_s=usage.unwaited_cpu_s if usage else 0.0))
         return self._seen
 
-    def rehearse(self, ask: Callable[[Address], str | None]) -> Attempt:
-        """Return what was observed of a server that was only asked until it had answered.
+    def rehearse(
+        self, ask: Callable[[Address], str | None], *, then: Callable[[Address], str | None]
+    ) -> Attempt:
+        """Return what was observed of a server that was only asked.
 
-        `ask` returns why the server is not ready; it keeps for itself what was answered.
+        `ask` returns why the server is not ready yet. Once it is, `then` asks all that there is to
+        ask, however long it takes, and returns what has no answer; both keep what was answered.
         """
-        self._serve(ask=lambda: ask(self._seen.address), meanwhile=self._see_others_start)
+
+        def ask_all(server: RunningServer) -> None:
+            address = self._seen.address
+            reasons: list[str | None] = []
+            while len(reasons) < _TRIES and None not in reasons and server.is_alive():
+                reasons.append(then(address))
+            self._see_others_start(server)
+            if None not in reasons:
+                raise ServerFailed(
+                    f"it was ready, but did not answer everything ({reasons[-1]})"
+                    f"{_end_of_output(server)}"
+                )
+
+        self._serve(ask=lambda: ask(self._seen.address), meanwhile=ask_all)
         return self._seen
 
     def _serve(

@@ -9,12 +9,12 @@ from servelab.errors import CannotRunHere, PortBusy
 from servelab.load.fetch import Answer
 from servelab.measure import fronting
 from servelab.measure.agreement import Heard
-from servelab.measure.attempt import Attempting
+from servelab.measure.attempt import READY_TIMEOUT_S, Attempting
 from servelab.measure.machinery import Machinery
 from servelab.measure.subject import subject_of
 from servelab.model.address import Address
 from servelab.model.deployment import Deployment
-from servelab.model.load import Protocol
+from servelab.model.load import Protocol, Request
 from servelab.model.placement import Placement
 from servelab.model.progress import Event, Progress, Stage
 from servelab.model.trial import TrialSpec, TrialStatus
@@ -25,6 +25,7 @@ _TRIES = 2
 NEXT_STEP = "Correct that, or name the servers that you want with --only."
 _CLOSING = (("Connection", "close"),)
 _FEWEST_TIMES = 2
+_LONGEST_ANSWER_S = 0.9 * READY_TIMEOUT_S
 
 
 def times_asked(deployment: Deployment) -> int:
@@ -73,7 +74,7 @@ def hear(
                 machinery=machinery,
                 folder=folder,
                 observe=observe,
-            ).rehearse(questions.ask)
+            ).rehearse(questions.ask_first, then=questions.ask)
             if attempt.status is not TrialStatus.INVALID:
                 break
     except (CannotRunHere, PortBusy) as error:
@@ -96,9 +97,15 @@ class _Questions:
         is_grpc = catalogue.protocol_of(spec.deployment) is Protocol.GRPC
         self._fetch = machinery.call if is_grpc else machinery.fetch
 
+    def ask_first(self, address: Address) -> str | None:
+        """Ask the first request once; return why it has no answer yet."""
+        asked = self._spec.service.asked if self._spec.service else ()
+        found = self._answer(address, asked[0].request) if asked else None
+        return found if isinstance(found, str) else None
+
     def ask(self, address: Address) -> str | None:
         """Ask everything; return why a request has no answer yet."""
-        service, front = self._spec.service, self._spec.deployment.front
+        service = self._spec.service
         heard: list[tuple[Answer, ...]] = []
         for each in service.asked if service else ():
             answers = []
@@ -108,12 +115,19 @@ class _Questions:
                 request = msgspec.structs.replace(
                     each.request, headers=(*each.request.headers, *more)
                 )
-                found = self._fetch(address, request, self._spec.timeout_s)
+                found = self._answer(address, request)
                 if isinstance(found, str):
                     return found
-                if front is not None and found.status in _NOBODY_BEHIND:
-                    return f"{front} answered {found.status}: nobody behind it does yet"
                 answers.append(found)
             heard.append(tuple(answers))
         self.answers = tuple(heard)
         return None
+
+    def _answer(self, address: Address, request: Request) -> Answer | str:
+        # The reason is to be known before the server is given up.
+        timeout_s = min(self._spec.timeout_s, _LONGEST_ANSWER_S)
+        found = self._fetch(address, request, timeout_s)
+        front = self._spec.deployment.front
+        if front is not None and isinstance(found, Answer) and found.status in _NOBODY_BEHIND:
+            return f"{front} answered {found.status}: nobody behind it does yet"
+        return found

@@ -150,8 +150,7 @@ def _front(trial: Trial, *, run: StoredRun) -> str:
     if front is None:
         return ""
     file = shlex.quote(str(run.folder / front.configuration))
-    paths = ", and give both a socket in a folder that stays" if front.is_on_unix_socket else ""
-    return f"# {front.name} before it, with {file}{paths}"
+    return f"# {front.name} before it, as in {file}, with the address below as its server"
 
 
 def _typical(trials: Sequence[Trial], *, plan: Plan | None) -> Iterable[Trial]:

@@ -151,12 +151,20 @@ def _interrupted(run: StoredRun) -> str:
     text = f"Interrupted: {len(run.trials)}{of_all} trials are measured."
     if run.plan is None and run.tuning is None:
         return text
-    if run.plan is not None:
-        service = run.plan.options.service
-        if service is not None and redaction.hidden_of(service):
-            return f"{text} Begin again with: servelab try {shlex.quote(service.name)}"
+    if (again := _again(run)) is not None:
+        return f"{text} Begin again with: {again}"
     command = "run" if run.tuning is None else "tune"
     return f"{text} Go on with: servelab {command} --resume {shlex.quote(str(_short(run.folder)))}"
+
+
+def _again(run: StoredRun) -> str | None:
+    """Return how to begin again where the folder lacks what it takes to go on; else None."""
+    order = run.tuning or run.plan
+    service = None if order is None else order.options.service
+    if service is None or not redaction.lost_of(service):
+        return None
+    command = "try" if run.tuning is None else "tune"
+    return f"servelab {command} {shlex.quote(service.name)}"
 
 
 def _places(run: StoredRun) -> Iterator[str]:

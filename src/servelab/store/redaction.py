@@ -246,6 +246,15 @@ def hidden_of(stored: Service) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def lost_of(stored: Service) -> tuple[str, ...]:
+    """List in words what it lacks that is neither a variable nor a header: it cannot be typed."""
+    asked = tuple(
+        msgspec.structs.replace(each, request=msgspec.structs.replace(each.request, headers=()))
+        for each in stored.asked
+    )
+    return hidden_of(msgspec.structs.replace(stored, variables=(), asked=asked))
+
+
 def _asked(asked: Asked) -> Asked:
     return msgspec.structs.replace(
         asked,
