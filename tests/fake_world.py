@@ -92,6 +92,7 @@ class World:
     by_python: Mapping[str, Script] = field(default_factory=dict)
     """What they do on an interpreter, by its full version, whatever their command line."""
     bare_call_s: float = 0.05
+    bare_fails: bool = False
     bare_call_s_by_python: Mapping[str, float] = field(default_factory=dict)
     interrupt_after: int | None = None
     """Press Ctrl-C during this trial, counted from 1."""
@@ -200,7 +201,8 @@ class World:
         assert programs is None or programs.name == "bin"
         if any(word.endswith(("bare.py", "bare_application.py")) for word in command.argv):
             self._write_bare(command)
-            yield FakeServer(script=Script(), log=log, exit=Exit(code=0, at_s=0.0))
+            code = 1 if self.bare_fails else 0
+            yield FakeServer(script=Script(), log=log, exit=Exit(code=code, at_s=0.0))
             return
         if command.argv[-1] == "nginx.conf":
             assert address is not None
