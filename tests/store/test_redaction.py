@@ -230,7 +230,7 @@ def test_a_command_of_the_users_lacks_its_secret_words() -> None:
     stored = redaction.service(given)
     assert stored.commands[0].argv == ("./serve", "--token", "***", "--port={port}")
     assert stored.commands[1] == given.commands[1]
-    assert redaction.hidden_of(stored) == ("a word of the command web",)
+    assert redaction.lost_of(stored) == ("a word of the command web",)
 
 
 def test_a_form_loses_its_password_and_bytes_that_are_no_text_stay() -> None:
