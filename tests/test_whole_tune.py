@@ -417,7 +417,10 @@ def test_what_is_not_stored_is_asked_for_in_a_sentence(
     (project / ".env").write_text("SHOP_KEY=hunter22\nMODE=fast\nOTHER=1\n")
     status, notes, world = cut_short()
     assert status == 2
-    assert "does not hold the headers Authorization; give them again with --header" in notes
+    assert (
+        "does not hold the headers Authorization; begin again (tune --resume takes --header)"
+        in notes
+    )
     status, notes, world = cut_short(*HEADER, "--env-var", "NEW=1")
     assert status == 2
     assert "was begun without NEW; leave --env-var out" in notes

@@ -275,7 +275,7 @@ def test_point_6_records_of_another_form_or_beyond_all_measure_are_an_error(
 
 
 @pytest.mark.usefixtures("own_application")
-@pytest.mark.parametrize("cases", [200, pytest.param(3_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("cases", [200, pytest.param(1_000, marks=pytest.mark.slow)])
 def test_point_6_what_a_race_was_to_be_mutated_at_random_gives_an_answer_or_an_error(
     run: Run, tmp_path: Path, cases: int
 ) -> None:

@@ -58,7 +58,7 @@ def _variables(stored: Service, *, given: Sequence[str], path: Path) -> tuple[tu
     if missing := [name for name in names if name not in known]:
         raise UsageError(
             f"{path} does not hold the values of {', '.join(missing)}; put them into "
-            f"{project / '.env'}, or give them again with --env-var"
+            f"{project / '.env'}, or begin again (tune --resume takes --env-var)"
         )
     return tuple((name, known[name]) for name in names)
 
@@ -70,7 +70,8 @@ def _asked(stored: Sequence[Asked], *, given: Sequence[str], path: Path) -> tupl
         raise UsageError(f"{path} holds the header {', '.join(other)} itself; leave --header out")
     if missing := sorted(name for name in hidden if name.lower() not in values):
         raise UsageError(
-            f"{path} does not hold the headers {', '.join(missing)}; give them again with --header"
+            f"{path} does not hold the headers {', '.join(missing)}; begin again "
+            "(tune --resume takes --header)"
         )
     return tuple(_with_headers(each, values=values) for each in stored)
 
