@@ -16,14 +16,14 @@ def one_of_each(kind: Callable[[Deployment], Hashable]) -> tuple[Deployment, ...
     found: dict[Hashable, Deployment] = {}
     for each in deployments():
         known = found.get(kind(each))
-        if known is None or each.processes > known.processes:
+        if known is None or (each.processes or 1) > (known.processes or 1):
             found[kind(each)] = each
     return tuple(_with_two_processes(each) for each in found.values())
 
 
 def _with_two_processes(deployment: Deployment) -> Deployment:
     """Return the deployment with no more processes than it takes to have more than one."""
-    if deployment.processes <= 2:
+    if (deployment.processes or 1) <= 2:
         return deployment
     (fewer,) = catalogue.find_deployments(f"{deployment.stack}:processes=2")
     return fewer

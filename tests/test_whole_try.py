@@ -127,7 +127,7 @@ def test_an_interrupted_try_is_gone_on_with(run: Run) -> None:
     assert "in 2 rounds: gunicorn-gthread 2 processes * 8 threads, 50.00 requests/s" in printed
 
 
-def test_values_of_variables_reach_the_servers_and_no_folder(
+def test_values_of_variables_reach_the_servers_and_no_folder_and_are_read_again(
     run: Run, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     know(monkeypatch, project, variables=(("SHOP_KEY", "hunter22"),))
@@ -136,10 +136,15 @@ def test_values_of_variables_reach_the_servers_and_no_folder(
     _, _, notes = run(first, *ASKED, *SHORT, "--out", "here")
     assert {each["SHOP_KEY"] for each in first.variables} == {"hunter22"}
     assert b"hunter22" not in Path("here/plan.json").read_bytes()
-    assert "2 of 4 trials are measured. Begin again with: servelab try shop:app" in notes
+    assert "2 of 4 trials are measured. Go on with: servelab run --resume here" in notes
     status, _, notes = run(world(), "run", "--resume", "here")
     assert status == 2
-    assert "it does not store the value of the variable SHOP_KEY" in notes
+    assert "does not hold the values of SHOP_KEY; put them into" in notes
+    (project / ".env").write_text("SHOP_KEY=hunter22\n")
+    again = world()
+    status, _, notes = run(again, "run", "--resume", "here")
+    assert status == 0, notes
+    assert {each["SHOP_KEY"] for each in again.variables} == {"hunter22"}
 
 
 @pytest.mark.usefixtures("project")

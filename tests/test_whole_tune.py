@@ -78,7 +78,7 @@ def test_the_answer_comes_in_words_then_all_that_were_tried_then_the_command(run
     assert "  pip install waitress==1.2.3\n" in printed
     assert "The deployment answers as it should." in notes
     assert "4 trials in the first round, about 1 min 6 s; the budget of 15 min 0 s" in notes
-    assert "Files to serve with what won: here/deploy" in notes
+    assert "Files to serve with what was best: here/deploy" in notes
     assert "lighter" not in printed + notes
 
 
@@ -139,7 +139,7 @@ def test_the_stored_race_gives_the_same_answer_again(run: Run) -> None:
     status, again, notes = run(World({}), "show", "here")
     assert status == 0
     assert again == printed
-    assert "Files to serve with what won: here/deploy" in notes
+    assert "Files to serve with what was best: here/deploy" in notes
     status, page, _ = run(World({}), "report", "here")
     assert status == 0
     assert "**Serve shop:app with waitress 8 threads: 50.00 answers/s, 50 MB. All" in page
@@ -269,8 +269,10 @@ def test_a_budget_that_is_spent_ends_the_race_after_a_whole_round(run: Run) -> N
     status, printed, notes = run(eight_threads_win(), *asked)
     assert "has room for about 0 trials, and a verdict takes 25 at the least" in notes
     assert "4 trials in 1 round" in printed
-    assert "raise --budget" in printed
-    assert status == 0
+    assert "Ahead for shop:app when the budget was spent: waitress 8 threads, 50.00" in printed
+    assert "A verdict takes 8 rounds, and there was time for 1: raise --budget" in printed
+    assert "To copy, what was ahead" in printed
+    assert status == 3
     assert Path("there/Procfile").exists()
 
 

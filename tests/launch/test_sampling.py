@@ -52,6 +52,7 @@ def test_the_time_of_threads_and_ended_children_is_found(launch: Launch, address
     assert usage.peak_memory_bytes > 64 << 20
     assert 0 < usage.final_memory_bytes < usage.peak_memory_bytes
     assert usage.memory_kind is MemoryKind.PROPORTIONAL
+    assert 0 < usage.course[-1].memory_bytes < usage.final_memory_bytes  # without pages of files
     assert usage.peak_threads >= 2
     assert usage.peak_processes >= 2
     assert usage.voluntary_switches > 0

@@ -236,7 +236,7 @@ def test_a_secret_in_a_command_is_not_stored_and_nothing_goes_on_without_it(
         check=False,
     )
     assert resumed.returncode == 2
-    assert "does not hold the secrets in the command of web" in resumed.stderr
+    assert "it does not store a word of the command web; begin again" in resumed.stderr
 
 
 def test_an_application_is_compared_with_its_own_way_to_run(project: Path, flask: Path) -> None:

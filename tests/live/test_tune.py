@@ -69,7 +69,7 @@ def test_a_race_of_two_servers_ends_and_what_it_writes_serves(
 ) -> None:
     before = {each.name for each in project.iterdir()}
     done = servelab(*ASKED, "--out", str(tmp_path / "here"), cwd=project)
-    # 3: the two under one name came out too different
+    # 3: too little time for a verdict, or the two under one name came out too different
     assert done.returncode in {0, 3}, done.stderr
     assert "Traceback" not in done.stderr
     race = json.loads(done.stdout)["race"]
@@ -81,7 +81,7 @@ def test_a_race_of_two_servers_ends_and_what_it_writes_serves(
     assert len({trial.id for trial in run.trials}) == race["trials"] == len(run.trials)
     assert race["winner"] is not None
     deploy = tmp_path / "here" / "deploy"
-    assert deploy.exists() == (done.returncode == 0)
+    assert deploy.exists() == (race["verdicts"]["doubt"] is None)
     if deploy.exists():
         serve_with(deploy / "Procfile", project=project, tmp_path=tmp_path)
 

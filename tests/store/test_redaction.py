@@ -2,13 +2,14 @@
 
 import time
 
+import msgspec
 import pytest
 from tests.store.examples import trial
 
 from servelab.model.deployment import Interface
 from servelab.model.launch import LaunchCommand
 from servelab.model.load import Asked, Expectation, Request
-from servelab.model.service import Service
+from servelab.model.service import OwnCommand, Service
 from servelab.model.trial import Warning  # noqa: A004 - the word of the reports
 from servelab.store import redaction
 
@@ -216,6 +217,20 @@ def test_an_application_without_secrets_is_stored_as_it_is() -> None:
     )
     assert redaction.service(given) == given
     assert redaction.hidden_of(given) == ()
+
+
+def test_a_command_of_the_users_lacks_its_secret_words() -> None:
+    given = msgspec.structs.replace(
+        service(Request(path="/"), Expectation()),
+        commands=(
+            OwnCommand(name="web", argv=("./serve", "--token", "hunter2", "--port={port}")),
+            OwnCommand(name="other", argv=("./serve", "--port={port}")),
+        ),
+    )
+    stored = redaction.service(given)
+    assert stored.commands[0].argv == ("./serve", "--token", "***", "--port={port}")
+    assert stored.commands[1] == given.commands[1]
+    assert redaction.lost_of(stored) == ("a word of the command web",)
 
 
 def test_a_form_loses_its_password_and_bytes_that_are_no_text_stay() -> None:

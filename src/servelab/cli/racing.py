@@ -179,4 +179,4 @@ def status_of(run: "StoredRun") -> int:
         return status.FAILED
     if found is None:
         return status.INVALID
-    return status.OK if tune_view.is_told(found) and found.meets_slo else status.INVALID
+    return status.OK if tune_view.has_won(run, found) and found.meets_slo else status.INVALID

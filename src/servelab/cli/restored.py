@@ -11,7 +11,7 @@ from servelab.environment import users, variables
 from servelab.errors import UsageError
 from servelab.model.environment import UserEnvironment
 from servelab.model.load import Asked, Request
-from servelab.model.service import OwnCommand, Service
+from servelab.model.service import Service
 from servelab.store import redaction
 
 
@@ -31,7 +31,6 @@ def service(stored: Service, *, given: Given, path: Path) -> Service:
     if lost := redaction.lost_of(stored):
         raise UsageError(f"{path} cannot be gone on with: it does not store {lost[0]}; begin again")
     _refuse_other_environment(stored.environment, path=path)
-    _refuse_hidden_words(stored.commands, path=path)
     return msgspec.structs.replace(
         stored,
         variables=_variables(stored, given=given.variables, path=path),
@@ -47,15 +46,6 @@ def _refuse_other_environment(stored: UserEnvironment | None, *, path: Path) -> 
             f"{stored.directory} is no longer what it was when {path} was begun; measure anew, as "
             "figures of two environments cannot be mixed"
         )
-
-
-def _refuse_hidden_words(commands: Sequence[OwnCommand], *, path: Path) -> None:
-    for each in commands:
-        if any(redaction.HIDDEN in word for word in each.argv):
-            raise UsageError(
-                f"{path} does not hold the secrets in the command of {each.name}; measure anew, "
-                "and give them with --env-var"
-            )
 
 
 def _variables(stored: Service, *, given: Sequence[str], path: Path) -> tuple[tuple[str, str], ...]:

@@ -63,7 +63,7 @@ def _of_race(run: StoredRun) -> tuple[Commands, ...]:
         for each in (found.winner, lighter)
         if each is not None
     ]
-    order = "what won" if tune_view.is_told(found) else "what was ahead"
+    order = "what won" if tune_view.has_won(run, found) else "what was ahead"
     return (
         Commands(
             workload=shown[0].workload,

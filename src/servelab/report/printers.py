@@ -24,7 +24,7 @@ from servelab.report.progress import LiveProgress
 from servelab.store import redaction
 from servelab.store.folder import DEPLOY_FOLDER, LIGHTER_FOLDER, StoredRun
 
-_READY = ((DEPLOY_FOLDER, "what won"), (LIGHTER_FOLDER, "its lighter equal"))
+_READY = ((DEPLOY_FOLDER, "what was best"), (LIGHTER_FOLDER, "its lighter equal"))
 Observer = Callable[[Event], None]
 
 

@@ -293,10 +293,28 @@ def _answer(
         yield _doubt(found.verdicts.doubt)
         yield f"Ahead when it ended: {title(found.winner)}, {rate} {figure}{memory}."
         return
+    if _is_early(found, order=order):
+        yield (
+            f"Ahead for {label} when the budget was spent: {title(found.winner)}, {rate} "
+            f"{figure}{memory}. A verdict takes {order.tuning.judging.least_rounds} rounds, and "
+            f"there was time for {found.rounds}: raise --budget, or go on with less: --only."
+        )
+        return
     yield f"Serve {label} with {title(found.winner)}: {rate} {figure}{memory}."
     yield from _beaten(found, title=title)
     if found.ending in _ENDINGS:
         yield _ENDINGS[found.ending]
+
+
+def _is_early(found: Tuned, *, order: TuningOrder) -> bool:
+    """Tell whether the budget was spent before any verdict could be given."""
+    is_spent = found.ending is RaceEnding.SPENT
+    return is_spent and found.rounds < order.tuning.judging.least_rounds
+
+
+def has_won(run: StoredRun, found: Tuned) -> bool:
+    """Tell whether the one that is told was raced for as long as a verdict takes."""
+    return is_told(found) and run.tuning is not None and not _is_early(found, order=run.tuning)
 
 
 def _nothing(found: Tuned, *, label: str) -> str:

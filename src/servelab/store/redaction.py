@@ -227,6 +227,11 @@ def service(asked: Service) -> Service:
 def hidden_of(stored: Service) -> tuple[str, ...]:
     """List in words what a stored application lacks of what it was measured with."""
     found = [f"the variable {name}" for name, value in stored.variables if value == HIDDEN]
+    found += [
+        f"a word of the command {each.name}"
+        for each in stored.commands
+        if any(HIDDEN in word for word in each.argv)
+    ]
     for each in stored.asked:
         request, where = each.request, f"of {each.request.method} {each.request.path}"
         found += [
