@@ -63,3 +63,10 @@ def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"A=\xff\xfe")
     with pytest.raises(UsageError, match="cannot be read"):
         user_variables(project=tmp_path)
+
+
+@pytest.mark.parametrize("line", ['A="x\0y"', "A\0B=x", "'A=B'=x"])
+def test_what_no_process_can_be_given_is_refused(tmp_path: Path, line: str) -> None:
+    (tmp_path / ".env").write_text(line)
+    with pytest.raises(UsageError, match=r"a sign that no variable can have|is no NAME=VALUE"):
+        user_variables(project=tmp_path)

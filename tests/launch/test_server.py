@@ -393,3 +393,10 @@ def read_pids(driver: "subprocess.Popen[bytes]") -> list[int]:
 def alive(pid: int) -> bool:
     stat = procfs.read_stat(pid)
     return stat is not None and stat.is_alive
+
+
+def test_a_path_that_an_application_is_given_hides_no_server_of_its_environment() -> None:
+    seen = server_environment(
+        {"PATH": "/bin"}, programs=Path("/e/bin"), python_path=(), variables={"PATH": "/opt"}
+    )
+    assert seen == {"PATH": "/e/bin:/opt"}

@@ -13,6 +13,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -202,16 +203,18 @@ def _write(file: Path, *, lines: "list[str] | tuple[str, ...]") -> str:
 def _compile(directory: Path, *, user: UserEnvironment) -> None:
     """Compile the server's packages now, or its first start would."""
     folders = [str(each) for each in directory.glob("lib/python*/site-packages")]
-    subprocess.run(
-        [directory / "bin" / "python", "-S", "-m", "compileall", "-qq", *folders],
-        env=dict(bytecode_variables(user, cache=directory.parent)),
-        cwd=directory,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        # Packages may hold files that are no Python of this version.
-        check=False,
-        timeout=_COMPILE_PATIENCE_S,
-    )
+    # What is not compiled in time is compiled when it is first imported.
+    with suppress(subprocess.TimeoutExpired):
+        subprocess.run(
+            [directory / "bin" / "python", "-S", "-m", "compileall", "-qq", *folders],
+            env=dict(bytecode_variables(user, cache=directory.parent)),
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            # Packages may hold files that are no Python of this version.
+            check=False,
+            timeout=_COMPILE_PATIENCE_S,
+        )
 
 
 def _write_programs(folder: Path, *, user: UserEnvironment) -> None:

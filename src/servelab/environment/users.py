@@ -22,7 +22,7 @@ _QUESTION = """
 import importlib.metadata, json, platform, site, sys, sysconfig
 packages = []
 for each in importlib.metadata.distributions():
-    if not each.metadata["Name"]:
+    if not each.metadata["Name"] or not each.metadata["Version"]:
         continue
     origin = each.read_text("direct_url.json")
     scripts = [[e.name, e.value] for e in each.entry_points if e.group == "console_scripts"]

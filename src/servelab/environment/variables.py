@@ -45,6 +45,9 @@ def read_file(file: Path) -> dict[str, str]:
         values = dotenv_values(file, encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} cannot be read ({error}); see that it is a text.") from error
+    for name, value in values.items():
+        if "\0" in f"{name}{value}" or "=" in name:
+            raise UsageError(f"{file}: {name!r} or its value has a sign that no variable can have.")
     return {name: value for name, value in values.items() if value is not None}
 
 

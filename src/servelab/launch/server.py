@@ -591,14 +591,16 @@ def server_environment(
     environment = {
         name: value for name, value in own.items() if name in _INHERITED or name.startswith("LC_")
     }
-    if programs is not None:
-        inherited = environment.get("PATH", os.defpath)
-        environment["PATH"] = f"{programs}{os.pathsep}{inherited}"
-        if (programs.parent / "pyvenv.cfg").exists():
-            environment["VIRTUAL_ENV"] = str(programs.parent)
+    if programs is not None and (programs.parent / "pyvenv.cfg").exists():
+        environment["VIRTUAL_ENV"] = str(programs.parent)
     if python_path:
         environment["PYTHONPATH"] = os.pathsep.join(str(path) for path in python_path)
-    return {**environment, **variables}
+    environment |= variables
+    if programs is not None:
+        # Whatever path it was given: the server is looked for in its own environment first.
+        given = environment.get("PATH", os.defpath)
+        environment["PATH"] = f"{programs}{os.pathsep}{given}"
+    return environment
 
 
 def _start_guard(order: Order) -> "subprocess.Popen[bytes]":

@@ -308,8 +308,8 @@ def _notes(ranked: Sequence[Trial], others: Sequence[Trial]) -> Iterable[str]:
     rates = sorted({trial.ceiling.per_s for trial in trials if trial.ceiling})
     if len(rates) > 1 and has_one:
         yield (
-            f"The ceiling is the highest of {len(rates)} measurements, one in each server's "
-            f"environment: {quantities.rate(rates[0])} to {quantities.rate(rates[-1])}."
+            f"The ceiling is the highest of {len(rates)} measurements in the servers' own "
+            f"environments: {quantities.rate(rates[0])} to {quantities.rate(rates[-1])}."
         )
     if len(ranked) > 1:
         yield (
