@@ -38,6 +38,6 @@ def test_every_test_of_a_point_is_in_its_row() -> None:
     for path in sorted((CHECKOUT / "tests" / "security").glob("test_point_*.py")):
         file = f"tests/security/{path.name}"
         own = {name for name in functions(file) if name.startswith("test_")}
-        number = int(path.stem.rpartition("_")[2])
+        number = int(path.stem.removeprefix("test_point_")[0])
         assert {test for where, test in tests[number] if where == file} == own
         assert all(name.startswith(f"test_point_{number}_") for name in own)
