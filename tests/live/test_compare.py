@@ -2,19 +2,19 @@
 
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from tests import quick_servelab
 
 from servelab.store import folder as stored
 
 pytestmark = pytest.mark.live
 
 DEADLINE_S = 300.0
-COMMAND = (sys.executable, "-m", "servelab", "compare")
+COMMAND = (*quick_servelab.COMMAND, "compare")
 TARGETS = (
     *("sync-devserver", "async-fastapi:processes=1", "cpu", "--param", "num=1", "-c", "4"),
     *("--rounds", "2", "--duration", "1", "--warm-up", "0.5"),

@@ -7,13 +7,12 @@ The ordinary run has one of each stack under `cpu`, and one of each application 
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests import representatives
+from tests import quick_servelab, representatives
 
 from servelab import catalogue
 
@@ -47,7 +46,7 @@ CASES = [
 def measure(folder: Path, workload: str, *, names: Iterable[str]) -> dict[str, dict[str, Any]]:
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "servelab", "run", *names, workload, "--json"),
+            *(*quick_servelab.COMMAND, "run", *names, workload, "--json"),
             *("-n", str(REQUESTS), "-c", "6", "--param", TINY[workload]),
             *("--out", str(folder / "results")),
         ],

@@ -3,12 +3,12 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import quick_servelab
 
 from servelab import catalogue
 from servelab.linux import sockets
@@ -52,7 +52,7 @@ def trials(folder: Path) -> dict[str, dict[str, Any]]:
     names = [behind(each) for each in (*ON_SOCKET, *ON_PORT)]
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "servelab", "run", *names, "hello", "--json"),
+            *(*quick_servelab.COMMAND, "run", *names, "hello", "--json"),
             *("-n", str(REQUESTS), "-c", str(CLIENTS), "--connections", "kept"),
             *("--out", str(folder / "results")),
         ],

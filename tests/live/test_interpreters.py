@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests import quick_servelab
 
 from servelab.environment.interpreters import known_interpreters
 from servelab.model.environment import Interpreter
@@ -28,7 +29,7 @@ def test_a_real_server_is_measured_on_two_interpreters(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     ended = subprocess.run(
         [
-            *(sys.executable, "-m", "servelab", "run", "sync-devserver", "io"),
+            *(*quick_servelab.COMMAND, "run", "sync-devserver", "io"),
             *("--param", "delay_s=0.01", "-c", "2", "-n", "20", "--out", str(folder)),
             *("--python", own, "--python", str(second.path)),
         ],
