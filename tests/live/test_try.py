@@ -226,8 +226,8 @@ def test_one_that_can_be_imported_once_only_is_left_out_where_there_are_workers(
 ) -> None:
     only_one = "LOCK = open('lock', 'w')\nfcntl.lockf(LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB)"
     write(answering("'ok'", before=only_one))
-    status, _, notes = tried("web:app", *TWO)
-    assert status == 0
+    status, printed, notes = tried("web:app", *TWO)
+    assert status == 0, printed + notes
     left_out = notes.partition("Left out: ")[2]
     assert left_out.startswith("gunicorn-sync 2 processes: ")
     assert "ended with exit code 3" in left_out
@@ -275,7 +275,7 @@ def test_an_application_that_takes_5_s_to_import_is_waited_for(tried: Try) -> No
     assert status == 0, notes
 
 
-def test_no_value_of_a_variable_is_stored_so_that_resume_asks_for_it(
+def test_no_value_of_a_variable_is_stored_and_a_run_without_its_query_is_not_gone_on_with(
     tried: Try, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(answering("'ok' if os.environ['A'] + os.environ['B'] else ''"))
@@ -296,8 +296,8 @@ def test_no_value_of_a_variable_is_stored_so_that_resume_asks_for_it(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
-    # That of A is read again from where it stood.
-    assert "results does not hold the values of B, C; put them into" in capsys.readouterr().err
+    lacking = "it does not store the query of GET /?token=***; begin again"
+    assert f"results cannot be gone on with: {lacking}" in capsys.readouterr().err
 
 
 def test_without_an_argument_the_projects_file_is_gone_by(tried: Try) -> None:

@@ -40,6 +40,8 @@ SEED_PORT = 3000
 READY_TIMEOUT_S = 60.0
 _PROBE_MARGIN_S = 5.0
 _SHORTEST_STAY_S, _LONGEST_STAY_S, _STAY_POLL_S = 0.3, 10.0, 0.05
+_STAY_FOR_MISSING_S = 3.0
+"""A master that gives up takes its other workers with it, which takes a while."""
 SPARE_MEMORY_SHARE = 0.9
 """Of what the machine could still give when the load began: a server that takes more is stopped."""
 _TRIES = 3
@@ -164,11 +166,18 @@ class Attempting:
     def _see_others_start(self, server: RunningServer) -> None:
         """Stay until further workers had the time to start that the first took.
 
-        One that fails can end the server, which had already answered by then.
+        One that fails can end the server, which had already answered by then; where some are
+        missing, that is waited for.
         """
+        processes = self._spec.deployment.processes
         stay_s = min(max(self._seen.start_s or 0.0, _SHORTEST_STAY_S), _LONGEST_STAY_S)
-        end_s = time.monotonic() + (0.0 if self._spec.deployment.processes == 1 else stay_s)
+        end_s = time.monotonic() + (0.0 if processes == 1 else stay_s)
         while server.is_alive() and time.monotonic() < end_s:
+            time.sleep(_STAY_POLL_S)
+        end_s = time.monotonic() + _STAY_FOR_MISSING_S
+        while server.is_alive() and time.monotonic() < end_s:
+            if len(server.worker_ids()) >= (processes or 1):
+                break
             time.sleep(_STAY_POLL_S)
         if not server.is_alive():
             raise ServerFailed(
