@@ -16,7 +16,8 @@ from rich.text import Text
 from servelab.report.plain_text import name, plain
 from servelab.report.view import Column, Row, Table
 
-_LEAST_WORDS = 14
+_LEAST_WORDS, _MOST_WORDS = 14, 48
+"""Columns of a text beside figures."""
 _GAP = 3
 """Between two columns."""
 _INDENT = "  "
@@ -47,6 +48,16 @@ def choose(table: Table, *, width: int) -> Layout:
     if title_width + figures_width <= width:
         return Layout.TALL
     return Layout.PARAGRAPHS
+
+
+def fits_whole(table: Table, *, width: int) -> bool:
+    """Tell whether all columns stand side by side in so many columns of a terminal."""
+    title_width = max((_title_width(row) for row in table.rows), default=0) + _GAP
+    widths = (
+        min(_width(table, number), _LEAST_WORDS + _GAP) if column.is_text else _width(table, number)
+        for number, column in enumerate(table.columns)
+    )
+    return title_width + sum(widths) <= width
 
 
 def essential_columns(table: Table) -> list[int]:
@@ -98,7 +109,8 @@ def _add_column(made: RichTable, column: Column) -> None:
         column.heading,
         justify="left" if column.is_text else "right",
         no_wrap=not column.is_text,
-        min_width=len(column.heading),
+        min_width=max(len(column.heading), _LEAST_WORDS) if column.is_text else len(column.heading),
+        max_width=_MOST_WORDS if column.is_text else None,
         overflow="fold",
     )
 

@@ -25,6 +25,8 @@ WIDE = 176
 """Columns of a terminal from which on the table is shown whole."""
 _LEAST_VERDICT = 20
 """Columns that the reason of a failed probe needs to be read."""
+_PAPER = 400
+"""A file or a pipe has room for whatever stands side by side."""
 NARROW = 60
 """Columns below which labels and values do not stand side by side."""
 
@@ -53,7 +55,7 @@ def _silence(stream: IO[str]) -> None:
 
 def console() -> Console:
     """Return standard output; a file or a pipe has room for the whole table."""
-    return Patient(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+    return Patient(highlight=False, width=None if sys.stdout.isatty() else _PAPER)
 
 
 def print_block(console: Console, block: Block) -> None:
@@ -194,7 +196,9 @@ def print_table(console: Console, table: Table) -> None:
 
     A narrow terminal gets the essential columns, a very narrow one a paragraph for each row.
     """
-    is_wide = not console.is_terminal or console.width >= WIDE
+    is_wide = not console.is_terminal or (
+        console.width >= WIDE and layout.fits_whole(table, width=console.width)
+    )
     how = Layout.WHOLE if is_wide else layout.choose(table, width=console.width)
     console.print()
     _say(console, table.verdict, style="bold")
