@@ -15,6 +15,7 @@ docs/results/tune.md is renewed from there. Measure alone: it takes about 20 min
 
 import argparse
 import math
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -136,8 +137,7 @@ class Bench:
         self._environment = _environment(folder)
         self._asked = [
             "app:app",
-            *("--project", str(served_path() / "flask_app"), "--env", str(self._environment)),
-            *("--env-var", f"PYTHONPATH={served_path()}"),
+            *("--project", str(_project(folder)), "--env", str(self._environment)),
             *("--env-var", f"SERVELAB_WORKLOAD={workload}"),
             *("--path", f"/{workload}" + (f"?{query}" if query else "")),
             *("--duration", str(duration_s), "--warm-up", "0.3"),
@@ -151,6 +151,13 @@ class Bench:
         words = [sys.executable, "-m", "servelab", command, *self._asked, *options]
         subprocess.run([*words, "--out", str(out)], stdout=subprocess.DEVNULL, check=False)
         return read(out)
+
+
+def _project(folder: Path) -> Path:
+    """Copy the application and its workloads to where a user would have them: side by side."""
+    path = shutil.copytree(served_path() / "flask_app", folder / "project")
+    shutil.copytree(served_path() / "workloads", path / "workloads")
+    return path
 
 
 def _environment(folder: Path) -> Path:
@@ -182,10 +189,9 @@ def winner_of(run: StoredRun) -> str:
     found = tune_view.result(run)
     if found is None:
         raise SystemExit("no race was stored")
-    trials = tune_view.winning_trials(run, found)
-    if not trials:
+    if found.winner is None:
         raise SystemExit("the race has no winner; is this machine quiet?")
-    return trials[0].deployment
+    return tune_view.trial_to_copy(run, found, found.winner).deployment
 
 
 def rates(run: StoredRun) -> dict[str, tuple[float | None, ...]]:
