@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from servelab import tuning
 from servelab.experiment.plan import PILOT_S
-from servelab.measure.ceiling import BARE_SECONDS, process_counts
+from servelab.measure import ceiling
 from servelab.model.deployment import Deployment
 from servelab.model.plan import Plan
 from servelab.model.tuning import RaceExpectation, Round, TuningOrder
@@ -36,7 +36,7 @@ def seconds(
     )
     round_s = (
         trials * (BESIDE_LOAD_S + warm_up_s + plan.options.duration_s + stop_s)
-        + ceilings * len(process_counts(cores)) * BARE_SECONDS
+        + ceilings * len(ceiling.process_counts(cores)) * ceiling.BARE_SECONDS
     )
     return pilots * (BESIDE_LOAD_S + PILOT_S) + rounds * round_s
 
@@ -47,7 +47,7 @@ def of_race(order: TuningOrder) -> RaceExpectation:
     entrants = len(first.entrants) if isinstance(first, Round) else 0
     trial_s = BESIDE_LOAD_S + order.warm_up_s + (order.options.duration_s or 0.0)
     most_s, most_trials = order.tuning.most_s, order.tuning.most_trials
-    ceiling_s = len(process_counts(order.cpu_count)) * BARE_SECONDS
+    ceiling_s = len(ceiling.process_counts(order.cpu_count)) * ceiling.BARE_SECONDS
     room = [] if most_s is None else [max(0, int((most_s - ceiling_s) // trial_s))]
     room += [] if most_trials is None else [most_trials]
     later = order.tuning.judging.least_rounds - 1
