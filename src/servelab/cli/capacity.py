@@ -1,6 +1,5 @@
 """`servelab capacity`: the highest rate at which a deployment meets an objective."""
 
-import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,12 +10,13 @@ from servelab.cli import (
     loads,
     measuring,
     option_types,
+    recording,
     requested,
     results,
     slo_text,
     status,
 )
-from servelab.errors import ServelabError, StoreError, UsageError
+from servelab.errors import UsageError
 
 if TYPE_CHECKING:
     from servelab.measure.trial import TrialMeasurer
@@ -164,30 +164,27 @@ def _measure(
     printer: "Printer",
 ) -> int:
     from servelab.experiment import capacity_search
-    from servelab.report import capacity_view, runs
+    from servelab.experiment.capacity_search import Searched
+    from servelab.report import capacity_view
     from servelab.store.folder import RunEnd
 
     expected = capacity_search.expectations(order.goal)
     printer.note(capacity_view.expectation(order, durations=expected))
-    made, interrupted, error = 0, False, None
-    with printer.live() as observe:
-        try:
-            for _ in capacity_search.search(
-                deployment,
-                options=options,
-                order=order,
-                measurer=measurer,
-                folder=folder,
-                observe=observe,
-            ):
-                made += 1
-        except KeyboardInterrupt:
-            interrupted = True
-        except ServelabError as stopped:
-            interrupted, error = True, stopped
-    with contextlib.suppress(StoreError):  # a full disk keeps nothing more, and is told below
-        folder.close(RunEnd(planned=made, interrupted=interrupted))
-    run = runs.read(folder.path)
+    made: list[Searched] = []
+    run, interrupted, error = recording.record(
+        lambda observe: capacity_search.search(
+            deployment,
+            options=options,
+            order=order,
+            measurer=measurer,
+            folder=folder,
+            observe=observe,
+        ),
+        take=made.append,
+        end=lambda interrupted: RunEnd(planned=len(made), interrupted=interrupted),
+        folder=folder,
+        printer=printer,
+    )
     printer.finish(run)
     if error is not None:
         raise error

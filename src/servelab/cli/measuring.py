@@ -1,13 +1,12 @@
 """A plan made true: measured, told, stored; what `run` and `compare` have in common."""
 
-import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from servelab.cli import results, status, typed_pythons
-from servelab.errors import ServelabError, StoreError, UsageError
+from servelab.cli import recording, results, status, typed_pythons
+from servelab.errors import UsageError
 
 if TYPE_CHECKING:
     from servelab.experiment.plan import Past
@@ -186,41 +185,32 @@ def _measure(
 ) -> "StoredRun":
     from servelab.experiment import runner
     from servelab.experiment.plan import Planner
-    from servelab.explain import disturbance
-    from servelab.launch import leftovers
+    from servelab.model.progress import Skipped
     from servelab.model.trial import Trial
-    from servelab.report import leftovers_view, runs
     from servelab.store.folder import RunEnd
 
-    if (notice := disturbance.notice_of_others(measurer.other_runs())) is not None:
-        printer.note(notice)
+    recording.tell_of_others(measurer, printer=printer)
     planner = Planner(plan, deployments=deployments)
-    if left := leftovers_view.note(leftovers.find()):
-        printer.note(left)
     left_out = dict(skipped)
-    interrupted, error = False, None
-    with printer.live() as observe:
-        try:
-            made = runner.run(
-                planner,
-                past=past,
-                measurer=measurer,
-                folder=folder,
-                observe=observe,
-            )
-            for item in made:
-                if isinstance(item, Trial):
-                    (printer.trial if plan.is_single else printer.step)(item)
-                else:
-                    left_out[item.deployment] = item.reason
-                    printer.skipped(item)
-        except KeyboardInterrupt:
-            interrupted = True
-        except ServelabError as stopped:
-            interrupted, error = True, stopped
-    with contextlib.suppress(StoreError):  # a full disk keeps nothing more, and is told below
-        folder.close(RunEnd(planned=planner.count, interrupted=interrupted, skipped=left_out))
-    run = runs.read(folder.path)
+
+    def take(item: Trial | Skipped) -> None:
+        if isinstance(item, Trial):
+            (printer.trial if plan.is_single else printer.step)(item)
+        else:
+            left_out[item.deployment] = item.reason
+            printer.skipped(item)
+
+    run, _, error = recording.record(
+        lambda observe: runner.run(
+            planner, past=past, measurer=measurer, folder=folder, observe=observe
+        ),
+        take=take,
+        end=lambda interrupted: RunEnd(
+            planned=planner.count, interrupted=interrupted, skipped=left_out
+        ),
+        folder=folder,
+        printer=printer,
+    )
     printer.finish(run)
     if error is not None:
         raise error

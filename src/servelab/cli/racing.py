@@ -1,12 +1,11 @@
 """A race made true: measured, told, stored, gone on with, and its answer as files."""
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from servelab.cli import measuring, ready_race, status
-from servelab.errors import ServelabError, StoreError, UsageError
+from servelab.cli import measuring, ready_race, recording, status
+from servelab.errors import UsageError
 
 if TYPE_CHECKING:
     from servelab.cli.restored import Given
@@ -99,43 +98,35 @@ def _measure(
 ) -> "StoredRun":
     from servelab.cli import race_space
     from servelab.experiment import tuning_race
-    from servelab.explain import disturbance
-    from servelab.launch import leftovers
+    from servelab.model.progress import Skipped
     from servelab.model.trial import Trial
-    from servelab.report import leftovers_view, runs
     from servelab.store.folder import RunEnd
 
-    for text in (
-        disturbance.notice_of_others(measurer.other_runs()),
-        leftovers_view.note(leftovers.find()),
-    ):
-        if text:
-            printer.note(text)
+    recording.tell_of_others(measurer, printer=printer)
     left_out = dict(skipped)
-    interrupted, error = False, None
-    with printer.live() as observe:
-        try:
-            for item in tuning_race.race(
-                order,
-                deployment_of=race_space.deployment_of(order),
-                made=made,
-                skipped=skipped,
-                measurer=measurer,
-                folder=folder,
-                observe=observe,
-            ):
-                if isinstance(item, Trial):
-                    printer.step(item)
-                else:
-                    left_out[item.deployment] = item.reason
-                    printer.skipped(item)
-        except KeyboardInterrupt:
-            interrupted = True
-        except ServelabError as stopped:
-            interrupted, error = True, stopped
-    with contextlib.suppress(StoreError):  # a full disk keeps nothing more, and is told below
-        folder.close(RunEnd(planned=None, interrupted=interrupted, skipped=left_out))
-    run = runs.read(folder.path)
+
+    def take(item: Trial | Skipped) -> None:
+        if isinstance(item, Trial):
+            printer.step(item)
+        else:
+            left_out[item.deployment] = item.reason
+            printer.skipped(item)
+
+    run, _, error = recording.record(
+        lambda observe: tuning_race.race(
+            order,
+            deployment_of=race_space.deployment_of(order),
+            made=made,
+            skipped=skipped,
+            measurer=measurer,
+            folder=folder,
+            observe=observe,
+        ),
+        take=take,
+        end=lambda interrupted: RunEnd(planned=None, interrupted=interrupted, skipped=left_out),
+        folder=folder,
+        printer=printer,
+    )
     if error is None:
         _finish(run, order=order, elsewhere=elsewhere, printer=printer)
         return run
