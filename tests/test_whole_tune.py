@@ -380,6 +380,12 @@ def test_each_command_names_the_one_that_goes_on(run: Run) -> None:
     assert "no application is named" in notes
 
 
+def test_an_amount_of_memory_that_is_none_is_refused_in_a_sentence(run: Run) -> None:
+    status, _, notes = run(eight_threads_win(), *WAITRESS, "--memory", "plenty")
+    assert status == 2
+    assert "--memory 'plenty': write it as 512m or 2g" in notes
+
+
 SECRETS: dict[str, Any] = {
     "variables": (("SHOP_KEY", "hunter22"), ("MODE", "fast")),
     "asked": (Asked(request=Request(path="/", headers=(("Authorization", "Bearer abcdef"),))),),

@@ -77,10 +77,11 @@ def limits_of(*, cpus: float | None, memory: str | None) -> Limits | None:
     """Return what the server may use at most, None for all there is; UsageError."""
     if cpus is None and memory is None:
         return None
-    return Limits(cpus=cpus, memory_bytes=None if memory is None else _memory_of(memory))
+    return Limits(cpus=cpus, memory_bytes=None if memory is None else memory_of(memory))
 
 
-def _memory_of(text: str) -> int:
+def memory_of(text: str) -> int:
+    """Return the bytes of an amount such as ``512m``; UsageError."""
     try:
         found = parse_memory(text)
     except ValueError:

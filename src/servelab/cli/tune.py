@@ -109,7 +109,6 @@ def tune(
     import msgspec
 
     from servelab.cli import prepared, project_file, race_space, racing, requested_service, restored
-    from servelab.model.limits import parse_memory
     from servelab.model.tuning import Tuning, TuningOrder
     from servelab.model.verdict import Judging
     from servelab.report import printers
@@ -125,6 +124,7 @@ def tune(
     section = project_file.read(project)
     slo, memory = slo or section.slo, memory or section.memory
     objective = None if slo is None else slo_text.parse(slo)
+    memory_limit_bytes = None if memory is None else loads.memory_of(memory)
     ready = prepared.prepare(
         requested_service.Typed(
             application=application,
@@ -163,7 +163,7 @@ def tune(
             space=space.ways,
             benchmarks=space.benchmarks,
             slo=objective,
-            memory_limit_bytes=None if memory is None else parse_memory(memory),
+            memory_limit_bytes=memory_limit_bytes,
             most_s=amounts.seconds(budget or section.budget or BUDGET, option="--budget"),
             seed=seed or 0,
             judging=Judging(delta=amounts.share(delta, option="--delta")),
