@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -35,6 +36,7 @@ LARGEST_DOCUMENT_BYTES = 16 << 20
 _PARTS = ("records", "logs")
 _LEFTOVERS = ("*.new", "records/*.part", "records/*.raw*")
 _MOST_NAMES = 10_000
+_Document = TypeVar("_Document")
 
 
 class RunFacts(Struct, frozen=True, kw_only=True):
@@ -264,7 +266,7 @@ def read(folder: Path) -> StoredRun:
         facts=facts,
         trials=trials,
         end=_read_end(folder / END_FILE, measured=len(trials)),
-        capacity=_read_order(folder / CAPACITY_FILE),
+        capacity=_document_if_any(folder / CAPACITY_FILE, into=CapacityOrder),
         tuning=_read_race(folder),
         broken=tuple(item for item in found if isinstance(item, lines.BrokenLine)),
         plan=_read_plan(folder),
@@ -274,20 +276,34 @@ def read(folder: Path) -> StoredRun:
 def _read_facts(folder: Path) -> RunFacts:
     file = folder / RUN_FILE
     try:
-        facts = msgspec.json.decode(_document(file), type=RunFacts)
+        facts = _document(file, into=RunFacts)
     except OSError as error:
         raise StoreError(
             f"{folder} is not a results folder: {RUN_FILE}: {error.strerror}"
         ) from None
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise StoreError(f"{file} cannot be understood: {error}") from None
     if (objection := validity.objection(facts)) is not None:
         raise StoreError(f"{file} cannot be believed: {objection}")
     return facts
 
 
-def _document(file: Path) -> bytes:
-    return files.read_whole(file, limit_bytes=LARGEST_DOCUMENT_BYTES)
+def _document(file: Path, *, into: type[_Document]) -> _Document:
+    """Read a document as a type; raise OSError, or StoreError where it is none of it."""
+    try:
+        return typed_json.decode(
+            files.read_whole(file, limit_bytes=LARGEST_DOCUMENT_BYTES), into=into
+        )
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise StoreError(f"{file} cannot be understood: {error}") from None
+
+
+def _document_if_any(file: Path, *, into: type[_Document]) -> _Document | None:
+    """Read a document that a run may lack; raise StoreError."""
+    try:
+        return _document(file, into=into)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"{file}: cannot be read ({error.strerror})") from None
 
 
 def _lines(file: Path) -> Iterable[Trial | lines.BrokenLine]:
@@ -328,13 +344,11 @@ def _read_plan(folder: Path) -> Plan | None:
 def _read_plan_strictly(folder: Path) -> Plan:
     file = folder / PLAN_FILE
     try:
-        plan = typed_json.decode(_document(file), into=Plan)
+        plan = _document(file, into=Plan)
     except OSError as error:
         raise StoreError(
             f"{folder} holds no plan to go on with: {PLAN_FILE}: {error.strerror}"
         ) from None
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise StoreError(f"{file} cannot be understood: {error}") from None
     if plan.format != PLAN_FORMAT:
         raise StoreError(f"{file} has format {plan.format}; this servelab reads {PLAN_FORMAT}")
     if (objection := validity.objection_to_plan(plan)) is not None:
@@ -345,14 +359,9 @@ def _read_plan_strictly(folder: Path) -> Plan:
 def _read_race(folder: Path) -> TuningOrder | None:
     """Read what was raced; None of a run that is no race; raise StoreError."""
     file = folder / TUNING_FILE
-    try:
-        order = typed_json.decode(_document(file), into=TuningOrder)
-    except FileNotFoundError:
+    order = _document_if_any(file, into=TuningOrder)
+    if order is None:
         return None
-    except OSError as error:
-        raise StoreError(f"{file}: cannot be read ({error.strerror})") from None
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise StoreError(f"{file} cannot be understood: {error}") from None
     if order.format != TUNING_FORMAT:
         raise StoreError(f"{file} has format {order.format}; this servelab reads {TUNING_FORMAT}")
     if (objection := validity.objection_to_race(order)) is not None:
@@ -363,18 +372,6 @@ def _read_race(folder: Path) -> TuningOrder | None:
 def _read_end(path: Path, *, measured: int) -> RunEnd:
     """Read how a run ended; one that left no word was cut short."""
     try:
-        return msgspec.json.decode(_document(path), type=RunEnd)
-    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
+        return _document(path, into=RunEnd)
+    except (OSError, StoreError):
         return RunEnd(planned=measured, interrupted=True)
-
-
-def _read_order(path: Path) -> CapacityOrder | None:
-    """Read what a search was to find; None of a run that is no search; raise StoreError."""
-    try:
-        return msgspec.json.decode(_document(path), type=CapacityOrder)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be read ({error.strerror})") from None
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise StoreError(f"{path} cannot be understood: {error}") from None
