@@ -78,10 +78,5 @@ class AuditFailed(ServelabError):
     exit_status = 70
 
 
-class GeneratorKilled(TrialInvalid, AuditFailed):
-    """A signal from outside ended the generator: books cannot be balanced, but nobody erred.
-
-    Who stops a server at once because of unbalanced books does so here, too.
-    """
-
-    exit_status = 3
+class GeneratorKilled(TrialInvalid):
+    """A signal from outside ended the generator: books cannot be balanced, but nobody erred."""

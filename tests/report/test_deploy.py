@@ -12,7 +12,6 @@ import pytest
 
 from servelab import catalogue
 from servelab.errors import UsageError
-from servelab.measure import attempt
 from servelab.model.address import Address
 from servelab.model.deployment import Interface
 from servelab.model.launch import LaunchCommand
@@ -79,7 +78,10 @@ def test_a_command_that_would_not_be_the_measured_one_today_is_told() -> None:
 
 
 def test_the_longest_drain_is_reckoned_as_a_trial_does() -> None:
-    assert deploy._DRAIN_FACTOR == attempt._DRAIN_FACTOR
+    # Of the trial's 60 s, twice, and one more.
+    assert trial_of(deployment(GTHREAD)).timeout_s == 60
+    assert " --timeout 121 " in ready().command
+    assert "timeout = 121\n" in file(ready(), "gunicorn.conf.py")
 
 
 def test_the_configuration_holds_the_settings_and_the_unit_starts_the_server_with_it() -> None:

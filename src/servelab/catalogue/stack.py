@@ -32,12 +32,12 @@ class Stack(Struct, frozen=True, kw_only=True):
     interface: Interface
     application: str
     server: str
-    seed_position: int | None
+    seed_position: int | None = None
     """Place on the seed's page; None beyond the seed."""
-    deployments: tuple[Deployment, ...]
-    published: tuple[dict[str, Published], ...]
+    deployments: tuple[Deployment, ...] = ()
+    published: tuple[dict[str, Published], ...] = ()
     """For each deployment, workload -> figures."""
-    variables: tuple[tuple[str, str], ...]
+    variables: tuple[tuple[str, str], ...] = ()
     """Environment variables of its command; ``{cpu_count}`` stands for that number."""
 
     @property
@@ -79,7 +79,6 @@ def read_stack(path: Path, servers: dict[str, Server[Any]]) -> Stack:
         application=content.application,
         server=content.server,
         seed_position=content.seed_position,
-        deployments=(),
         published=tuple(entry.published for entry in content.deployments),
         variables=tuple(content.variables.items()),
     )

@@ -11,7 +11,14 @@ from pathlib import Path
 import msgspec
 
 from servelab import catalogue
-from servelab.errors import AuditFailed, PortBusy, ServerFailed, StoreError, TrialInvalid
+from servelab.errors import (
+    AuditFailed,
+    GeneratorKilled,
+    PortBusy,
+    ServerFailed,
+    StoreError,
+    TrialInvalid,
+)
 from servelab.launch.server import RunningServer
 from servelab.linux.cgroups import GroupFigures
 from servelab.load.generator import Records
@@ -22,7 +29,7 @@ from servelab.model.address import LOOPBACK, Address
 from servelab.model.environment import Environment
 from servelab.model.front import FrontUse
 from servelab.model.gil import Gil
-from servelab.model.launch import GracefulStop, LaunchCommand, StopReport
+from servelab.model.launch import GracefulStop, LaunchCommand, StopReport, longest_drain_s
 from servelab.model.limits import mebibytes
 from servelab.model.load import LoadPlan, LoadProgress, LoadResult
 from servelab.model.noise import Noise
@@ -46,8 +53,6 @@ SPARE_MEMORY_SHARE = 0.9
 """Of what the machine could still give when the load began: a server that takes more is stopped."""
 _TRIES = 3
 """Of all questions of a rehearsal."""
-_DRAIN_FACTOR = 2.0
-"""A server may work on requests whose callers have given up, as long again as they waited."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,7 +271,7 @@ class Attempting:
         ) as server:
             try:
                 yield server
-            except (AuditFailed, StoreError):
+            except (AuditFailed, GeneratorKilled, StoreError):
                 # The generator failed or was killed: nobody is left to whom an answer would go.
                 server.kill()
                 self._note_end(server)
@@ -404,7 +409,7 @@ class Attempting:
             self._spec.deployment,
             service=self._spec.service,
             address=address,
-            longest_drain_s=_DRAIN_FACTOR * self._spec.timeout_s,
+            longest_drain_s=longest_drain_s(self._spec.timeout_s),
             cpu_count=self._placement.server_core_count,
             listen_limit=self._machinery.listen_limit,
             packages=self._environment.packages,

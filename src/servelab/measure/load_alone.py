@@ -75,21 +75,8 @@ def measure(
     generator = figures.generator_usage(
         result, records=observed, server_cpu_s=0.0, cores=machinery.cpus.cores
     )
-    trial = Trial(
-        id=TRIAL_ID,
-        deployment=LOAD_ALONE,
-        stack=LOAD_ALONE,
-        heading="",
-        workload=order.requests,
-        status=TrialStatus.OK,
-        command=order.url,
-        departures=list(order.departures),
-        started_at=started_at,
-        load=plan.load,
-        connections=plan.connections,
-        channels=plan.channels if plan.protocol is Protocol.GRPC else None,
-        timeout_s=plan.timeout_s,
-        port=plan.target.port,
+    trial = msgspec.structs.replace(
+        _identity(order, started_at=started_at),
         ledger=audit.ledger(result),
         load_s=figures.load_s(result),
         window_s=figures.load_s(result),
@@ -108,7 +95,6 @@ def measure(
             ),
         ),
         noise=_of_the_machine(watch.noise()),
-        interpreter="",
         records=log_name(records, folder=folder),
         samples=list(result.samples),
     )
@@ -123,15 +109,25 @@ def measure(
 
 
 def _without_figures(order: LoadOrder, *, started_at: str, folder: RunFolder, reason: str) -> Trial:
-    plan, records = order.plan, folder.records_file(TRIAL_ID)
+    records = folder.records_file(TRIAL_ID)
+    return msgspec.structs.replace(
+        _identity(order, started_at=started_at),
+        status=TrialStatus.INVALID,
+        reason=reason,
+        records=log_name(records, folder=folder) if records.exists() else None,
+    )
+
+
+def _identity(order: LoadOrder, *, started_at: str) -> Trial:
+    """Return the trial as far as it is known before anything is sent."""
+    plan = order.plan
     return Trial(
         id=TRIAL_ID,
         deployment=LOAD_ALONE,
         stack=LOAD_ALONE,
         heading="",
         workload=order.requests,
-        status=TrialStatus.INVALID,
-        reason=reason,
+        status=TrialStatus.OK,
         command=order.url,
         departures=list(order.departures),
         started_at=started_at,
@@ -141,7 +137,6 @@ def _without_figures(order: LoadOrder, *, started_at: str, folder: RunFolder, re
         timeout_s=plan.timeout_s,
         port=plan.target.port,
         ledger={"scheduled": 0, "sent": 0, "ok": 0},
-        records=log_name(records, folder=folder) if records.exists() else None,
         interpreter="",
     )
 

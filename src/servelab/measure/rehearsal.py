@@ -7,16 +7,15 @@ import msgspec
 from servelab import catalogue
 from servelab.errors import CannotRunHere, PortBusy
 from servelab.load.fetch import Answer
-from servelab.measure import fronting
 from servelab.measure.agreement import Heard
 from servelab.measure.attempt import READY_TIMEOUT_S, Attempting
 from servelab.measure.machinery import Machinery
-from servelab.measure.subject import subject_of
+from servelab.measure.preparing import environment_of
 from servelab.model.address import Address
 from servelab.model.deployment import Deployment
 from servelab.model.load import Protocol, Request
 from servelab.model.placement import Placement
-from servelab.model.progress import Event, Progress, Stage
+from servelab.model.progress import Event
 from servelab.model.trial import TrialSpec, TrialStatus
 from servelab.store.folder import RunFolder
 
@@ -51,21 +50,9 @@ def hear(
     def failed(reason: str) -> Heard:
         return Heard(deployment=spec.deployment.name, title=title, failure=reason)
 
-    def tell(detail: str) -> None:
-        observe(Progress(title=title, stage=Stage.ENVIRONMENT, detail=detail))
-
-    obstacle = catalogue.why_not_here(
-        spec.deployment, interpreter=spec.interpreter, compiler=machinery.compiler
-    ) or fronting.obstacle(spec.deployment, machinery=machinery)
-    if obstacle is not None:
-        return failed(obstacle)
     questions = _Questions(spec, machinery=machinery)
     try:
-        environment = machinery.ensure_environment(
-            subject_of(spec).environment(spec.deployment),
-            interpreter=spec.interpreter,
-            on_progress=tell,
-        )
+        environment = environment_of(spec, machinery=machinery, observe=observe)
         for _ in range(_TRIES):
             attempt = Attempting(
                 spec,

@@ -10,12 +10,13 @@ from servelab import catalogue
 from servelab.errors import CannotRunHere, ServerFailed, TrialInvalid
 from servelab.explain import disturbance
 from servelab.load.generator import Records
-from servelab.measure import audit, backlog, figures, fronting, gates, placing, rehearsal
+from servelab.measure import audit, backlog, figures, gates, placing, rehearsal
 from servelab.measure.agreement import Heard
 from servelab.measure.attempt import Attempt, Attempting, load_plan, log_name
 from servelab.measure.calibration import Calibrations
 from servelab.measure.ceiling import Ceilings
 from servelab.measure.machinery import Machinery
+from servelab.measure.preparing import environment_of
 from servelab.measure.subject import subject_of
 from servelab.model.environment import Environment
 from servelab.model.load import LoadResult, Protocol
@@ -87,16 +88,7 @@ class TrialMeasurer:
             observe(Progress(title=spec.deployment.title, stage=stage, detail=detail))
 
         placement = self.place(spec)
-        obstacle = catalogue.why_not_here(
-            spec.deployment, interpreter=spec.interpreter, compiler=self._machinery.compiler
-        ) or fronting.obstacle(spec.deployment, machinery=self._machinery)
-        if obstacle is not None:
-            raise CannotRunHere(obstacle)
-        environment = self._machinery.ensure_environment(
-            subject_of(spec).environment(spec.deployment),
-            interpreter=spec.interpreter,
-            on_progress=lambda detail: tell(Stage.ENVIRONMENT, detail),
-        )
+        environment = environment_of(spec, machinery=self._machinery, observe=observe)
         ceiling = self._ceiling(spec, placement=placement, environment=environment, tell=tell)
         attempt = Attempting(
             spec,

@@ -4,6 +4,14 @@ import shlex
 
 from msgspec import Struct
 
+_DRAIN_FACTOR = 2.0
+"""A server may work on requests whose callers have given up, as long again as they waited."""
+
+
+def longest_drain_s(timeout_s: float) -> float:
+    """Return how long the last of all queued calls may take, each of which may take so long."""
+    return _DRAIN_FACTOR * timeout_s
+
 
 class LaunchCommand(Struct, frozen=True, kw_only=True):
     """A command line as its user would type it in the server's environment and folder."""

@@ -14,7 +14,7 @@ from servelab import catalogue
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.deployment import Deployment
 from servelab.model.environment import Package
-from servelab.model.launch import ConfigurationFile, LaunchCommand
+from servelab.model.launch import ConfigurationFile, LaunchCommand, longest_drain_s
 from servelab.model.ready import Place, Ready, TextFile
 from servelab.model.service import Service
 from servelab.model.trial import Trial
@@ -23,8 +23,6 @@ from servelab.report.plain_text import name as name_of
 from servelab.store import redaction
 
 PROCFILE = "Procfile"
-_DRAIN_FACTOR = 2.0
-"""As a trial reckons how long the last calls may take, of its time-out."""
 _LISTEN_LIMIT = 4096
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 _LONGEST_NAME = 80
@@ -135,7 +133,7 @@ class _Making:
             self.deployment,
             service=self.service,
             address=address,
-            longest_drain_s=_DRAIN_FACTOR * self.trial.timeout_s,
+            longest_drain_s=longest_drain_s(self.trial.timeout_s),
             cpu_count=self._cpu_count,
             listen_limit=self.listen_limit,
             packages=self._packages,
@@ -146,7 +144,7 @@ class _Making:
             self.deployment,
             service=self.service,
             address=address,
-            longest_drain_s=_DRAIN_FACTOR * self.trial.timeout_s,
+            longest_drain_s=longest_drain_s(self.trial.timeout_s),
             cpu_count=self._cpu_count,
             listen_limit=self.listen_limit,
             packages=self._packages,
