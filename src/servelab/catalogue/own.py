@@ -5,11 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from servelab.catalogue.behind import behind, split_front
 from servelab.catalogue.discovery import servers
 from servelab.catalogue.environments import environment_spec, spec_beside
 from servelab.catalogue.frameworks import Framework
 from servelab.catalogue.names import unknown
+from servelab.catalogue.narrowing import narrow
 from servelab.catalogue.own_command import COMMAND
 from servelab.catalogue.selection import on_python, split_python, split_settings
 from servelab.catalogue.server import Server
@@ -100,22 +103,24 @@ def own_ways(
 ) -> tuple[StackVariant, ...]:
     """Return the ways to run a user's application that a search goes through.
 
-    `only` names servers or their variants; without it all that are meant for production. Raise
+    `only` names servers or their variants, perhaps with the values that settings may have:
+    ``SERVER[-VARIANT][:key=value/value,...]``; without it all that are meant for production. Raise
     UnknownName, or UsageError for a server that cannot serve it.
     """
     chosen = only or tuple(each.name for each in servers() if _is_for_search(each, service))
     found = []
-    for name in chosen:
-        if ":" in name:
-            raise UsageError(f"{name!r} fixes settings, and a search varies them; name the server.")
+    for text in chosen:
+        name, colon, settings = text.partition(":")
         on, variants = _selected(name, service=service, cpu_count=cpu_count)
         if (obstacle := obstacle_to_own(on, service=service)) is not None:
             raise UsageError(obstacle)
-        found += [
-            StackVariant(stack=_stack_name(on, each), variant=each)
-            for each in variants
-            if not _objects(on, each, service=service)
-        ]
+        allowed = split_settings(settings, text=text) if colon else {}
+        for variant in variants:
+            of = _stack_name(on, variant)
+            narrowed = narrow(variant, on=on, allowed=allowed, of=of)
+            if len(variants) == 1 or not _objects(on, narrowed, service=service):
+                _refuse_objections(on, narrowed, service=service)
+                found.append(StackVariant(stack=of, variant=narrowed))
     return tuple(dict.fromkeys(found))
 
 
@@ -209,6 +214,17 @@ def _objects(on: Server[Any], variant: Variant, *, service: Service) -> bool:
     """Tell whether a server has an objection to a variant for this application."""
     settings = convert_settings(on, _values(variant), of=_stack_name(on, variant))
     return on.objection(settings, framework_of_service(service)) is not None
+
+
+def _refuse_objections(on: Server[Any], variant: Variant, *, service: Service) -> None:
+    """Raise UsageError where a value of an axis does not go with the application or the others."""
+    for axis in variant.axes:
+        for value in axis.values:
+            begun = msgspec.structs.replace(axis, start=value)
+            axes = tuple(begun if each is axis else each for each in variant.axes)
+            _deployment(
+                service, on, variant=msgspec.structs.replace(variant, axes=axes), overrides={}
+            )
 
 
 def _values(variant: Variant) -> dict[str, Any]:

@@ -274,6 +274,15 @@ Only = Annotated[
         help="These deployments, such as gunicorn-gthread:processes=4. [default: every server]",
     ),
 ]
+Searched = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only",
+        metavar="SERVER[-VARIANT][:key=value/value,...]",
+        help="These, perhaps with the values that their settings may have, such as "
+        "gunicorn-gthread:processes=1/2/4,threads=16. [default: every server]",
+    ),
+]
 UsersEnvironment = Annotated[
     Path | None,
     typer.Option(

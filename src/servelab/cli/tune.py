@@ -64,7 +64,7 @@ def tune(
     header: option_types.Headers = None,
     expect_status: option_types.ExpectedStatus = None,
     ignore: option_types.Ignored = None,
-    only: option_types.Only = None,
+    only: option_types.Searched = None,
     environment: option_types.UsersEnvironment = None,
     variable: option_types.Variables = None,
     project: option_types.Project = Path(),
