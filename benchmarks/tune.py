@@ -33,7 +33,7 @@ from servelab.catalogue import served_path
 from servelab.environment.uv import uv_program
 from servelab.explain.rounds import arrange
 from servelab.host import facts
-from servelab.model.figure import Figure
+from servelab.model.trial import TrialStatus
 from servelab.model.tuning import Candidate
 from servelab.report import tune_view
 from servelab.stats.pairs import evidence_of, log_ratios, ratio_interval
@@ -215,8 +215,16 @@ def winner_of(run: StoredRun) -> str:
 
 
 def rates(run: StoredRun) -> dict[str, tuple[float | None, ...]]:
-    """Return the rates of each deployment by round; None where they are not to be believed."""
-    return arrange(run.trials).values(Figure.THROUGHPUT)
+    """Return the rates of each deployment by round; None where it failed or the round is void.
+
+    Those that the generator held back count with what they did, as in the race.
+    """
+    rounds = arrange(run.trials)
+    found: dict[str, tuple[float | None, ...]] = {}
+    for each in rounds.contestants:
+        rate = {e.round: e.throughput_per_s for e in each.trials if e.status is TrialStatus.OK}
+        found[each.name] = tuple(rate.get(number) for number in rounds.numbers)
+    return found
 
 
 def mean_rate(values: Sequence[float | None]) -> float:

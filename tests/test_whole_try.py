@@ -46,6 +46,17 @@ def test_servers_that_agree_are_measured_in_rounds_and_their_commands_printed(ru
 
 
 @pytest.mark.usefixtures("project")
+def test_from_eight_rounds_on_the_best_is_held_against_the_others_and_itself(run: Run) -> None:
+    asked = world()
+    many = ("--duration", "5", "--warm-up", "1", "-c", "2", "--rounds", "8")
+    status, printed, notes = run(asked, *ASKED, *many)
+    assert status == 0, notes
+    assert "gunicorn-gthread 2 processes * 8 threads beats waitress 4 threads by" in printed
+    assert "(95 %, 8 rounds)" in printed
+    assert len(asked.started) == 2 + 8 * 3  # the rehearsal, then both and the control
+
+
+@pytest.mark.usefixtures("project")
 def test_one_that_answers_otherwise_is_not_timed_and_its_answer_shown(run: Run) -> None:
     asked = world(answers={"/": OTHER})
     asked.scripts = {**asked.scripts, "pywsgi": serving(service_s=0.04)}

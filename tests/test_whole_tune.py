@@ -60,6 +60,15 @@ def row(printed: str, name: str) -> list[str]:
 
 
 @pytest.mark.usefixtures("project")
+def test_response_times_of_a_closed_loop_are_said_to_be_that(run: Run) -> None:
+    _, printed, notes = run(eight_threads_win(), *WAITRESS, "--slo", "p90<1s")
+    assert "Serve shop:app with waitress 8 threads" in printed, notes
+    assert "The response times are those of a closed loop (1 caller, each" in printed
+    _, printed, _ = run(eight_threads_win(), *WAITRESS)
+    assert "closed loop" not in printed
+
+
+@pytest.mark.usefixtures("project")
 def test_the_answer_comes_in_words_then_all_that_were_tried_then_the_command(run: Run) -> None:
     status, printed, notes = run(eight_threads_win(), *WAITRESS, "--out", "here")
     assert status == 0, notes
@@ -69,7 +78,7 @@ def test_the_answer_comes_in_words_then_all_that_were_tried_then_the_command(run
     assert winner[-2:] == ["the", "winner"]
     assert first[:5] == ["*", "waitress", "4", "threads", "20.00"]
     assert printed.count("60 % slower than the winner (1 round)") == 3
-    assert "All others were clearly worse." in printed
+    assert "All others have left the race; their rows say why." in printed
     assert "To copy, what won, as measured but for the address" in printed
     commands = [line for line in printed.splitlines() if "waitress-serve" in line]
     assert [line.split()[:3] for line in commands] == [

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from servelab.cli import (
+    judging,
     loads,
     measuring,
     option_types,
@@ -129,6 +130,7 @@ def try_(
         seed=seed or 0,
         warm_up_s=ready.warm_up_s,
     )
+    plan = judging.judged(plan)
     if dry_run:
         measuring.tell(plan, deployments=deployments)
         return status.OK

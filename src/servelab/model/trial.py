@@ -15,7 +15,7 @@ from servelab.model.load import Connections, Load, Pacing, Scheduling
 from servelab.model.noise import Noise
 from servelab.model.placement import Placement, PlacementWish
 from servelab.model.service import Service
-from servelab.model.slo import Slo
+from servelab.model.slo import FAILURE_LIMIT, Slo
 from servelab.model.step import Step
 from servelab.model.times import Times
 from servelab.model.usage import Growth, ProcessUsage, Throttling
@@ -357,6 +357,12 @@ class Trial(Struct, frozen=True, kw_only=True):
         """Return the warning for which its figures may not be held against others; else None."""
         unfit = (each.text for each in self.warnings if each.kind in _UNFIT_TO_RANK)
         return next(unfit, None)
+
+    @property
+    def merely_exceeds_failure_limit(self) -> bool:
+        """Tell whether it failed by the share of its failures alone, which objectives may allow."""
+        server_died = self.stop is None or self.stop.exited_before_stop
+        return self.failure_share > FAILURE_LIMIT and not server_died
 
     @property
     def scheduled(self) -> int:

@@ -9,6 +9,7 @@ from msgspec import Struct
 from servelab import catalogue, tuning
 from servelab.explain.disturbance import reasons_to_void
 from servelab.explain.losers import losers, slower
+from servelab.model.load import ClosedLoop
 from servelab.model.trial import Role, Trial, TrialStatus
 from servelab.model.tuning import (
     Candidate,
@@ -37,7 +38,7 @@ _ENDINGS = {
     "--budget, or go on with less: --only.",
     RaceEnding.NOISE: "Too many rounds were disturbed by what went on beside them: ask "
     "servelab doctor.",
-    RaceEnding.ALONE: "All others were clearly worse.",
+    RaceEnding.ALONE: "All others have left the race; their rows say why.",
 }
 
 
@@ -304,6 +305,8 @@ def _answer(
     yield from _beaten(found, title=title)
     if found.ending in _ENDINGS:
         yield _ENDINGS[found.ending]
+    if found.meets_slo and found.met < found.measured:
+        yield f"It met {order.tuning.slo} in {found.met} of {found.measured} trials."
 
 
 def _is_early(found: Tuned, *, order: TuningOrder) -> bool:
@@ -392,6 +395,21 @@ def _notes(found: Tuned, *, order: TuningOrder, title: Callable[[Candidate], str
         f"{quantities.counted(found.rounds, 'round', 'rounds')}; each round had those that were "
         "still in the race, freshly started, in an order of its own."
     )
+    yield (
+        "Each row averages the rounds in which it ran; only what stands beside the winner compares "
+        "the same rounds."
+    )
+    if order.tuning.slo is not None and isinstance(order.options.load, ClosedLoop):
+        callers = quantities.counted(order.options.load.callers, "caller", "callers")
+        yield (
+            f"The response times are those of a closed loop ({callers}, each of whom waits for an "
+            "answer before the next request); for those at a given rate: --rate."
+        )
+    if found.held_back:
+        yield (
+            f"The generator held back {', '.join(map(title, found.held_back))}: what they do is at "
+            "least what is told. Give it a core of its own, or ask more work of each call."
+        )
     for benchmark in order.tuning.benchmarks:
         yield _folklore(benchmark, found=found, title=title)
     for name, reason in order.excluded.items():
