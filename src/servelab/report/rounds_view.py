@@ -365,9 +365,11 @@ def _notes(rounds: Rounds, found: Verdicts | None) -> Iterable[str]:
         [trial for each in rounds.contestants for trial in each.trials]
     )
     if found is not None and found.resolution is not None and found.doubt is None:
+        # Better is what lies beyond delta as a whole: interval and delta must both be passed.
+        telling = (1 + found.resolution) * (1 + found.delta) - 1
         yield (
-            f"With this spread and {len(rounds.numbers)} rounds, differences below "
-            f"{quantities.difference(found.resolution)} cannot be told."
+            f"With this spread and {len(rounds.numbers)} rounds, one is called better where it is "
+            f"about {quantities.difference(telling)} better, or more."
         )
     for voided in rounds.voided:
         yield f"Round {voided.number} is voided: {voided.reason}."
