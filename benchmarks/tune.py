@@ -33,7 +33,7 @@ from servelab.catalogue import served_path
 from servelab.environment.uv import uv_program
 from servelab.explain.rounds import arrange
 from servelab.host import facts
-from servelab.model.trial import TrialStatus
+from servelab.model.trial import Role, TrialStatus
 from servelab.model.tuning import Candidate
 from servelab.report import tune_view
 from servelab.stats.pairs import evidence_of, log_ratios, ratio_interval
@@ -122,7 +122,7 @@ def measure(workload: str, *, folder: Path, duration_s: float, budget: str) -> L
         machine=machine(),
         race_trials=len(race.trials),
         race_minutes=minutes(race),
-        grid_trials=len(grid.trials),
+        grid_trials=sum(trial.role is Role.CANDIDATE for trial in grid.trials),
         grid_minutes=minutes(grid),
         winner=winner,
         best=best,
