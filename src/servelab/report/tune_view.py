@@ -9,9 +9,11 @@ from msgspec import Struct
 from servelab import catalogue, tuning
 from servelab.explain.disturbance import reasons_to_void
 from servelab.explain.losers import losers, slower
+from servelab.model.slo import Slo
 from servelab.model.trial import Role, Trial, TrialStatus
 from servelab.model.tuning import (
     Candidate,
+    Closest,
     Placed,
     RaceEnding,
     RunnerUp,
@@ -32,6 +34,8 @@ _COLUMNS = (
     Column("why", is_essential=True, is_text=True),
 )
 _LEAST_TO_CHOOSE = 2
+_TWICE, _TENFOLD = 2, 10
+"""Beyond twice a time its multiple is easier to read than a percentage."""
 _ENDINGS = {
     RaceEnding.SPENT: "The budget is spent before all that are left could be judged; raise "
     "--budget, or go on with less: --only.",
@@ -145,7 +149,7 @@ def _row(
     of_all = [each for each in trials.get(candidate, ()) if each.role is Role.CANDIDATE]
     made = [each for each in of_all if each.round not in void]
     rates = [rate for trial in made if (rate := _rate(trial)) is not None]
-    peaks = [trial.peak_memory_bytes for trial in made if trial.peak_memory_bytes]
+    peaks = [peak for trial in made if (peak := trial.whole_peak_memory_bytes)]
     p99s = [_p99_s(trial) for trial in made]
     known = [value for value in p99s if value is not None]
     first = of_all[0] if of_all else None
@@ -281,8 +285,10 @@ def _answer(
         if found.peak_memory_bytes is None
         else f", {quantities.megabytes(found.peak_memory_bytes)}"
     )
-    if not found.meets_slo:
+    if not found.meets_slo and order.tuning.slo is not None:
         yield f"No deployment of {label} meets {order.tuning.slo} under this load."
+        if found.closest is not None:
+            yield _closest(found.closest, slo=order.tuning.slo, title=title)
     if found.ending is None:
         yield (
             f"The race for {label} is not over. Ahead so far: {title(found.winner)}, {rate} "
@@ -300,10 +306,50 @@ def _answer(
             f"there was time for {found.rounds}: raise --budget, or go on with less: --only."
         )
         return
-    yield f"Serve {label} with {title(found.winner)}: {rate} {figure}{memory}."
-    yield from _beaten(found, title=title)
+    yield f"{_ahead(found, label=label)} {title(found.winner)}: {rate} {figure}{memory}."
+    if found.has_goodput:
+        yield from _beaten(found, title=title)
     if found.ending in _ENDINGS:
         yield _ENDINGS[found.ending]
+
+
+def _ahead(found: Tuned, *, label: str) -> str:
+    """Return what the one is that is named first."""
+    if found.meets_slo:
+        return f"Serve {label} with"
+    return "Most answers in time:" if found.has_goodput else "No answer came in time; ahead:"
+
+
+def _closest(found: Closest, *, slo: Slo, title: Callable[[Candidate], str]) -> str:
+    """Return who comes closest to an objective, and by how much it misses it."""
+    rounds = quantities.counted(found.rounds, "round", "rounds")
+    who = f"Closest: {title(found.candidate)},"
+    if found.value_s is None:
+        return (
+            f"{who} but no trial of it had the {slo.least_requests} requests that a {slo.quantile} "
+            "takes: raise --duration."
+        )
+    target = quantities.milliseconds(slo.target_s)
+    time = f"{who} {slo.quantile} {quantities.milliseconds(found.value_s)} ms"
+    in_time = found.value_s < slo.target_s
+    time += (
+        f" of the {target} ms allowed"
+        if in_time
+        else f" beside {target} ms, {_above(found.value_s / slo.target_s)}"
+    )
+    if found.failure_share > slo.failure_limit:
+        failed = f"{found.failure_share:.2%} of its requests failed, where {slo.failure_limit:.2%}"
+        time += f", {'but' if in_time else 'and'} {failed} may"
+    elif in_time:
+        time += ", but not in half of its trials"
+    return f"{time} (median of {rounds})."
+
+
+def _above(ratio: float) -> str:
+    """Return how far a time exceeds its target."""
+    if ratio < _TWICE:
+        return f"{quantities.difference(ratio - 1)} too long"
+    return f"{ratio:.{0 if ratio >= _TENFOLD else 1}f} times as long"
 
 
 def _is_early(found: Tuned, *, order: TuningOrder) -> bool:

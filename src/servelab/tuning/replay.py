@@ -85,8 +85,10 @@ def measured(trial: Trial, *, entrant: Entrant, slo: Slo | None, disturbed: Dist
         round=trial.round,
         outcome=outcome,
         rate_per_s=trial.throughput_per_s if slo is None else trial.goodput_per_s,
-        peak_memory_bytes=trial.peak_memory_bytes,
+        peak_memory_bytes=trial.whole_peak_memory_bytes,
         meets_slo=_meets(trial, slo=slo),
+        slo_value_s=_value_s(trial, slo=slo),
+        failure_share=trial.failure_share,
         seconds=trial.took_s,
         is_void=trial.noise is not None and any(disturbed(trial.noise)),
         reason=reason,
@@ -108,7 +110,11 @@ def _meets(trial: Trial, *, slo: Slo | None) -> bool:
     """Tell whether a trial met the objective; one with too few requests for it did not."""
     if slo is None:
         return True
-    value_s = None if trial.response_time_s is None else slo.of(trial.response_time_s)
+    value_s = _value_s(trial, slo=slo)
     return (
         value_s is not None and value_s < slo.target_s and trial.failure_share <= slo.failure_limit
     )
+
+
+def _value_s(trial: Trial, *, slo: Slo | None) -> float | None:
+    return None if slo is None or trial.response_time_s is None else slo.of(trial.response_time_s)
