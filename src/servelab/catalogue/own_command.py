@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from servelab.catalogue.server import LaunchRequest, Needs, Server
-from servelab.model.deployment import Interface, ServerSettings
+from servelab.model.deployment import Deployment, Interface, ServerSettings
 from servelab.model.launch import LaunchCommand
 from servelab.model.service import OwnCommand
 from servelab.model.variant import Axis
@@ -58,6 +58,11 @@ COMMAND = Server[Any](
 def server_of_command(own: OwnCommand) -> Server[Any]:
     """Return the server that starts a command, whose settings are the command's axes."""
     return replace(COMMAND, settings=_settings(own.axes))
+
+
+def is_own_command(deployment: Deployment) -> bool:
+    """Tell whether a deployment is a program of the user's."""
+    return deployment.server == COMMAND.name
 
 
 @lru_cache
