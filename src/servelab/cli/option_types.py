@@ -186,7 +186,7 @@ OwnCommands = Annotated[
         "--command",
         metavar="'[NAME=]PROGRAM ... {port}'",
         help="A program of yours that listens by itself, in any language; {host} and {port} are "
-        "replaced, and no shell reads it. Several are compared.",
+        "replaced, and no shell reads it. Several are compared. In {workers=1|2|4} tune searches.",
     ),
 ]
 GrpcMethod = Annotated[

@@ -255,8 +255,9 @@ def _surroundings(making: _Making) -> Iterable[tuple[str, str]]:
     has_environment = making.service.environment is not None or not making.is_own
     places = [str(making.programs)] if has_environment else []
     if making.place.program is not None:
-        places.append(str(PurePosixPath(making.place.program).parent))
-    yield "PATH", ":".join(dict.fromkeys((*places, *_SYSTEM_PATH.split(":"))))
+        own = str(PurePosixPath(making.place.program).parent)
+        places += [own] if own not in (*places, *_SYSTEM_PATH.split(":")) else []
+    yield "PATH", ":".join((*places, _SYSTEM_PATH))
     if has_environment:
         yield "VIRTUAL_ENV", str(making.programs.parent)
 

@@ -306,17 +306,22 @@ def _answer(
             f"there was time for {found.rounds}: raise --budget, or go on with less: --only."
         )
         return
-    yield f"{_ahead(found, label=label)} {title(found.winner)}: {rate} {figure}{memory}."
+    yield f"{_ahead(found, order=order)} {title(found.winner)}: {rate} {figure}{memory}."
     if found.has_goodput:
         yield from _beaten(found, title=title)
-    if found.ending in _ENDINGS:
+    if found.ending is RaceEnding.ALONE and not found.losses:
+        yield "There was nothing else to choose from."
+    elif found.ending in _ENDINGS:
         yield _ENDINGS[found.ending]
 
 
-def _ahead(found: Tuned, *, label: str) -> str:
+def _ahead(found: Tuned, *, order: TuningOrder) -> str:
     """Return what the one is that is named first."""
+    service = order.options.service
     if found.meets_slo:
-        return f"Serve {label} with"
+        # Programs that listen by themselves are what serves, and are served with nothing.
+        label = f" {order.options.workload}" if service and service.application else ""
+        return f"Serve{label} with"
     return "Most answers in time:" if found.has_goodput else "No answer came in time; ahead:"
 
 
@@ -438,6 +443,8 @@ def _notes(found: Tuned, *, order: TuningOrder, title: Callable[[Candidate], str
         f"{quantities.counted(found.rounds, 'round', 'rounds')}; each round had those that were "
         "still in the race, freshly started, in an order of its own."
     )
+    if fronts := dict.fromkeys(way.front for way in order.tuning.space if way.front):
+        yield f"The memory of what is behind {' or '.join(fronts)} is that of both together."
     for benchmark in order.tuning.benchmarks:
         yield _folklore(benchmark, found=found, title=title)
     for name, reason in order.excluded.items():
