@@ -327,13 +327,14 @@ def _ahead(found: Tuned, *, order: TuningOrder) -> str:
 
 def _closest(found: Closest, *, slo: Slo, title: Callable[[Candidate], str]) -> str:
     """Return who comes closest to an objective, and by how much it misses it."""
+    if found.value_s is None:
+        # Anybody with a time would have been closer.
+        return (
+            f"No trial had the {slo.least_requests} requests that a {slo.quantile} takes: raise "
+            "--duration."
+        )
     rounds = quantities.counted(found.rounds, "round", "rounds")
     who = f"Closest: {title(found.candidate)},"
-    if found.value_s is None:
-        return (
-            f"{who} but no trial of it had the {slo.least_requests} requests that a {slo.quantile} "
-            "takes: raise --duration."
-        )
     target = quantities.milliseconds(slo.target_s)
     time = f"{who} {slo.quantile} {quantities.milliseconds(found.value_s)} ms"
     in_time = found.value_s < slo.target_s
@@ -343,8 +344,8 @@ def _closest(found: Closest, *, slo: Slo, title: Callable[[Candidate], str]) -> 
         else f" beside {target} ms, {_above(found.value_s / slo.target_s)}"
     )
     if found.failure_share > slo.failure_limit:
-        failed = f"{found.failure_share:.2%} of its requests failed, where {slo.failure_limit:.2%}"
-        time += f", {'but' if in_time else 'and'} {failed} may"
+        failed, may = (f"{100 * each:.3g} %" for each in (found.failure_share, slo.failure_limit))
+        time += f", {'but' if in_time else 'and'} {failed} of its requests failed, where {may} may"
     elif in_time:
         time += ", but not in half of its trials"
     return f"{time} (median of {rounds})."
