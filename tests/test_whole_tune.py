@@ -130,7 +130,11 @@ def test_json_has_the_race_with_its_winner_and_its_losers(run: Run) -> None:
     assert status == 0
     found = race_of(printed)
     assert found["ending"] in {"judged", "alone"}
-    assert found["winner"] == {"stack": "waitress", "settings": [["threads", 8]]}
+    assert found["winner"] == {
+        "stack": "waitress",
+        "settings": [["threads", 8]],
+        "front": None,
+    }
     assert found["rate_per_s"] == pytest.approx(50)
     lost = {each["candidate"]["settings"][0][1]: each for each in found["losses"]}
     assert lost[4]["cause"] == "worse"

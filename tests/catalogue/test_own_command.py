@@ -11,6 +11,7 @@ from servelab.model.deployment import Interface
 from servelab.model.environment import Interpreter
 from servelab.model.load import Asked, Protocol, Request
 from servelab.model.service import OwnCommand, Service
+from servelab.model.variant import Axis
 
 NODE = OwnCommand(name="node", argv=("node", "my server.js", "{host}:{port}", '{"a": {}}'))
 
@@ -105,3 +106,34 @@ def test_no_server_is_missed_where_programs_alone_are_tried() -> None:
 
 def test_the_catalogue_does_not_list_it() -> None:
     assert "command" not in {each.name for each in catalogue.servers()}
+
+
+WORKERS = Axis(setting="workers", values=("1", "2", "4"), start="2")
+POOL = OwnCommand(name="pool", argv=("pool", "-w", "{workers}", "{host}:{port}"), axes=(WORKERS,))
+
+
+def test_what_may_vary_of_it_are_its_settings() -> None:
+    asked = msgspec.structs.replace(service(Interface.HTTP), commands=(POOL, NODE))
+    first, _ = catalogue.own_deployments(asked, cpu_count=2)
+    assert (first.name, first.title) == ("pool:workers=2", "pool workers=2")
+    (found,) = catalogue.find_own_deployments("pool:workers=4+nginx", service=asked, cpu_count=2)
+    assert (found.name, found.title) == ("pool:workers=4+nginx", "pool workers=4, behind nginx")
+    assert catalogue.own_deployments_named((found.name,), service=asked, cpu_count=2) == (found,)
+    started = catalogue.launch_command(
+        found, service=asked, address=Address("127.0.0.1", 80), longest_drain_s=60, cpu_count=2
+    )
+    assert started.argv == ("pool", "-w", "4", "127.0.0.1:80")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("pool:workers=3", "pool cannot have workers=3; workers is 1 or 2 or 4"),
+        ("pool:threads=3", "no setting of pool called 'threads'; there is workers"),
+        ("node:threads=3", "no setting of node called 'threads'; there is none at all"),
+    ],
+)
+def test_a_value_that_its_command_does_not_name_is_refused(text: str, words: str) -> None:
+    asked = msgspec.structs.replace(service(Interface.HTTP), commands=(POOL, NODE))
+    with pytest.raises((UnknownName, UsageError), match=words):
+        catalogue.find_own_deployments(text, service=asked, cpu_count=2)

@@ -4,11 +4,15 @@ import msgspec
 import pytest
 from tests.report.own_runs import SERVICE
 
+from servelab import catalogue
 from servelab.cli import race_space
 from servelab.errors import UnknownName, UsageError
 from servelab.model.deployment import Interface
 from servelab.model.plan import RunOptions
+from servelab.model.service import OwnCommand
 from servelab.model.tuning import Tuning, TuningOrder
+from servelab.model.variant import Axis
+from servelab.tuning import space as starts_of
 
 ASGI = msgspec.structs.replace(SERVICE, interface=Interface.ASGI, framework="fastapi")
 
@@ -75,3 +79,75 @@ def test_candidates_become_deployments_with_their_settings() -> None:
     )
     made = race_space.deployment_of(order)(space.benchmarks[0])
     assert (made.stack, made.server, made.processes) == ("gunicorn-sync", "gunicorn", 5)
+
+
+COMMANDS = (
+    OwnCommand(
+        name="mine",
+        argv=("mine", "--workers", "{workers}", "{port}"),
+        axes=(Axis(setting="workers", values=("1", "2", "4"), start="2"),),
+    ),
+    OwnCommand(name="other", argv=("other", "{port}")),
+)
+WITH_COMMANDS = msgspec.structs.replace(SERVICE, commands=COMMANDS)
+ALONE = msgspec.structs.replace(WITH_COMMANDS, application="", interface=Interface.HTTP)
+
+
+def test_commands_are_raced_beside_the_servers_of_an_application() -> None:
+    found = [each.name for each in race_space.lay_out(WITH_COMMANDS, only=(), cpu_count=2).ways]
+    assert found[-2:] == ["mine", "other"]
+    assert "gunicorn-sync" in found
+
+
+def test_commands_alone_are_raced_without_any_server() -> None:
+    space = race_space.lay_out(ALONE, only=(), cpu_count=2)
+    assert [each.name for each in space.ways] == ["mine", "other"]
+    assert [each.name for each in space.starts] == ["mine:workers=2", "other"]
+    assert space.benchmarks == ()
+    only = race_space.lay_out(ALONE, only=("other",), cpu_count=2)
+    assert [each.name for each in only.ways] == ["other"]
+    with pytest.raises(UnknownName, match="no command 'gunicorn'; there is mine or other"):
+        race_space.lay_out(ALONE, only=("gunicorn",), cpu_count=2)
+
+
+def test_the_values_of_a_command_are_searched_as_the_settings_of_a_server() -> None:
+    (way, _) = race_space.lay_out(ALONE, only=(), cpu_count=2).ways
+    near = starts_of.neighbours(starts_of.start(way), space=(way,))
+    made = [catalogue.own_deployment(each, service=ALONE, cpu_count=2) for each in near]
+    assert [each.name for each in made] == [each.name for each in near]
+    assert [each.title for each in made] == ["mine workers=1", "mine workers=4"]
+
+
+def test_a_front_stands_before_all_and_one_by_name_before_one() -> None:
+    space = race_space.lay_out(WITH_COMMANDS, only=(), cpu_count=2, front="nginx")
+    assert {each.front for each in space.ways} == {"nginx"}
+    assert {each.front for each in space.starts} == {"nginx"}
+    assert [each.name for each in space.benchmarks] == [
+        "gunicorn-sync:worker_class=sync,processes=5+nginx"
+    ]
+    only = ("waitress", "waitress+nginx", "mine+nginx")
+    found = race_space.lay_out(WITH_COMMANDS, only=only, cpu_count=2)
+    assert [each.name for each in found.ways] == list(only)
+    assert [each.name for each in found.starts] == [
+        "waitress:threads=4",
+        "waitress:threads=4+nginx",
+        "mine:workers=2+nginx",
+    ]
+    both = race_space.lay_out(WITH_COMMANDS, only=only, cpu_count=2, front="nginx")
+    assert [each.name for each in both.ways] == ["waitress+nginx", "mine+nginx"]
+
+
+def test_a_front_that_is_not_known_or_cannot_stand_before_a_command_is_refused() -> None:
+    with pytest.raises(UnknownName, match="no front 'apache'"):
+        race_space.lay_out(SERVICE, only=(), cpu_count=2, front="apache")
+    deaf = msgspec.structs.replace(ALONE, commands=(OwnCommand(name="mine", argv=("mine",)),))
+    with pytest.raises(UsageError, match="nginx takes the port before it"):
+        race_space.lay_out(deaf, only=(), cpu_count=2, front="nginx")
+
+
+def test_one_that_was_excluded_behind_a_front_may_stay_without() -> None:
+    space = race_space.lay_out(SERVICE, only=("gunicorn-sync", "gunicorn-sync+nginx"), cpu_count=2)
+    tuning = Tuning(space=space.ways, benchmarks=space.benchmarks)
+    left = race_space.without(tuning, space=space, excluded={space.starts[1].name: "no nginx"})
+    assert [each.name for each in left.space] == ["gunicorn-sync"]
+    assert [each.front for each in left.benchmarks] == [None]

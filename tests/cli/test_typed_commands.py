@@ -1,5 +1,7 @@
 """Commands of the user's own, as they are typed."""
 
+import re
+
 import pytest
 
 from servelab.cli.typed_commands import commands_of
@@ -71,3 +73,36 @@ def test_what_only_a_shell_understands_is_refused(text: str) -> None:
 def test_what_is_no_command_is_refused(text: str, reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
         typed(text)
+
+
+def test_values_between_bars_are_an_axis_that_begins_in_its_middle() -> None:
+    text = "serve --workers={workers=1|2|4} --loop {loop=asyncio|uvloop} -w {workers} {port}"
+    (found,) = commands_of((text,), has_port=False)
+    assert found.argv == (
+        "serve", "--workers={workers}", "--loop", "{loop}", "-w", "{workers}", "{port}"
+    )  # fmt: skip
+    assert [(each.setting, each.values, each.start) for each in found.axes] == [
+        ("workers", ("1", "2", "4"), "2"),
+        ("loop", ("asyncio", "uvloop"), "asyncio"),
+    ]
+
+
+@pytest.mark.parametrize("word", ['{"a":{}}', "{workers}", "{workers=4}", "{=1|2}", "{a b=1|2}"])
+def test_other_braces_go_to_the_program_as_they_are(word: str) -> None:
+    (found,) = commands_of((f"serve '{word}' {{port}}",), has_port=False)
+    assert (found.argv[1], found.axes) == (word, ())
+
+
+@pytest.mark.parametrize(
+    ("word", "words"),
+    [
+        ("{n=1|}", "n cannot have the value ''"),
+        ("{n=1|2,3}", "n cannot have the value '2,3'"),
+        ("{n=1|1}", "n cannot have the value '1'; write different ones"),
+        ("{port=1|2}", "port is servelab's to say"),
+        ("{n=1|2} {n=3|4}", "has the values of n 2 times; write {n} where they go again"),
+    ],
+)
+def test_values_that_cannot_be_searched_are_refused(word: str, words: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(words)):
+        typed(f"serve {word} {{port}}")

@@ -6,16 +6,20 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.live.asking import asked, complaint
+from tests.live.test_own_programs import GREETER, PROTO
 from tests.own_environments import make_environment
+from tests.report import units
 
 from servelab.launch.server import launched
 from servelab.linux import ports
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.launch import LaunchCommand
 from servelab.store import folder as stored
+from servelab.store import scratch
 
 pytestmark = pytest.mark.live
 
@@ -29,10 +33,37 @@ app = Flask(__name__)
 def answer():
     return "served from the shop"
 """
+SERVER = """
+import http.server
+import sys
+import time
+
+host, port, wait_ms = sys.argv[1:]
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        time.sleep(float(wait_ms) / 1000)
+        body = b"served from the shop"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+http.server.ThreadingHTTPServer((host, int(port)), Handler).serve_forever()
+"""
 UNMOVED = """
 from servelab.cli import main
 from servelab.explain import disturbance
+from servelab.measure import ceiling
 
+ceiling.BARE_SECONDS = 0.5
 disturbance.FOREIGN_LIMIT = disturbance.STEAL_LIMIT = 2.0
 main()
 """
@@ -104,3 +135,137 @@ def serve_with(procfile: Path, *, project: Path, tmp_path: Path) -> None:
     ) as running:
         running.wait_ready(lambda: complaint(address), timeout_s=60)
         assert asked(address) == "served from the shop"
+
+
+QUICK = ("--duration", "0.3", "--warm-up", "0.1", "-c", "4", "--json")
+
+
+def raced(*arguments: str, cwd: Path, out: Path) -> dict[str, Any]:
+    """Return what a race told; it may be too short or too noisy for a verdict."""
+    done = servelab("tune", *arguments, *QUICK, "--out", str(out), cwd=cwd)
+    assert done.returncode in {0, 3}, done.stderr
+    assert "Traceback" not in done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert found["race"]["winner"] is not None
+    for trial in found["trials"]:
+        assert trial["ledger"]["ok"] == trial["ledger"]["sent"] > 0
+    assert servelab("leftovers", cwd=cwd).returncode == 0
+    return found
+
+
+def test_a_race_behind_nginx_ends_and_its_files_serve_behind_another(
+    project: Path, tmp_path: Path
+) -> None:
+    asked = ("shop:app", "--only", "waitress", "--front", "nginx", "--budget", "4s")
+    found = raced(*asked, cwd=project, out=tmp_path / "here")
+    for trial in found["trials"]:
+        assert trial["deployment"].endswith("+nginx")
+        assert trial["front"]["upstream"].startswith("unix:/")
+    race = found["race"]
+    of_winner = [
+        trial["peak_memory_bytes"] + trial["front"]["usage"]["peak_memory_bytes"]
+        for trial in found["trials"]
+        if trial["deployment"] == f"waitress:threads={race['winner']['settings'][0][1]}+nginx"
+    ]
+    assert min(of_winner) <= race["peak_memory_bytes"] <= max(of_winner)
+    deploy = tmp_path / "here" / "deploy"
+    assert deploy.exists() == (race["verdicts"]["doubt"] is None)
+    if deploy.exists():
+        serve_behind_nginx(deploy, project=project, tmp_path=tmp_path)
+
+
+def serve_behind_nginx(deploy: Path, *, project: Path, tmp_path: Path) -> None:
+    """Start the unit's program where it says but for the folder of the socket, and the site."""
+    with scratch.folder() as place:
+        unit, site = (
+            (deploy / f"shop-app.{kind}").read_text().replace("/run/shop-app", str(place))
+            for kind in ("service", "nginx.conf")
+        )
+        environment = make_environment(tmp_path / "serving", "flask==3.1.3", "waitress")
+        address = Address(LOOPBACK, ports.next_free_port(23300))
+        (place / "site.conf").write_text(site.replace("listen 80;", f"listen {address};"))
+        (place / "nginx.conf").write_text(
+            # As root its workers were somebody who cannot enter the folder here.
+            f"{'user root; ' if os.geteuid() == 0 else ''}daemon off; pid nginx.pid; "
+            "error_log stderr; events {} http { include site.conf; }\n"
+        )
+        (line,) = units.settings(unit, "ExecStart")
+        _, *arguments = units.words(line, is_command=True)
+        with (
+            launched(
+                LaunchCommand(argv=("waitress-serve", *arguments)),
+                programs=environment / "bin",
+                directory=project,
+                variables={},
+                log=tmp_path / "log",
+                address=None,
+                unix_socket=place / "server.sock",
+            ) as server,
+            launched(
+                LaunchCommand(argv=("/usr/sbin/nginx", "-p", str(place), "-c", "nginx.conf")),
+                programs=None,
+                directory=place,
+                variables={},
+                log=tmp_path / "nginx.log",
+                address=address,
+            ),
+        ):
+            # Until the server listens nginx answers that nobody does.
+            server.wait_ready(lambda: complaint(address) or why_not(asked(address)), timeout_s=60)
+
+
+def why_not(answer: str) -> str | None:
+    return None if answer == "served from the shop" else answer
+
+
+def test_a_race_of_commands_ends_and_its_files_serve(tmp_path: Path) -> None:
+    (tmp_path / "server.py").write_text(SERVER)
+    found = raced(
+        *("--command", "mine=python3 server.py {host} {port} {wait=0|5|50}", "--front", "nginx"),
+        *("--command", "other=python3 server.py {host} {port} 100", "--budget", "5s"),
+        *("--only", "mine", "--only", "other+nginx", "--slo", "p50<1ms"),
+        cwd=tmp_path,
+        out=tmp_path / "here",
+    )
+    race = found["race"]
+    assert {trial["stack"] for trial in found["trials"]} == {"mine", "other"}
+    assert race["winner"]["stack"] == "mine"
+    assert race["winner"]["front"] == "nginx"
+    # On a connection of its own through nginx no answer of Python takes less than a millisecond.
+    if not race["meets_slo"]:
+        assert race["closest"]["value_s"] > 0.001
+    procfile = tmp_path / "here" / "deploy" / "Procfile"
+    assert procfile.exists() == (race["verdicts"]["doubt"] is None)
+    if not procfile.exists():
+        return
+    address = Address(LOOPBACK, ports.next_free_port(23400))
+    line = procfile.read_text().partition("web:")[2].strip()
+    words = shlex.split(line.replace("$PORT", str(address.port)).replace("0.0.0.0", LOOPBACK))  # noqa: S104
+    with launched(
+        LaunchCommand(argv=tuple(words)),
+        programs=None,
+        directory=tmp_path,
+        variables={},
+        log=tmp_path / "log",
+        address=address,
+    ) as running:
+        running.wait_ready(lambda: complaint(address), timeout_s=60)
+        assert asked(address) == "served from the shop"
+
+
+def test_servers_over_grpc_are_raced(tmp_path: Path) -> None:
+    pytest.importorskip("grpc_tools", reason="needs the extra servelab[grpc]")
+    environment = make_environment(tmp_path / "venv", "grpcio")
+    (tmp_path / "greeter.py").write_text(GREETER)
+    (tmp_path / "shop.proto").write_text(PROTO)
+    found = raced(
+        *("--env", str(environment), "--grpc", "shop.Greeter/Greet", "--proto", "shop.proto"),
+        *("--body", '{"name": "ada"}', "--budget", "3s"),
+        *("--command", "greeter=python greeter.py hello {port}"),
+        cwd=tmp_path,
+        out=tmp_path / "here",
+    )
+    assert {trial["deployment"] for trial in found["trials"]} == {"greeter"}
+    unit = tmp_path / "here" / "deploy" / "greeter.service"
+    if unit.exists():
+        assert f"ExecStart={environment}/bin/python greeter.py hello 8000" in unit.read_text()

@@ -2,10 +2,14 @@
 
 import msgspec
 import pytest
+from tests.report.own_runs import SERVICE
 from tests.store.examples import FACTS, PLAN, trial
 
 from servelab.model.load import ClosedLoop, OpenLoop
+from servelab.model.plan import Plan
+from servelab.model.service import OwnCommand
 from servelab.model.trial import Histogram, WarmUpLoad
+from servelab.model.variant import Axis
 from servelab.model.verdict import Judging
 from servelab.model.warm_up import Settling, Steadiness
 from servelab.store import validity
@@ -63,3 +67,25 @@ def test_what_cannot_have_been_measured_is_named(change: dict[str, object], word
 )
 def test_what_cannot_have_been_asked_for_is_refused(change: dict[str, object]) -> None:
     assert validity.objection_to_plan(msgspec.structs.replace(PLAN, **change)) is not None
+
+
+@pytest.mark.parametrize(
+    "axes",
+    [
+        (Axis(setting="a b", values=("1", "2"), start="1"),),
+        (Axis(setting="__class__", values=("1", "2"), start="1"),),
+        (Axis(setting="a", values=("1", "2"), start="3"),),
+        (Axis(setting="a", values=(1, 2), start=1),),
+        (Axis(setting="a", values=("1", "2"), start="1"),) * 2,
+    ],
+)
+def test_a_command_that_cannot_be_varied_so_is_refused(axes: tuple[Axis, ...]) -> None:
+    def asked(of: OwnCommand) -> Plan:
+        service = msgspec.structs.replace(SERVICE, commands=(of,))
+        options = msgspec.structs.replace(PLAN.options, service=service)
+        return msgspec.structs.replace(PLAN, options=options)
+
+    sound = OwnCommand(name="a", argv=("a",), axes=(Axis(setting="a", values=("1",), start="1"),))
+    assert validity.objection_to_plan(asked(sound)) is None
+    wrong = msgspec.structs.replace(sound, axes=axes)
+    assert validity.objection_to_plan(asked(wrong)) == "nothing can be varied so"

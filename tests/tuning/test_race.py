@@ -493,3 +493,58 @@ def test_where_nobody_has_any_goodput_the_race_comes_to_an_end_all_the_same() ->
     found = answer(past, tuning=tuning)
     assert found.winner is not None
     assert not found.meets_slo
+
+
+SLO = Slo(quantile="p99", target_s=0.1)
+
+
+def missed(times_s: dict[str, float], *, rate: Rate) -> Tuned:
+    """Return what a race finds in which nobody meets p99<100ms, and each stack takes so long."""
+    tuning = Tuning(space=THREE, slo=SLO)
+    past, _ = race(
+        tuning,
+        rate=rate,
+        changed=lambda each: msgspec.structs.replace(
+            each, meets_slo=False, slo_value_s=times_s[each.candidate.stack]
+        ),
+    )
+    return answer(past, tuning=tuning)
+
+
+def test_where_nobody_has_any_goodput_the_shortest_time_leads() -> None:
+    found = missed({"a": 0.8, "b": 0.4, "c": 0.41}, rate=lambda *_: 0.0)
+    assert found.winner is not None
+    assert (found.winner.stack, found.has_goodput, found.rate_per_s) == ("b", False, 0.0)
+    assert {each.candidate.stack for each in found.losses} == {"a"}
+    assert found.front == ()
+    assert found.closest is not None
+    assert (found.closest.candidate, found.closest.value_s) == (found.winner, 0.4)
+
+
+def test_the_closest_need_not_be_the_one_with_the_most_goodput() -> None:
+    rates = {"a": 100.0, "b": 99.0, "c": 98.0}
+    found = missed({"a": 0.3, "b": 0.2, "c": 0.12}, rate=lambda each, _: rates[each.stack])
+    assert found.winner is not None
+    assert found.closest is not None
+    assert (found.winner.stack, found.closest.candidate.stack) == ("a", "c")
+    assert found.closest.rounds == found.rounds == 8
+
+
+def test_where_the_objective_is_met_nobody_is_merely_close() -> None:
+    past, _ = race(Tuning(space=THREE, slo=SLO), rate=lambda *_: 100.0)
+    assert answer(past, tuning=Tuning(space=THREE, slo=SLO)).closest is None
+
+
+def test_a_stack_behind_a_front_is_held_against_its_own_best_and_not_that_without() -> None:
+    plain = way("a", PROCESSES)
+    behind = msgspec.structs.replace(plain, front="nginx")
+    tuning = Tuning(space=(plain, behind))
+    past, _ = race(tuning, rate=lambda each, _: 100.0 if each.front is None else 44.0)
+    # Below .45 of the best of its own way a newcomer leaves at once; the start of a way does not.
+    assert len(rounds_of(past, of("a", 2))) >= 2
+    start = msgspec.structs.replace(of("a", 2), front="nginx")
+    assert rounds_of(past, start) == [1, 2]
+    found = answer(past, tuning=tuning)
+    assert found.winner is not None
+    assert found.winner.front is None
+    assert {each.candidate.front for each in found.losses} >= {"nginx"}

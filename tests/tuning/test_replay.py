@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from servelab.model.front import FrontUse
 from servelab.model.launch import StopReport
 from servelab.model.noise import Noise
 from servelab.model.slo import Slo
@@ -12,6 +13,7 @@ from servelab.model.times import Times
 from servelab.model.trial import CLIENT_BOUND, Role, Trial, TrialStatus
 from servelab.model.trial import Warning as Remark
 from servelab.model.tuning import Candidate, Entrant, Measured, Outcome, Round, Tuning
+from servelab.model.usage import MemoryKind, ProcessUsage
 from servelab.tuning import measured, next_round, replay
 from tests.report.own_runs import deployment, trial_of
 from tests.tuning.races import PROCESSES, of, way
@@ -206,3 +208,28 @@ def test_what_could_not_run_here_counts_as_failed_with_its_reason() -> None:
     (failed,) = [each for each in past if each.candidate == of("b", 2) and each.round == 1][:1]
     assert (failed.outcome, failed.reason) == (Outcome.FAILED, "no compiler here")
     assert failed.role in {Role.CANDIDATE, Role.CONTROL}
+
+
+def test_the_memory_of_a_front_counts_beside_its_servers() -> None:
+    usage = ProcessUsage(
+        seconds=1.0, user_s=0.0, system_s=0.0, peak_memory_bytes=5, final_memory_bytes=5,
+        memory_kind=MemoryKind.PROPORTIONAL, peak_threads=1, peak_processes=1,
+        voluntary_switches=0, involuntary_switches=0, processes=(), samples=1,
+    )  # fmt: skip
+    front = FrontUse(
+        name="nginx", command="nginx", configuration="logs/a.conf", upstream="unix:/a", log="logs/a"
+    )
+    with_usage = msgspec.structs.replace(front, usage=usage)
+    assert said(peak_memory_bytes=7, front=with_usage).peak_memory_bytes == 12
+    assert said(peak_memory_bytes=7, front=front).peak_memory_bytes == 7
+    assert said(peak_memory_bytes=None, front=with_usage).peak_memory_bytes is None
+
+
+def test_how_far_a_trial_is_from_its_objective_is_told() -> None:
+    found = said(
+        slo=Slo(quantile="p50", target_s=0.05),
+        response_time_s=TIMES,
+        ledger={"scheduled": 100, "sent": 100, "ok": 98},
+    )
+    assert (found.slo_value_s, found.failure_share, found.meets_slo) == (0.1, 0.02, False)
+    assert said(response_time_s=TIMES).slo_value_s is None

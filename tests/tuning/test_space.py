@@ -1,5 +1,7 @@
 """Where a race begins, and who stands beside whom."""
 
+import msgspec
+
 from servelab.model.tuning import Candidate, StackVariant
 from servelab.model.variant import Axis, Variant
 from servelab.tuning import space
@@ -58,3 +60,23 @@ def test_more_is_a_step_up_on_any_axis() -> None:
 
 def test_a_candidate_without_settings_is_named_by_its_stack() -> None:
     assert Candidate(stack="pywsgi").name == "pywsgi"
+
+
+def test_a_way_behind_a_front_stays_there_and_is_none_of_those_without() -> None:
+    behind = msgspec.structs.replace(GTHREAD, front="nginx")
+    start = space.start(behind)
+    assert start.name == "gthread:processes=2,threads=4+nginx"
+    assert (start.way, behind.name, GTHREAD.name) == ("gthread+nginx", "gthread+nginx", "gthread")
+    for found in (
+        space.neighbours(start, space=(GTHREAD, behind)),
+        space.more(start, space=(behind,)),
+    ):
+        assert {each.front for each in found} == {"nginx"}
+    assert space.neighbours(start, space=(GTHREAD,)) == ()
+
+
+def test_what_was_stored_before_there_were_fronts_has_none() -> None:
+    stored = b'{"stack": "gthread", "settings": [["processes", 2]]}'
+    assert msgspec.json.decode(stored, type=Candidate) == of("gthread", 2)
+    way_stored = b'{"stack": "gthread", "variant": {"axes": []}}'
+    assert msgspec.json.decode(way_stored, type=StackVariant) == way("gthread")

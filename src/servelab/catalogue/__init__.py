@@ -26,7 +26,7 @@ from servelab.catalogue.frameworks import (
     frameworks,
     served_path,
 )
-from servelab.catalogue.front import Front, FrontRequest
+from servelab.catalogue.front import Front, FrontRequest, SiteRequest
 from servelab.catalogue.installing import to_install, to_install_for
 from servelab.catalogue.own import (
     find_own_deployments,
@@ -38,6 +38,7 @@ from servelab.catalogue.own import (
     own_obstacles,
     own_ways,
 )
+from servelab.catalogue.own_command import is_own_command
 from servelab.catalogue.selection import (
     deployments_named,
     find_deployments,
@@ -56,6 +57,7 @@ __all__ = [
     "Needs",
     "Published",
     "Server",
+    "SiteRequest",
     "Stack",
     "application_directory",
     "behind",
@@ -69,6 +71,7 @@ __all__ = [
     "front",
     "front_of",
     "fronts",
+    "is_own_command",
     "kinds_in_turn",
     "launch_command",
     "may_wait",

@@ -66,6 +66,7 @@ def configuration_file(
     cpu_count: int,
     listen_limit: int = _DEFAULT_LISTEN_LIMIT,
     packages: tuple[Package, ...] = (),
+    unix_socket: Path | None = None,
 ) -> ConfigurationFile | None:
     """Return the server's own file with the settings of `launch_command`; None: it has none."""
     write = server_of(deployment).configuration
@@ -80,6 +81,7 @@ def configuration_file(
             cpu_count=cpu_count,
             listen_limit=listen_limit,
             packages=packages,
+            unix_socket=unix_socket,
         )
     )
 

@@ -33,6 +33,17 @@ class FrontRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SiteRequest:
+    """All that a site depends on: the part of a front's settings that is one application's."""
+
+    name: str
+    """Of letters, digits and dashes."""
+    upstream: Address | Path
+    protocol: Protocol = Protocol.HTTP
+    longest_answer_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Front:
     """A program that takes connections and passes requests on to a server."""
 
@@ -45,3 +56,9 @@ class Front:
     protocols: frozenset[Protocol]
     configuration: Callable[[FrontRequest], ConfigurationFile]
     """Return its file, and the command that starts it in the folder where the file lies."""
+    site: Callable[[SiteRequest], str]
+    """Return the same for a front that the machine runs already, as the text of a file."""
+    sites: str
+    """Where such a front looks for sites."""
+    group: str
+    """Whose sockets it may open, unless it is set up otherwise."""

@@ -1,8 +1,9 @@
 """The servers that can serve a user's own application, each in all its variants."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from servelab.catalogue.environments import environment_spec, spec_beside
 from servelab.catalogue.frameworks import Framework
 from servelab.catalogue.names import unknown
 from servelab.catalogue.narrowing import narrow
-from servelab.catalogue.own_command import COMMAND
+from servelab.catalogue.own_command import COMMAND, server_of_command
 from servelab.catalogue.selection import on_python, split_python, split_settings
 from servelab.catalogue.server import Server
 from servelab.catalogue.settings import convert_settings
@@ -71,25 +72,22 @@ def own_deployments(service: Service, *, cpu_count: int) -> tuple[Deployment, ..
 def find_own_deployments(text: str, *, service: Service, cpu_count: int) -> tuple[Deployment, ...]:
     """Return what ``SERVER[-VARIANT][:key=value,...][+FRONT][@PYTHON]`` selects.
 
-    A server alone means all its variants that can serve it; the name of a command means that. Raise
-    UnknownName or UsageError.
+    A server alone means all its variants that can serve it; the name of a command means that, and
+    its axes are its settings. Raise UnknownName or UsageError.
     """
     selected, python = split_python(text)
     selected, front = split_front(selected)
-    commands = {each.name: each for each in service.commands}
-    if selected in commands:
+    name, colon, settings = selected.partition(":")
+    overrides = split_settings(settings, text=text) if colon else {}
+    if (command := _command_named(name, service=service)) is not None:
         if python is not None:
             raise UsageError(
-                f"{selected} is a command, which names its interpreter itself; leave @{python} out."
+                f"{name} is a command, which names its interpreter itself; leave @{python} out."
             )
-        return behind([_of_command(commands[selected], service=service)], name=front)
-    if not service.application:
-        raise unknown("command", selected, known=list(commands))
-    name, colon, settings = selected.partition(":")
+        return behind([_of_command(command, service=service, values=overrides)], name=front)
     on, variants = _selected(name, service=service, cpu_count=cpu_count)
     if (obstacle := obstacle_to_own(on, service=service)) is not None:
         raise UsageError(obstacle)
-    overrides = split_settings(settings, text=text) if colon else {}
     found = [
         _deployment(service, on, variant=each, overrides=overrides)
         for each in variants
@@ -101,16 +99,23 @@ def find_own_deployments(text: str, *, service: Service, cpu_count: int) -> tupl
 def own_ways(
     service: Service, *, only: tuple[str, ...], cpu_count: int
 ) -> tuple[StackVariant, ...]:
-    """Return the ways to run a user's application that a search goes through.
+    """Return the ways to run a user's application, or commands, that a search goes through.
 
-    `only` names servers or their variants, perhaps with the values that settings may have:
-    ``SERVER[-VARIANT][:key=value/value,...]``; without it all that are meant for production. Raise
-    UnknownName, or UsageError for a server that cannot serve it.
+    `only` names servers, their variants or commands, each ``[+FRONT]``, servers perhaps with the
+    values that settings may have: ``SERVER[-VARIANT][:key=value/value,...]``; without it all
+    commands, and all servers that are meant for production. Raise UnknownName, or UsageError for a
+    server that cannot serve it.
     """
-    chosen = only or tuple(each.name for each in servers() if _is_for_search(each, service))
+    of_servers = (each.name for each in servers() if _is_for_search(each, service))
+    chosen = only or (*of_servers, *(each.name for each in service.commands))
     found = []
     for text in chosen:
-        name, colon, settings = text.partition(":")
+        named, front = split_front(text)
+        if (command := _command_named(named, service=service)) is not None:
+            variant = Variant(axes=command.axes)
+            found.append(StackVariant(stack=command.name, variant=variant, front=front))
+            continue
+        name, colon, settings = named.partition(":")
         on, variants = _selected(name, service=service, cpu_count=cpu_count)
         if (obstacle := obstacle_to_own(on, service=service)) is not None:
             raise UsageError(obstacle)
@@ -120,15 +125,28 @@ def own_ways(
             narrowed = narrow(variant, on=on, allowed=allowed, of=of)
             if len(variants) == 1 or not _objects(on, narrowed, service=service):
                 _refuse_objections(on, narrowed, service=service)
-                found.append(StackVariant(stack=of, variant=narrowed))
+                found.append(StackVariant(stack=of, variant=narrowed, front=front))
     return tuple(dict.fromkeys(found))
 
 
 def own_deployment(candidate: Candidate, *, service: Service, cpu_count: int) -> Deployment:
     """Return the deployment of a candidate of a race; raise UnknownName or UsageError."""
-    on, (variant, *_) = _selected(candidate.stack, service=service, cpu_count=cpu_count)
     values = {key: value for key, value in candidate.settings if value is not None}
-    return _deployed(service, on, variant=variant, values=values)
+    if (command := _command_named(candidate.stack, service=service)) is not None:
+        made = _of_command(command, service=service, values=values)
+    else:
+        on, (variant, *_) = _selected(candidate.stack, service=service, cpu_count=cpu_count)
+        made = _deployed(service, on, variant=variant, values=values)
+    (found,) = behind([made], name=candidate.front)
+    return found
+
+
+def _command_named(name: str, *, service: Service) -> OwnCommand | None:
+    """Return the command of a name, None where a server is meant; UnknownName if there is none."""
+    commands = {each.name: each for each in service.commands}
+    if name not in commands and not service.application:
+        raise unknown("command", name, known=list(commands))
+    return commands.get(name)
 
 
 def _is_for_search(on: Server[Any], service: Service) -> bool:
@@ -150,12 +168,12 @@ def own_deployments_named(
 def _named(name: str, *, service: Service, cpu_count: int) -> tuple[Deployment, ...]:
     selected, python = split_python(name)
     selected, front = split_front(selected)
-    for command in service.commands:
-        if command.name == selected:
-            return behind([_of_command(command, service=service)], name=front)
     stack, _, settings = selected.partition(":")
+    overrides = split_settings(settings, text=name) if settings else {}
+    if (command := _command_named(stack, service=service)) is not None:
+        return behind([_of_command(command, service=service, values=overrides)], name=front)
     on, (variant, *_) = _selected(stack, service=service, cpu_count=cpu_count)
-    values = {**dict(variant.fixed), **(split_settings(settings, text=name) if settings else {})}
+    values = {**dict(variant.fixed), **overrides}
     found = behind([_deployed(service, on, variant=variant, values=values)], name=front)
     return on_python(found, python=python)
 
@@ -251,8 +269,11 @@ def _deployment(
     return _deployed(service, on, variant=variant, values={**_values(variant), **overrides})
 
 
-def _of_command(command: OwnCommand, *, service: Service) -> Deployment:
+def _of_command(
+    command: OwnCommand, *, service: Service, values: Mapping[str, Any] = MappingProxyType({})
+) -> Deployment:
     is_grpc = service.interface is Interface.GRPC
+    on = server_of_command(command)
     return deploy(
         Stack(
             name=command.name,
@@ -262,9 +283,9 @@ def _of_command(command: OwnCommand, *, service: Service) -> Deployment:
             application=shlex.join(command.argv),
             server=COMMAND.name,
         ),
-        COMMAND,
+        on,
         framework=framework_of_service(service),
-        settings=COMMAND.settings(),
+        settings=convert_settings(on, values, of=command.name),
     )
 
 

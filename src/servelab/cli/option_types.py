@@ -186,7 +186,7 @@ OwnCommands = Annotated[
         "--command",
         metavar="'[NAME=]PROGRAM ... {port}'",
         help="A program of yours that listens by itself, in any language; {host} and {port} are "
-        "replaced, and no shell reads it. Several are compared.",
+        "replaced, and no shell reads it. Several are compared. In {workers=1|2|4} tune searches.",
     ),
 ]
 GrpcMethod = Annotated[
@@ -278,7 +278,7 @@ Searched = Annotated[
     list[str] | None,
     typer.Option(
         "--only",
-        metavar="SERVER[-VARIANT][:key=value/value,...]",
+        metavar="SERVER[-VARIANT][:key=value/value,...][+nginx]",
         help="These, perhaps with the values that their settings may have, such as "
         "gunicorn-gthread:processes=1/2/4,threads=16. [default: every server]",
     ),

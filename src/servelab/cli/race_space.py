@@ -24,12 +24,20 @@ class Space(Struct, frozen=True, kw_only=True):
     benchmarks: tuple[Candidate, ...]
 
 
-def lay_out(service: Service, *, only: Sequence[str], cpu_count: int) -> Space:
+def lay_out(
+    service: Service, *, only: Sequence[str], cpu_count: int, front: str | None = None
+) -> Space:
     """Return all ways, or those of the named servers and variants; raise UnknownName, UsageError.
 
-    Development servers are no answer to how an application is to be served.
+    With a `front` all of them are behind it, but those that were named behind another. Development
+    servers are no answer to how an application is to be served.
     """
-    ways = catalogue.own_ways(service, only=tuple(only), cpu_count=cpu_count)
+    ways = tuple(
+        dict.fromkeys(
+            way if way.front else msgspec.structs.replace(way, front=front)
+            for way in catalogue.own_ways(service, only=tuple(only), cpu_count=cpu_count)
+        )
+    )
     folklore = _FOLKLORE.get(service.interface)
     benchmarks = tuple(
         _with_processes(way, count=2 * cpu_count + 1) for way in ways if way.stack == folklore
@@ -46,11 +54,12 @@ def lay_out(service: Service, *, only: Sequence[str], cpu_count: int) -> Space:
 
 def without(tuning: Tuning, *, space: Space, excluded: Mapping[str, str]) -> Tuning:
     """Return a race without the ways whose start was excluded."""
-    gone = {each.stack for each in space.starts if each.name in excluded}
+    started = zip(space.ways, space.starts, strict=True)
+    gone = {way.name for way, start in started if start.name in excluded}
     return msgspec.structs.replace(
         tuning,
-        space=tuple(way for way in tuning.space if way.stack not in gone),
-        benchmarks=tuple(each for each in tuning.benchmarks if each.stack not in gone),
+        space=tuple(way for way in tuning.space if way.name not in gone),
+        benchmarks=tuple(each for each in tuning.benchmarks if each.way not in gone),
     )
 
 
@@ -68,4 +77,4 @@ def deployment_of(order: TuningOrder) -> Callable[[Candidate], Deployment]:
 def _with_processes(way: StackVariant, *, count: int) -> Candidate:
     begun = starts_of.start(way)
     settings = tuple((key, count if key == "processes" else value) for key, value in begun.settings)
-    return Candidate(stack=begun.stack, settings=settings)
+    return msgspec.structs.replace(begun, settings=settings)

@@ -1,5 +1,8 @@
 """Files to serve with what won a race: into its results folder, and where they were asked for."""
 
+import os
+import shlex
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +11,7 @@ from msgspec import Struct
 from servelab.errors import UsageError
 
 if TYPE_CHECKING:
+    from servelab.model.deployment import Deployment
     from servelab.model.ready import EnvironmentFile, Ready
     from servelab.model.service import Service
     from servelab.model.tuning import Candidate, Tuned, TuningOrder
@@ -97,16 +101,30 @@ def _ready(
 
     service = order.options.service
     assert service is not None  # noqa: S101 - nothing else is raced
+    deployment = race_space.deployment_of(order)(candidate)
     is_project = folder.resolve() == Path(service.directory).resolve()
     return deploy.ready(
-        race_space.deployment_of(order)(candidate),
+        deployment,
         service=service,
         trial=tune_view.trial_to_copy(run, found, candidate),
         place=Place(
-            folder=None if is_project else str(folder), environment_file=_variables_of(service)
+            folder=None if is_project else str(folder),
+            environment_file=_variables_of(service),
+            program=_program_of(deployment, service=service),
         ),
         listen_limit=ports.listen_limit(),
     )
+
+
+def _program_of(deployment: "Deployment", *, service: "Service") -> str | None:
+    """Return where the program of a command is found, as when it was measured; None: nowhere."""
+    from servelab import catalogue
+
+    if not catalogue.is_own_command(deployment):
+        return None
+    user = service.environment
+    places = [*([] if user is None else [str(user.directory / "bin")]), os.environ.get("PATH", "")]
+    return shutil.which(shlex.split(deployment.application)[0], path=os.pathsep.join(places))
 
 
 def _variables_of(service: "Service") -> "EnvironmentFile | None":

@@ -31,6 +31,7 @@ def tune(
             "'my.module:create_app()', or a module alone.",
         ),
     ] = None,
+    command: option_types.OwnCommands = None,
     slo: Annotated[
         str | None,
         typer.Option(
@@ -64,6 +65,10 @@ def tune(
     header: option_types.Headers = None,
     expect_status: option_types.ExpectedStatus = None,
     ignore: option_types.Ignored = None,
+    grpc: option_types.GrpcMethod = None,
+    proto: option_types.ProtoPath = None,
+    proto_path: option_types.ProtoFolders = None,
+    body: option_types.CallBody = None,
     only: option_types.Searched = None,
     environment: option_types.UsersEnvironment = None,
     variable: option_types.Variables = None,
@@ -82,6 +87,7 @@ def tune(
     port: option_types.Port = None,
     server_cpus: option_types.ServerCpus = loads.AUTO,
     load_cpus: option_types.LoadCpus = loads.AUTO,
+    front: option_types.Front = None,
     out: option_types.ResultsFolder = None,
     write: Annotated[
         Path | None,
@@ -105,7 +111,7 @@ def tune(
     quiet: option_types.Quiet = False,
     verbose: option_types.Verbose = False,
 ) -> int:
-    """Find the server and the settings that serve your application best."""
+    """Find the server and the settings that serve your application best, or a program of yours."""
     import msgspec
 
     from servelab.cli import prepared, project_file, race_space, racing, requested_service, restored
@@ -115,7 +121,8 @@ def tune(
 
     printer = printers.choose(as_json=as_json, quiet=quiet, verbose=verbose)
     elsewhere = ready_race.Elsewhere(folder=write, is_forced=force)
-    measuring.refuse_both([application] if application else None, resumed=resume)
+    typed = {application: application, "--command": command, "--front": front}
+    measuring.refuse_both([name for name, value in typed.items() if name and value], resumed=resume)
     if resume is not None:
         given = restored.Given(variables=tuple(variable or ()), headers=tuple(header or ()))
         return racing.status_of(
@@ -128,6 +135,12 @@ def tune(
     ready = prepared.prepare(
         requested_service.Typed(
             application=application,
+            commands=tuple(command or ()),
+            port=port,
+            grpc=grpc,
+            body=body,
+            proto=proto,
+            proto_folders=tuple(proto_path or ()),
             paths=tuple(path or ()),
             requests_file=requests_file,
             headers=tuple(header or ()),
@@ -157,7 +170,9 @@ def tune(
         warm_up_s=warm_up,
         slo=objective,
     )
-    space = race_space.lay_out(ready.service, only=only or section.only, cpu_count=ready.cpu_count)
+    space = race_space.lay_out(
+        ready.service, only=only or section.only, cpu_count=ready.cpu_count, front=front
+    )
     order = TuningOrder(
         tuning=Tuning(
             space=space.ways,

@@ -6,11 +6,17 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from servelab.catalogue.own_command import PORT
+import msgspec
+
+from servelab.catalogue.own_command import HOST, PORT, placeholder
 from servelab.errors import UsageError
 from servelab.model.service import OwnCommand
+from servelab.model.variant import Axis
 
 _NAMED = re.compile(r"\s*([A-Za-z0-9][\w.-]{0,39})=(?!=)(.*)", re.ASCII | re.DOTALL)
+_AXIS = re.compile(r"\{([A-Za-z]\w{0,39})=([^{}|]*(?:\|[^{}|]*)+)\}", re.ASCII)
+_VALUE = re.compile(r"[\w.-]+", re.ASCII)
+"""Nothing that means something in a deployment's name."""
 _FOR_SHELLS = frozenset({"|", "||", "&", "&&", ";", "<", ">", ">>", "2>&1"})
 
 
@@ -48,7 +54,29 @@ def _command_of(text: str, *, has_port: bool) -> tuple[OwnCommand, bool]:
             "name the port that it takes with --port"
         )
     name = named[1] if named else re.sub(r"[^\w.-]+", "-", Path(argv[0]).name)
-    return OwnCommand(name=name, argv=argv), named is not None
+    axes = tuple(_axis(found, text=text) for word in argv for found in _AXIS.finditer(word))
+    for setting, count in Counter(axis.setting for axis in axes).items():
+        if count > 1:
+            raise UsageError(
+                f"--command {text!r} has the values of {setting} {count} times; write "
+                f"{placeholder(setting)} where they go again"
+            )
+    argv = tuple(_AXIS.sub(lambda found: placeholder(found[1]), word) for word in argv)
+    return OwnCommand(name=name, argv=argv, axes=axes), named is not None
+
+
+def _axis(found: re.Match[str], *, text: str) -> Axis:
+    """Return what ``{NAME=LITTLE|...|MUCH}`` says; a search begins in its middle."""
+    setting, values = found[1], tuple(found[2].split("|"))
+    if placeholder(setting) in {HOST, PORT}:
+        raise UsageError(f"--command {text!r}: {setting} is servelab's to say; call it otherwise")
+    for value in values:
+        if not _VALUE.fullmatch(value) or values.count(value) > 1:
+            raise UsageError(
+                f"--command {text!r}: {setting} cannot have the value {value!r}; write different "
+                "ones, of letters, digits, dots and dashes, from little to much"
+            )
+    return Axis(setting=setting, values=values, start=values[(len(values) - 1) // 2])
 
 
 def _words(command: str, *, text: str) -> tuple[str, ...]:
@@ -70,4 +98,4 @@ def _named_apart(
         taken[command.name] += not has_name
         number = 1 if has_name else taken[command.name]
         name = command.name if number == 1 else f"{command.name}-{number}"
-        yield OwnCommand(name=name, argv=command.argv)
+        yield msgspec.structs.replace(command, name=name)

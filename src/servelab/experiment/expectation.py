@@ -47,7 +47,10 @@ def of_race(order: TuningOrder) -> RaceExpectation:
     entrants = len(first.entrants) if isinstance(first, Round) else 0
     trial_s = BESIDE_LOAD_S + order.warm_up_s + (order.options.duration_s or 0.0)
     most_s, most_trials = order.tuning.most_s, order.tuning.most_trials
-    ceiling_s = len(ceiling.process_counts(order.cpu_count)) * ceiling.BARE_SECONDS
+    service = order.options.service
+    # The work of programs that listen by themselves cannot be done without them.
+    counts = ceiling.process_counts(order.cpu_count) if service and service.application else ()
+    ceiling_s = len(counts) * ceiling.BARE_SECONDS
     room = [] if most_s is None else [max(0, int((most_s - ceiling_s) // trial_s))]
     room += [] if most_trials is None else [most_trials]
     later = order.tuning.judging.least_rounds - 1

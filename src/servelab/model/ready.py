@@ -22,6 +22,8 @@ class Place(Struct, frozen=True, kw_only=True):
     folder: str | None = None
     """Where the files will lie; None: in the project's folder."""
     environment_file: EnvironmentFile | None = None
+    program: str | None = None
+    """Path of a program of the user's, where it was found; None: it is looked up at each start."""
 
 
 class TextFile(Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from msgspec import Struct
 from servelab.model.deployment import Interface
 from servelab.model.environment import UserEnvironment
 from servelab.model.load import Asked, Choice
+from servelab.model.variant import Axis
 
 
 class OwnCommand(Struct, frozen=True, kw_only=True):
@@ -12,7 +13,9 @@ class OwnCommand(Struct, frozen=True, kw_only=True):
 
     name: str
     argv: tuple[str, ...]
-    """With ``{host}`` and ``{port}`` where it is told its address."""
+    """With ``{host}`` and ``{port}`` where it is told its address, ``{NAME}`` for an axis."""
+    axes: tuple[Axis, ...] = ()
+    """What a search may change of it."""
 
 
 class Service(Struct, frozen=True, kw_only=True):

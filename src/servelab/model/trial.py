@@ -365,6 +365,17 @@ class Trial(Struct, frozen=True, kw_only=True):
         return self.failure_share > FAILURE_LIMIT and not server_died
 
     @property
+    def whole_peak_memory_bytes(self) -> int | None:
+        """Return the most memory that the server took, and its front beside it; None: not known.
+
+        The two peaks need not have been at the same moment.
+        """
+        front = self.front.usage if self.front else None
+        if self.peak_memory_bytes is None or front is None:
+            return self.peak_memory_bytes
+        return self.peak_memory_bytes + front.peak_memory_bytes
+
+    @property
     def scheduled(self) -> int:
         """Return how many requests were to be made."""
         return self.ledger.get("scheduled", 0)

@@ -21,12 +21,21 @@ class Candidate(Struct, frozen=True, kw_only=True, order=True):
     """``SERVER`` or ``SERVER-VARIANT``."""
     settings: tuple[tuple[str, Value], ...] = ()
     """Those that stay and those of the axes, in this order."""
+    front: str | None = None
+    """What takes the connections before it, such as ``nginx``."""
 
     @property
     def name(self) -> str:
-        """Return the text that selects it, ``STACK:key=value,...``; what is None is left out."""
+        """Return the text that selects it, ``STACK[:key=value,...][+FRONT]``, without any None."""
         settings = [f"{key}={value}" for key, value in self.settings if value is not None]
-        return f"{self.stack}:{','.join(settings)}" if settings else self.stack
+        return _behind(
+            f"{self.stack}:{','.join(settings)}" if settings else self.stack, front=self.front
+        )
+
+    @property
+    def way(self) -> str:
+        """Return the way to serve that its settings belong to, ``STACK[+FRONT]``."""
+        return _behind(self.stack, front=self.front)
 
     def __str__(self) -> str:
         return self.name
@@ -37,6 +46,17 @@ class StackVariant(Struct, frozen=True, kw_only=True):
 
     stack: str
     variant: Variant
+    front: str | None = None
+    """What takes the connections before it; candidates with and without one are of two ways."""
+
+    @property
+    def name(self) -> str:
+        """Return what tells it from the other ways of a race, ``STACK[+FRONT]``."""
+        return _behind(self.stack, front=self.front)
+
+
+def _behind(name: str, *, front: str | None) -> str:
+    return name if front is None else f"{name}+{front}"
 
 
 class Tuning(Struct, frozen=True, kw_only=True):
@@ -117,6 +137,9 @@ class Measured(Struct, frozen=True, kw_only=True):
     """Goodput where there is an objective, otherwise throughput; None where there is none."""
     peak_memory_bytes: int | None = None
     meets_slo: bool = True
+    slo_value_s: float | None = None
+    """The quantile that the objective is about; None where there is none, or too few requests."""
+    failure_share: float = 0.0
     seconds: float = 0.0
     """That it took, starting and stopping included."""
     is_lower_limit: bool = False
@@ -210,6 +233,18 @@ class Placed(Struct, frozen=True, kw_only=True):
     peak_memory_bytes: int
 
 
+class Closest(Struct, frozen=True, kw_only=True):
+    """Who comes closest to an objective that nobody meets."""
+
+    candidate: Candidate
+    value_s: float | None
+    """The median over its rounds of the quantile that the objective is about; None where no trial
+    had enough requests for it."""
+    failure_share: float
+    """The median over its rounds."""
+    rounds: int
+
+
 class Tuned(Struct, frozen=True, kw_only=True):
     """What a race found."""
 
@@ -219,6 +254,10 @@ class Tuned(Struct, frozen=True, kw_only=True):
     """None where nothing runs."""
     meets_slo: bool = True
     """Whether the winner does; where it does not, none does."""
+    closest: Closest | None = None
+    """Where none does."""
+    has_goodput: bool = True
+    """Whether any answer to anybody came in time; without an objective, whether any came."""
     rate_per_s: float | None = None
     """Of the winner: the geometric mean of its rounds."""
     peak_memory_bytes: int | None = None

@@ -63,7 +63,8 @@ def _of_race(run: StoredRun) -> tuple[Commands, ...]:
         for each in (found.winner, lighter)
         if each is not None
     ]
-    order = "what won" if tune_view.has_won(run, found) else "what was ahead"
+    has_won = tune_view.has_won(run, found) and found.meets_slo
+    order = "what won" if has_won else "what was ahead"
     return (
         Commands(
             workload=shown[0].workload,

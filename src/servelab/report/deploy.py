@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from servelab import catalogue
 from servelab.model.address import LOOPBACK, Address
@@ -18,7 +18,7 @@ from servelab.model.launch import ConfigurationFile, LaunchCommand, longest_drai
 from servelab.model.ready import Place, Ready, TextFile
 from servelab.model.service import Service
 from servelab.model.trial import Trial
-from servelab.report import procfile, systemd
+from servelab.report import deploy_front, procfile, systemd
 from servelab.report.plain_text import name as name_of
 from servelab.store import redaction
 
@@ -28,6 +28,9 @@ _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 _LONGEST_NAME = 80
 _OTHER_PORT = 1
 """Nobody serves there."""
+_HOSTS = (LOOPBACK, procfile.ANY_HOST)
+_LOOKS_UP = "/usr/bin/env"
+"""Finds a program on the PATH that a unit sets, which systemd itself does not."""
 
 
 def ready(
@@ -53,8 +56,11 @@ def ready(
     configuration = making.configuration
     files = [
         *([TextFile(name=configuration.name, text=configuration.text)] if configuration else []),
-        TextFile(name=f"{_slug(service.name)}.service", text=systemd.unit(_unit(making))),
+        TextFile(name=f"{making.slug}.service", text=systemd.unit(_unit(making))),
         TextFile(name=PROCFILE, text=_procfile(making) + "\n"),
+        *deploy_front.files(
+            deployment, trial=trial, name=making.slug, address=making.place.address
+        ),
     ]
     return Ready(
         deployment=deployment.name,
@@ -77,7 +83,8 @@ def command_elsewhere(
         place=Place(address=address),
         listen_limit=_LISTEN_LIMIT,
     )
-    if trial.port is None or not _is_as_measured(making, measured=Address(LOOPBACK, trial.port)):
+    measured = making.measured_at
+    if measured is None or not _is_as_measured(making, measured=measured):
         return None
     return str(making.command_at(address))
 
@@ -100,7 +107,45 @@ class _Making:
 
     @cached_property
     def configuration(self) -> ConfigurationFile | None:
-        return self.configuration_at(self.place.address)
+        return self.configuration_at(self.listens_at)
+
+    @property
+    def started(self) -> LaunchCommand:
+        """Return what a service manager starts."""
+        if self.configuration is not None:
+            return self.configuration.command
+        return self.command_at(self.listens_at)
+
+    @property
+    def is_own(self) -> bool:
+        """Tell whether it is a program of the user's."""
+        return catalogue.is_own_command(self.deployment)
+
+    @property
+    def name(self) -> str:
+        return self.deployment.stack if self.is_own else self.service.name
+
+    @property
+    def slug(self) -> str:
+        """Return the name for files and folders."""
+        return re.sub(r"[^A-Za-z0-9]+", "-", self.name).strip("-")[:_LONGEST_NAME] or "application"
+
+    @cached_property
+    def listens_at(self) -> Address | Path:
+        return deploy_front.socket(self.trial, name=self.slug) or self.place.address
+
+    @cached_property
+    def measured_at(self) -> Address | Path | None:
+        """Return where it listened when it was measured; None where that is not known."""
+        if (behind := deploy_front.upstream(self.trial)) is not None:
+            return behind
+        return None if self.trial.port is None else Address(LOOPBACK, self.trial.port)
+
+    @cached_property
+    def is_told_its_port(self) -> bool:
+        """Tell whether it can be made to listen on another port."""
+        one, other = (self.command_at(Address(LOOPBACK, port)) for port in procfile.PORTS)
+        return one != other
 
     @cached_property
     def typed(self) -> LaunchCommand:
@@ -128,27 +173,34 @@ class _Making:
             return None
         return found.command
 
-    def command_at(self, address: Address) -> LaunchCommand:
-        return catalogue.launch_command(
+    def command_at(self, at: Address | Path) -> LaunchCommand:
+        made = catalogue.launch_command(
             self.deployment,
             service=self.service,
-            address=address,
+            address=self._address(at),
             longest_drain_s=longest_drain_s(self.trial.timeout_s),
             cpu_count=self._cpu_count,
             listen_limit=self.listen_limit,
             packages=self._packages,
+            unix_socket=None if isinstance(at, Address) else at,
         )
+        # What users write into their own commands is looked through, as where it is stored.
+        return redaction.command(made) if self.is_own else made
 
-    def configuration_at(self, address: Address) -> ConfigurationFile | None:
+    def configuration_at(self, at: Address | Path) -> ConfigurationFile | None:
         return catalogue.configuration_file(
             self.deployment,
             service=self.service,
-            address=address,
+            address=self._address(at),
             longest_drain_s=longest_drain_s(self.trial.timeout_s),
             cpu_count=self._cpu_count,
             listen_limit=self.listen_limit,
             packages=self._packages,
+            unix_socket=None if isinstance(at, Address) else at,
         )
+
+    def _address(self, at: Address | Path) -> Address:
+        return at if isinstance(at, Address) else self.place.address
 
     @property
     def _cpu_count(self) -> int:
@@ -163,27 +215,51 @@ class _Making:
 
 
 def _unit(making: _Making) -> systemd.Unit:
-    command = making.configuration.command if making.configuration else making.typed
-    program, *arguments = command.argv
+    command = making.started
+    program, *arguments = _program_and_arguments(making)
     variables, secret = _variables(making)
     file = making.place.environment_file
     where = file.path if file is not None else f"{making.service.directory}/.env"
     return systemd.Unit(
-        description=f"{name_of(making.service.name)} on {name_of(making.deployment.title)}",
+        description=_description(making),
         directory=making.service.directory,
-        program=str(making.programs / program),
+        program=program,
         arguments=tuple(_where_it_lies(word, making=making) for word in arguments),
         variables=(*_surroundings(making), *command.variables, *variables),
         environment_file=where if file is not None or secret else None,
         remarks=tuple(_remarks(making)),
         limits=making.trial.limits,
+        socket=deploy_front.unit_socket(making.deployment, trial=making.trial, name=making.slug),
     )
+
+
+def _description(making: _Making) -> str:
+    title = name_of(making.deployment.title)
+    return title if making.is_own else f"{name_of(making.service.name)} on {title}"
+
+
+def _program_and_arguments(making: _Making) -> tuple[str, ...]:
+    """Return a command's words with the path of its program, which a unit must name."""
+    program, *arguments = making.started.argv
+    if not making.is_own:
+        return (str(making.programs / program), *arguments)
+    if "/" in program:
+        return (str(PurePosixPath(making.service.directory) / program), *arguments)
+    if making.place.program is not None:
+        return (making.place.program, *arguments)
+    return (_LOOKS_UP, program, *arguments)
 
 
 def _surroundings(making: _Making) -> Iterable[tuple[str, str]]:
     """Yield what activating the environment does, as it was when the server was measured."""
-    yield "PATH", f"{making.programs}:{_SYSTEM_PATH}"
-    yield "VIRTUAL_ENV", str(making.programs.parent)
+    has_environment = making.service.environment is not None or not making.is_own
+    places = [str(making.programs)] if has_environment else []
+    if making.place.program is not None:
+        own = str(PurePosixPath(making.place.program).parent)
+        places += [own] if own not in (*places, *_SYSTEM_PATH.split(":")) else []
+    yield "PATH", ":".join((*places, _SYSTEM_PATH))
+    if has_environment:
+        yield "VIRTUAL_ENV", str(making.programs.parent)
 
 
 def _variables(making: _Making) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
@@ -214,7 +290,7 @@ def _where_it_lies(word: str, *, making: _Making) -> str:
 
 
 def _remarks(making: _Making) -> Iterable[str]:
-    words = catalogue.server(making.deployment.server).on_sigterm
+    words = catalogue.server_of(making.deployment).on_sigterm
     if words:
         yield words
 
@@ -232,12 +308,12 @@ def _procfile(making: _Making) -> str:
 
 def _differences(making: _Making) -> Iterable[str]:
     trial, address = making.trial, making.place.address
-    measured = None if trial.port is None else Address(LOOPBACK, trial.port)
-    if measured != address:
-        yield f"It listens on {address}; " + (
+    measured = making.measured_at
+    if measured != making.listens_at and making.is_told_its_port:
+        yield f"It listens on {making.listens_at}; " + (
             "where it was measured is not known." if measured is None else f"measured: {measured}."
         )
-    yield f"The Procfile has it listen on {procfile.ANY_HOST} and the port that the platform gives."
+    yield _of_procfile(making)
     if measured is not None and not _is_as_measured(making, measured=measured):
         yield (
             f"servelab would start it otherwise today; what was measured is: {trial.command}. "
@@ -247,14 +323,28 @@ def _differences(making: _Making) -> Iterable[str]:
         yield f"The unit has the same settings from {making.configuration.name}."
 
 
-def _is_as_measured(making: _Making, *, measured: Address) -> bool:
+def _of_procfile(making: _Making) -> str:
+    without = "" if making.deployment.front is None else f", without {making.deployment.front}"
+    if not making.is_told_its_port:
+        return f"The Procfile has it listen where its command says{without}."
+    given = "the port that the platform gives"
+    where = f"{procfile.ANY_HOST} and {given}" if _is_told_its_host(making) else given
+    return f"The Procfile has it listen on {where}{without}."
+
+
+def _is_told_its_host(making: _Making) -> bool:
+    one, other = (making.command_at(Address(host, _OTHER_PORT)) for host in _HOSTS)
+    return one != other
+
+
+def _is_as_measured(making: _Making, *, measured: Address | Path) -> bool:
     made = redaction.command(making.command_at(measured))
     return redaction.words(str(made)) == redaction.words(making.trial.command)
 
 
 def _notes(making: _Making) -> Iterable[str]:
     service, address = making.service, making.place.address
-    if service.environment is None:
+    if service.environment is None and not making.is_own:
         yield f"Make the environment first: python3 -m venv {shlex.quote(f'{_venv(making)}')}."
     if address.host != LOOPBACK:
         yield (
@@ -262,7 +352,13 @@ def _notes(making: _Making) -> Iterable[str]:
             "slow or not trusted."
         )
     yield from _remarks(making)
-    if catalogue.server(making.deployment.server).is_for_development:
+    yield from deploy_front.notes(making.deployment, trial=making.trial, name=making.slug)
+    if any(redaction.HIDDEN in word for word in making.started.argv) and making.is_own:
+        yield (
+            f"Its command has a secret, which no file has: {redaction.HIDDEN} stands there; give "
+            "it as a variable instead."
+        )
+    if catalogue.server_of(making.deployment).is_for_development:
         yield f"{making.deployment.server} is for development: its own manual says so."
     _, secret = _variables(making)
     if secret:
@@ -289,7 +385,3 @@ def _venv(making: _Making) -> PurePosixPath:
 def _environment_file(making: _Making) -> str:
     file = making.place.environment_file
     return f"{making.service.directory}/.env" if file is None else file.path
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-")[:_LONGEST_NAME] or "application"

@@ -164,7 +164,8 @@ def _again(run: StoredRun) -> str | None:
     if service is None or not redaction.lost_of(service):
         return None
     command = "try" if run.tuning is None else "tune"
-    return f"servelab {command} {shlex.quote(service.name)}"
+    what = shlex.quote(service.name) if service.application else "--command ..., as before"
+    return f"servelab {command} {what}"
 
 
 def _places(run: StoredRun) -> Iterator[str]:

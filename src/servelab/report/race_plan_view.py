@@ -55,7 +55,7 @@ def _lines(order: TuningOrder, *, expected: RaceExpectation) -> Iterable[str]:
 
 def _way(way: StackVariant) -> str:
     axes = "; ".join(map(_axis, way.variant.axes))
-    return f"{way.stack}: {axes}" if axes else f"{way.stack}: nothing to search"
+    return f"{way.name}: {axes}" if axes else f"{way.name}: nothing to search"
 
 
 def _axis(axis: Axis) -> str:

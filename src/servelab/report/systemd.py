@@ -10,8 +10,19 @@ from servelab.model.limits import Limits
 
 STOP_S = 40
 """Longer than any server of the catalogue gives the calls at work, so that its own limit counts."""
+RUN = "/run"
+"""Where the folders of RuntimeDirectory= are."""
 _SAFE = re.compile(r"[A-Za-z0-9_@+=:,./-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class Socket(Struct, frozen=True, kw_only=True):
+    """A unix socket in a folder that is there as long as the service."""
+
+    folder: str
+    """Below `RUN`."""
+    group: str
+    """Who may connect, beside the user of the service."""
 
 
 class Unit(Struct, frozen=True, kw_only=True):
@@ -27,6 +38,8 @@ class Unit(Struct, frozen=True, kw_only=True):
     remarks: tuple[str, ...]
     """Comments on how it stops."""
     limits: Limits | None
+    socket: Socket | None = None
+    """Where it listens, if that is no port."""
 
 
 def unit(service: Unit) -> str:
@@ -50,6 +63,11 @@ def _lines(service: Unit) -> Iterable[str]:
         yield f"EnvironmentFile={_path(service.environment_file)}"
     # Of the program's path, unlike the arguments, a dollar sign is not substituted.
     yield " ".join([f"ExecStart={_quoted(service.program)}", *map(_argument, service.arguments)])
+    if service.socket is not None:
+        yield f"RuntimeDirectory={service.socket.folder}"
+        yield "# Who passes requests on must be able to open the socket in it:"
+        yield f"Group={service.socket.group}"
+        yield "UMask=0007"
     for remark in service.remarks:
         yield f"# {_CONTROL.sub(' ', remark)}"
     yield "KillMode=mixed"

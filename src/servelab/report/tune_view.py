@@ -10,9 +10,11 @@ from servelab import catalogue, tuning
 from servelab.explain.disturbance import reasons_to_void
 from servelab.explain.losers import losers, slower
 from servelab.model.load import ClosedLoop
+from servelab.model.slo import Slo
 from servelab.model.trial import Role, Trial, TrialStatus
 from servelab.model.tuning import (
     Candidate,
+    Closest,
     Placed,
     RaceEnding,
     RunnerUp,
@@ -33,6 +35,8 @@ _COLUMNS = (
     Column("why", is_essential=True, is_text=True),
 )
 _LEAST_TO_CHOOSE = 2
+_TWICE, _TENFOLD = 2, 10
+"""Beyond twice a time its multiple is easier to read than a percentage."""
 _ENDINGS = {
     RaceEnding.SPENT: "The budget is spent before all that are left could be judged; raise "
     "--budget, or go on with less: --only.",
@@ -146,7 +150,7 @@ def _row(
     of_all = [each for each in trials.get(candidate, ()) if each.role is Role.CANDIDATE]
     made = [each for each in of_all if each.round not in void]
     rates = [rate for trial in made if (rate := _rate(trial)) is not None]
-    peaks = [trial.peak_memory_bytes for trial in made if trial.peak_memory_bytes]
+    peaks = [peak for trial in made if (peak := trial.whole_peak_memory_bytes)]
     p99s = [_p99_s(trial) for trial in made]
     known = [value for value in p99s if value is not None]
     first = of_all[0] if of_all else None
@@ -282,8 +286,10 @@ def _answer(
         if found.peak_memory_bytes is None
         else f", {quantities.megabytes(found.peak_memory_bytes)}"
     )
-    if not found.meets_slo:
+    if not found.meets_slo and order.tuning.slo is not None:
         yield f"No deployment of {label} meets {order.tuning.slo} under this load."
+        if found.closest is not None:
+            yield _closest(found.closest, slo=order.tuning.slo, title=title)
     if found.ending is None:
         yield (
             f"The race for {label} is not over. Ahead so far: {title(found.winner)}, {rate} "
@@ -301,12 +307,64 @@ def _answer(
             f"there was time for {found.rounds}: raise --budget, or go on with less: --only."
         )
         return
-    yield f"Serve {label} with {title(found.winner)}: {rate} {figure}{memory}."
-    yield from _beaten(found, title=title)
-    if found.ending in _ENDINGS:
+    yield f"{_ahead(found, order=order)} {title(found.winner)}: {rate} {figure}{memory}."
+    yield from _how_sure(found, order=order, title=title)
+
+
+def _how_sure(
+    found: Tuned, *, order: TuningOrder, title: Callable[[Candidate], str]
+) -> Iterable[str]:
+    if found.has_goodput:
+        yield from _beaten(found, title=title)
+    if found.ending is RaceEnding.ALONE and not found.losses:
+        yield "There was nothing else to choose from."
+    elif found.ending in _ENDINGS:
         yield _ENDINGS[found.ending]
     if found.meets_slo and found.met < found.measured:
         yield f"It met {order.tuning.slo} in {found.met} of {found.measured} trials."
+
+
+def _ahead(found: Tuned, *, order: TuningOrder) -> str:
+    """Return what the one is that is named first."""
+    service = order.options.service
+    if found.meets_slo:
+        # Programs that listen by themselves are what serves, and are served with nothing.
+        label = f" {order.options.workload}" if service and service.application else ""
+        return f"Serve{label} with"
+    return "Most answers in time:" if found.has_goodput else "No answer came in time; ahead:"
+
+
+def _closest(found: Closest, *, slo: Slo, title: Callable[[Candidate], str]) -> str:
+    """Return who comes closest to an objective, and by how much it misses it."""
+    if found.value_s is None:
+        # Anybody with a time would have been closer.
+        return (
+            f"No trial had the {slo.least_requests} requests that a {slo.quantile} takes: raise "
+            "--duration."
+        )
+    rounds = quantities.counted(found.rounds, "round", "rounds")
+    who = f"Closest: {title(found.candidate)},"
+    target = quantities.milliseconds(slo.target_s)
+    time = f"{who} {slo.quantile} {quantities.milliseconds(found.value_s)} ms"
+    in_time = found.value_s < slo.target_s
+    time += (
+        f" of the {target} ms allowed"
+        if in_time
+        else f" beside {target} ms, {_above(found.value_s / slo.target_s)}"
+    )
+    if found.failure_share > slo.failure_limit:
+        failed, may = (f"{100 * each:.3g} %" for each in (found.failure_share, slo.failure_limit))
+        time += f", {'but' if in_time else 'and'} {failed} of its requests failed, where {may} may"
+    elif in_time:
+        time += ", but not in half of its trials"
+    return f"{time} (median of {rounds})."
+
+
+def _above(ratio: float) -> str:
+    """Return how far a time exceeds its target."""
+    if ratio < _TWICE:
+        return f"{quantities.difference(ratio - 1)} too long"
+    return f"{ratio:.{0 if ratio >= _TENFOLD else 1}f} times as long"
 
 
 def _is_early(found: Tuned, *, order: TuningOrder) -> bool:
@@ -410,6 +468,8 @@ def _notes(found: Tuned, *, order: TuningOrder, title: Callable[[Candidate], str
             f"The generator held back {', '.join(map(title, found.held_back))}: what they do is at "
             "least what is told. Give it a core of its own, or ask more work of each call."
         )
+    if fronts := dict.fromkeys(way.front for way in order.tuning.space if way.front):
+        yield f"The memory of what is behind {' or '.join(fronts)} is that of both together."
     for benchmark in order.tuning.benchmarks:
         yield _folklore(benchmark, found=found, title=title)
     for name, reason in order.excluded.items():

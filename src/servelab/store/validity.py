@@ -14,6 +14,7 @@ from msgspec import Struct
 from servelab.model.load import ClosedLoop, OpenLoop
 from servelab.model.placement import Placement
 from servelab.model.plan import Plan, RunOptions
+from servelab.model.service import OwnCommand
 from servelab.model.trial import Histogram, Trial
 from servelab.model.tuning import TuningOrder
 from servelab.model.verdict import Judging
@@ -97,6 +98,20 @@ def _no_options(options: RunOptions) -> Iterator[str]:
         yield "it has no time"
     if options.service is not None and not options.service.asked:
         yield "it asks its application for nothing"
+    commands = () if options.service is None else options.service.commands
+    if not all(_can_vary(each) for each in commands):
+        yield "nothing can be varied so"
+
+
+def _can_vary(command: OwnCommand) -> bool:
+    names = [axis.setting for axis in command.axes]
+    return len({*names}) == len(names) and all(
+        axis.setting.isidentifier()
+        and not axis.setting.startswith("_")
+        and axis.start in axis.values
+        and all(isinstance(value, str) for value in axis.values)
+        for axis in command.axes
+    )
 
 
 def objection_to_race(order: TuningOrder) -> str | None:

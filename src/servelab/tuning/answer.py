@@ -5,8 +5,10 @@ from math import exp
 
 from msgspec import structs
 
+from servelab.model.slo import Slo
 from servelab.model.tuning import (
     Candidate,
+    Closest,
     Loss,
     LossCause,
     Measured,
@@ -15,11 +17,12 @@ from servelab.model.tuning import (
     Tuned,
     Tuning,
 )
-from servelab.model.verdict import Better, Judging, RatioInterval, Verdicts
+from servelab.model.verdict import Better, Judging, RatioInterval, RoundsInterval, Verdicts
 from servelab.stats.comparison import judge
 from servelab.stats.intervals import over_rounds
 from servelab.stats.pairs import evidence_of, log_ratios, ratio_interval
 from servelab.tuning.book import Book
+from servelab.tuning.closest import closest
 from servelab.tuning.dropping import ERROR, loss_beside, lost_at_the_end
 from servelab.tuning.front import front
 from servelab.tuning.race import run
@@ -59,12 +62,15 @@ def answer_of(state: State, *, trials: int, tuning: Tuning) -> Tuned:
             trials=trials,
         )
     losses = _losses(state, fit=fit, winner=winner, verdicts=verdicts)
+    meets_slo = book.meets_slo(winner)
     rate = over_rounds(book.rates_of(winner))
     return Tuned(
         ending=state.ending,
         winner=winner,
-        meets_slo=book.meets_slo(winner),
-        rate_per_s=rate.estimate if rate else None,
+        meets_slo=meets_slo,
+        closest=None if meets_slo else _closest(fit, losses=losses, book=book, slo=tuning.slo),
+        has_goodput=book.has_goodput,
+        rate_per_s=_rate_per_s(rate, book=book),
         peak_memory_bytes=book.peak_memory_bytes(winner),
         verdicts=verdicts,
         runners_up=tuple(_runners_up(fit, book=book, winner=winner, verdicts=verdicts)),
@@ -72,10 +78,19 @@ def answer_of(state: State, *, trials: int, tuning: Tuning) -> Tuned:
         met=book.met(winner)[0],
         measured=book.met(winner)[1],
         held_back=tuple(sorted(filter(book.is_held_back, state.tried), key=lambda each: each.name)),
-        front=front(_placed(state, losses=losses, fit=fit, winner=winner)),
+        front=front(_placed(state, losses=losses, fit=fit, winner=winner))
+        if book.has_goodput
+        else (),
         rounds=book.rounds,
         trials=trials,
     )
+
+
+def _rate_per_s(rate: RoundsInterval | None, *, book: Book) -> float | None:
+    """Return a winner's rate; where nobody has any, what ranked them instead is none."""
+    if rate is None:
+        return None
+    return rate.estimate if book.has_goodput else 0.0
 
 
 def _verdicts(fit: Sequence[Candidate], *, book: Book, judging: Judging) -> Verdicts:
@@ -149,6 +164,17 @@ def _beside_winner(loss: Loss, *, book: Book, winner: Candidate) -> Loss:
     if loss.beside is None or common < min(loss.rounds, BESIDE_WINNER_ROUNDS):
         return loss
     return loss_beside(loss, book=book, beside=winner)
+
+
+def _closest(
+    fit: Sequence[Candidate], *, losses: Sequence[Loss], book: Book, slo: Slo | None
+) -> Closest | None:
+    """Return who comes closest to the objective of those that only miss it, or are slow."""
+    if slo is None:
+        return None
+    missing = _OUT_OF_THE_QUESTION - {LossCause.MISSES_SLO}
+    slow = [each.candidate for each in losses if each.cause not in missing]
+    return closest(tuple(dict.fromkeys((*fit, *slow))), book=book, slo=slo)
 
 
 def _placed(

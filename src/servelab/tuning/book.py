@@ -48,6 +48,16 @@ class Book:
             known = self._known[candidate] = tuple(made.get(key) for made in self._rates)
         return known
 
+    @property
+    def has_goodput(self) -> bool:
+        """Tell whether any trial of a round that counts had a rate above nothing."""
+        return any(
+            bool(each.rate_per_s)
+            for made, is_void in zip(self._rounds, self._void, strict=True)
+            for each in made
+            if not is_void
+        )
+
     def control(self) -> tuple[tuple[float | None, ...], tuple[float | None, ...]]:
         """Return the rates of whoever ran twice in each round, and those of its twin."""
         pairs = [_pair(made) for made in self._rates]
@@ -115,9 +125,25 @@ def _rates(made: Sequence[Measured]) -> dict[tuple[Candidate, Role], float]:
         if each.outcome is Outcome.MEASURED and each.rate_per_s is not None
     ]
     best = max((rate for _, _, rate in measured), default=0.0)
-    # Where nobody has any goodput, nobody has less than another.
-    best = best if best > 0 else 1.0
+    if best <= 0:
+        return _closeness(made)
     return {(name, role): max(rate, LEAST_SHARE * best) for name, role, rate in measured}
+
+
+def _closeness(made: Sequence[Measured]) -> dict[tuple[Candidate, Role], float]:
+    """Return what ranks those of a round in which nobody has any goodput, in place of a rate.
+
+    That is the inverse of the time that the objective is about, the shortest one's next to nothing.
+    """
+    measured = [e for e in made if e.outcome is Outcome.MEASURED and e.rate_per_s is not None]
+    times_s = [each.slo_value_s for each in measured if each.slo_value_s]
+    # Without any such time nobody has less than another.
+    least_s = min(times_s, default=1.0)
+    unknown_s = max(times_s, default=1.0)
+    return {
+        (each.candidate, each.role): LEAST_SHARE * least_s / (each.slo_value_s or unknown_s)
+        for each in measured
+    }
 
 
 def _pair(made: dict[tuple[Candidate, Role], float]) -> tuple[float | None, float | None]:

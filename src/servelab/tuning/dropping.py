@@ -95,7 +95,7 @@ def _is_spared(
     """
     if candidate in tuning.benchmarks:
         return state.book.count(candidate) < BENCHMARK_ROUNDS
-    is_unexplored = candidate in starts and state.centre(candidate.stack) is None
+    is_unexplored = candidate in starts and state.centre(candidate.way) is None
     return is_unexplored and mean_share(state.book, candidate, beside=leader) > log(PROBE)
 
 
@@ -103,7 +103,7 @@ def _better(
     candidate: Candidate, state: State, *, leader: Candidate, tuning: Tuning
 ) -> Candidate | None:
     """Return who is clearly better; None where nobody is."""
-    best = state.best_of_stack(candidate.stack)
+    best = state.best_of_way(candidate.way)
     if best is not None and best != candidate:
         own = shares(state.book, candidate, beside=best)
         if len(own) == 1 and own[0] < log(HOPELESS):

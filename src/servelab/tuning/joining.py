@@ -38,7 +38,7 @@ def with_newcomers(state: State, *, leader: Candidate, tuning: Tuning) -> State:
     centres: list[Candidate] = []
     further: list[Candidate] = []
     for way in tuning.space:
-        best = state.best_of_stack(way.stack)
+        best = state.best_of_way(way.name)
         if best is not None:
             centres += _centre(way, state, best=best, leader=leader, tuning=tuning)
             further += _straight_on(state, best=best, tuning=tuning)
@@ -51,7 +51,7 @@ def _centre(
     way: StackVariant, state: State, *, best: Candidate, leader: Candidate, tuning: Tuning
 ) -> Iterator[Candidate]:
     """Yield whose neighbours join of a stack, if any: first the start's, then the best one's."""
-    centre, start = state.centre(way.stack), space.start(way)
+    centre, start = state.centre(way.name), space.start(way)
     if centre is None and start in state.running:
         if mean_share(state.book, start, beside=leader) > log(PROBE):
             yield start
@@ -80,7 +80,7 @@ def _has_climbed(
 def _straight_on(state: State, *, best: Candidate, tuning: Tuning) -> Iterator[Candidate]:
     """Yield what lies behind a newcomer that did far better than its stack's best."""
     for candidate in state.running:
-        if candidate.stack != best.stack or candidate == best:
+        if candidate.way != best.way or candidate == best:
             continue
         found = shares(state.book, candidate, beside=best)
         if state.book.count(candidate) == 1 and found and found[0] > log(LEAP):
@@ -115,7 +115,7 @@ def _joined(
     left = remaining_trials(state, tuning=tuning)
     room = left / NEWCOMERS_ROUNDS - len(state.running) - 1
     new = new[: max(0, int(min(room, float(len(new)))))]
-    known = dict(state.centres) | {each.stack: each for each in centres}
+    known = dict(state.centres) | {each.way: each for each in centres}
     return replace(
         state,
         running=(*state.running, *new),

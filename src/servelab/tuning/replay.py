@@ -85,8 +85,10 @@ def measured(trial: Trial, *, entrant: Entrant, slo: Slo | None, disturbed: Dist
         round=trial.round,
         outcome=outcome,
         rate_per_s=trial.throughput_per_s if slo is None else trial.goodput_per_s,
-        peak_memory_bytes=trial.peak_memory_bytes,
+        peak_memory_bytes=trial.whole_peak_memory_bytes,
         meets_slo=_meets(trial, slo=slo),
+        slo_value_s=_value_s(trial, slo=slo),
+        failure_share=trial.failure_share,
         seconds=trial.took_s,
         is_lower_limit=trial.why_unrankable is not None,
         is_void=trial.noise is not None and any(disturbed(trial.noise)),
@@ -122,7 +124,7 @@ def _meets(trial: Trial, *, slo: Slo | None) -> bool:
         return True
     if trial.failure_share > slo.failure_limit:
         return False
-    value_s = None if trial.response_time_s is None else slo.of(trial.response_time_s)
+    value_s = _value_s(trial, slo=slo)
     if value_s is not None:
         return value_s < slo.target_s
     # Too few requests for the quantile: how many of them were in time is the same question.
@@ -135,3 +137,7 @@ def _share_in_time(trial: Trial) -> float | None:
     if trial.goodput_per_s is None or not trial.throughput_per_s:
         return None
     return (1 - trial.failure_share) * trial.goodput_per_s / trial.throughput_per_s
+
+
+def _value_s(trial: Trial, *, slo: Slo | None) -> float | None:
+    return None if slo is None or trial.response_time_s is None else slo.of(trial.response_time_s)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from msgspec import structs
+
 from servelab.model.tuning import Candidate, StackVariant
 from servelab.model.variant import Axis, Value
 
@@ -9,7 +11,7 @@ from servelab.model.variant import Axis, Value
 def start(way: StackVariant) -> Candidate:
     """Return a variant where its search begins."""
     axes = tuple((axis.setting, axis.start) for axis in way.variant.axes)
-    return Candidate(stack=way.stack, settings=way.variant.fixed + axes)
+    return Candidate(stack=way.stack, settings=way.variant.fixed + axes, front=way.front)
 
 
 def neighbours(candidate: Candidate, *, space: Sequence[StackVariant]) -> tuple[Candidate, ...]:
@@ -57,7 +59,7 @@ def _rank(candidate: Candidate, *, space: Sequence[StackVariant]) -> int:
 
 
 def _is_of(candidate: Candidate, way: StackVariant) -> bool:
-    return candidate.stack == way.stack and set(way.variant.fixed) <= set(candidate.settings)
+    return candidate.way == way.name and set(way.variant.fixed) <= set(candidate.settings)
 
 
 def _is_on_the_axes(candidate: Candidate, way: StackVariant) -> bool:
@@ -67,7 +69,7 @@ def _is_on_the_axes(candidate: Candidate, way: StackVariant) -> bool:
 
 def _with(candidate: Candidate, *, setting: str, value: Value) -> Candidate:
     settings = tuple((key, value if key == setting else old) for key, old in candidate.settings)
-    return Candidate(stack=candidate.stack, settings=settings)
+    return structs.replace(candidate, settings=settings)
 
 
 def _beside(value: Value, *, axis: Axis) -> Iterator[Value]:

@@ -25,7 +25,7 @@ class State:
     tried: frozenset[Candidate] = frozenset()
     """All that have ever joined."""
     centres: tuple[tuple[str, Candidate], ...] = ()
-    """Stack -> the one of it whose neighbours have joined last."""
+    """Way -> the one of it whose neighbours have joined last."""
     losses: tuple[Loss, ...] = ()
     ending: RaceEnding | None = None
 
@@ -39,22 +39,22 @@ class State:
         """Return the best of those that are running; None before the first rate."""
         return best_of(self.running, book=self.book)
 
-    def best_of_stack(self, stack: str) -> Candidate | None:
-        """Return the best of one stack; None where none of it is running and has a rate."""
-        return self._bests.get(stack)
+    def best_of_way(self, way: str) -> Candidate | None:
+        """Return the best of one way; None where none of it is running and has a rate."""
+        return self._bests.get(way)
 
     @cached_property
     def _bests(self) -> dict[str, Candidate | None]:
-        stacks = dict.fromkeys(each.stack for each in self.running)
-        return {stack: self._best_of_stack(stack) for stack in stacks}
+        ways = dict.fromkeys(each.way for each in self.running)
+        return {way: self._best_of_way(way) for way in ways}
 
-    def _best_of_stack(self, stack: str) -> Candidate | None:
-        own = [each for each in self.running if each.stack == stack]
+    def _best_of_way(self, way: str) -> Candidate | None:
+        own = [each for each in self.running if each.way == way]
         return self.leader if self.leader in own else best_of(own, book=self.book)
 
-    def centre(self, stack: str) -> Candidate | None:
+    def centre(self, way: str) -> Candidate | None:
         """Return the one whose neighbours have joined last."""
-        return dict(self.centres).get(stack)
+        return dict(self.centres).get(way)
 
 
 def best_of(candidates: Sequence[Candidate], *, book: Book) -> Candidate | None:

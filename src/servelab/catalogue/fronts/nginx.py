@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from servelab.catalogue.front import Front, FrontRequest
+from servelab.catalogue.front import Front, FrontRequest, SiteRequest
 from servelab.model.address import Address
 from servelab.model.launch import ConfigurationFile, LaunchCommand
 from servelab.model.load import Protocol
@@ -31,19 +31,10 @@ def configuration(request: FrontRequest) -> ConfigurationFile:
         "    access_log off;",
         *(f"    {kind}_temp_path {kind};" for kind in _TEMPORARY),
         "",
-        "    upstream application {",
-        f"        server {_quoted(_upstream(request.upstream))};",
-        f"        keepalive {KEPT};",
-        "    }",
-        "",
-        "    server {",
-        f"        listen {_listen(request)};",
-        "        client_max_body_size 0;",
-        "",
-        "        location / {",
-        *(f"            {each};" for each in _passing(request)),
-        "        }",
-        "    }",
+        *(
+            f"    {line}".rstrip()
+            for line in _site(request, name="application", head=(f"listen {_listen(request)};",))
+        ),
         "}",
     ]
     return ConfigurationFile(
@@ -53,6 +44,39 @@ def configuration(request: FrontRequest) -> ConfigurationFile:
             argv=("nginx", "-p", ".", "-c", _FILE), departures=tuple(_departures(request))
         ),
     )
+
+
+def site(request: SiteRequest) -> str:
+    """Return a file for the folder of sites: what is left of the above for a whole machine's nginx.
+
+    The numbers of workers, connections and waiting connections are that nginx's own.
+    """
+    http2 = " http2" if request.protocol is Protocol.GRPC else ""
+    head = (
+        f"listen 80{http2};",
+        "# Without a name it answers only where no other site of this nginx does:",
+        "# server_name shop.example;",
+        "access_log off;",
+    )
+    return "\n".join(_site(request, name=request.name, head=head)) + "\n"
+
+
+def _site(
+    request: FrontRequest | SiteRequest, *, name: str, head: tuple[str, ...]
+) -> Iterator[str]:
+    yield f"upstream {name} {{"
+    yield f"    server {_quoted(_upstream(request.upstream))};"
+    yield f"    keepalive {KEPT};"
+    yield "}"
+    yield ""
+    yield "server {"
+    yield from (f"    {line}" for line in head)
+    yield "    client_max_body_size 0;"
+    yield ""
+    yield "    location / {"
+    yield from (f"        {each};" for each in _passing(request, name=name))
+    yield "    }"
+    yield "}"
 
 
 def _main(request: FrontRequest) -> Iterator[str]:
@@ -66,13 +90,13 @@ def _main(request: FrontRequest) -> Iterator[str]:
     yield "error_log stderr;"
 
 
-def _passing(request: FrontRequest) -> Iterator[str]:
+def _passing(request: FrontRequest | SiteRequest, *, name: str) -> Iterator[str]:
     prefix = "grpc" if request.protocol is Protocol.GRPC else "proxy"
     if request.protocol is Protocol.GRPC:
-        yield "grpc_pass grpc://application"
+        yield f"grpc_pass grpc://{name}"
         yield "grpc_set_header Host $http_host"
     else:
-        yield "proxy_pass http://application"
+        yield f"proxy_pass http://{name}"
         yield "proxy_http_version 1.1"
         yield 'proxy_set_header Connection ""'
         # Not $host, which lacks the port: an application would write other links than without.
@@ -104,7 +128,7 @@ def _connections(request: FrontRequest) -> int:
     return max(_LEAST_CONNECTIONS, 2 * request.clients + _OWN_CONNECTIONS)
 
 
-def _patience_s(request: FrontRequest) -> int:
+def _patience_s(request: FrontRequest | SiteRequest) -> int:
     return math.ceil(request.longest_answer_s) + 1
 
 
@@ -129,4 +153,7 @@ FRONT = Front(
     installing="on Debian: apt-get install nginx",
     protocols=frozenset({Protocol.HTTP, Protocol.GRPC}),
     configuration=configuration,
+    site=site,
+    sites="/etc/nginx/conf.d",
+    group="www-data",
 )

@@ -35,12 +35,13 @@ def variants(_interface: Interface, _cpu_count: int) -> tuple[Variant, ...]:
 
 def command(request: LaunchRequest[Settings]) -> LaunchCommand:
     """Return its own command line; its backlog is 1024 and it logs no requests by default."""
-    listen = f"--listen={request.address}"
+    listen: tuple[str, ...] = (f"--listen={request.address}",)
     if request.unix_socket is not None:
-        listen = f"--unix-socket={request.unix_socket}"
+        # By default its owner alone may connect, and a front's workers are of its group at most.
+        listen = (f"--unix-socket={request.unix_socket}", "--unix-socket-perms=660")
     return LaunchCommand(
         argv=(
-            *("waitress-serve", listen, f"--threads={request.settings.threads}"),
+            *("waitress-serve", *listen, f"--threads={request.settings.threads}"),
             *(f"--connection-limit={_CONNECTIONS}", "--asyncore-use-poll"),
             *(("--call",) if request.is_factory else ()),
             request.application,
