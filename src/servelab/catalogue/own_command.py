@@ -2,7 +2,7 @@
 
 import shlex
 
-from servelab.catalogue.server import LaunchRequest, Needs, Server
+from servelab.catalogue.server import LaunchRequest, Naming, Needs, Server
 from servelab.model.deployment import Interface, ServerSettings
 from servelab.model.launch import LaunchCommand
 
@@ -29,5 +29,6 @@ COMMAND = Server(
     heading=lambda _: "",
     processes=lambda _: None,
     command=command,
+    naming=Naming.NOTHING,
     needs=Needs(minimum_python=(0, 0)),
 )
