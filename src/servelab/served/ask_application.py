@@ -201,7 +201,7 @@ def _part(value: Any, name: str, *, expression: str) -> Any:
     try:
         return getattr(value, name)
     except AttributeError as error:
-        if getattr(error, "obj", value) is not value:
+        if error.obj is not value or error.name != name:
             raise _raised("factory", error) from error
         raise Problem(
             "no part",
@@ -256,6 +256,8 @@ def _no_application(module: ModuleType, attribute: str, value: Any) -> Problem:
     if inspect.isfunction(value) and (needed := recognition.required(value)):
         return Problem("needs arguments", attribute=attribute, candidates=needed[:_SHOWN_NAMES])
     inner = [f"{attribute}.{name}" for name in _within(value)]
+    if recognition.kind(value) == recognition.FACTORY:
+        inner = [f"{attribute}()"]
     makers = [name for name in ("app", "asgi", "wsgi") if callable(getattr(value, name, None))]
     return Problem(
         "no application",
