@@ -58,6 +58,7 @@ def test_a_server_is_told_itself_what_it_can_be_told_and_a_module_else(
     command = told(server, form)
     assert (IN_MODULE in str(command)) is (form not in TAKES[server])
     assert command.module_folder == ("" if form in TAKES[server] else "/m")
+    assert any(IN_MODULE in each for each in command.departures) is bool(command.module_folder)
     if form not in TAKES[server]:
         assert not {"--factory", "--call"} & set(command.argv)
         assert "make" not in str(command)

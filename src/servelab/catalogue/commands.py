@@ -96,10 +96,15 @@ def _finding_module(
 ) -> LaunchCommand:
     if own_module(deployment, service=service) is None:
         return command
+    said = (
+        f"{NAMED}: a module of servelab's, for {deployment.server} cannot be told "
+        f"{service.name} itself."
+    )
     return msgspec.structs.replace(
         command,
         module_folder=str(folder or "."),
         keeps_python_path=PYTHON_PATH in dict(service.variables),
+        departures=(*command.departures, said),
     )
 
 
