@@ -140,7 +140,7 @@ WAYS = ways()
 WITH_SOCKETS = [way for way in WAYS if catalogue.server(way.server).takes_unix_sockets]
 QUICK_WITH_SOCKETS = {(way.server, way.interface): way for way in WITH_SOCKETS}.values()
 """Variants of a server differ in their workers, which the tests of factories start each."""
-CALLED_IN_TESTS = [
+TOLD_ALL = [
     *{(way.server, way.interface): way for way in WAYS if not way.patches}.values(),
     *(way for way in WAYS if way.patches),
 ]
@@ -266,14 +266,21 @@ def test_a_factory_is_served_by_the_processes_asked_for_and_patched_in_time(
 
 
 @pytest.mark.parametrize(
-    "way",
+    ("way", "settings"),
     [
-        pytest.param(way, id=str(way), marks=() if way in CALLED_IN_TESTS else pytest.mark.slow)
-        for way in WAYS
+        *(
+            pytest.param(way, "", id=str(way), marks=() if way in TOLD_ALL else pytest.mark.slow)
+            for way in WAYS
+        ),
+        *(
+            pytest.param(way, ":preload=on", id=f"{way}-preload", marks=pytest.mark.slow)
+            for way in WAYS
+            if str(way) in {"gunicorn-wsgi-gthread", "gunicorn-asgi-uvicorn"}
+        ),
     ],
 )
 def test_what_no_server_can_be_told_is_served_through_a_module_and_patched_in_time(
-    way: Way, project: Path, tmp_path: Path
+    way: Way, settings: str, project: Path, tmp_path: Path
 ) -> None:
     asked, modules = request(way), tmp_path / "module of 100 %"
     service = Service(
@@ -288,7 +295,8 @@ def test_what_no_server_can_be_told_is_served_through_a_module_and_patched_in_ti
         asked=(),
     )
     stack = "-".join(filter(None, (way.server, way.variant.name)))
-    (of,) = catalogue.find_own_deployments(stack, service=service, cpu_count=CPUS)
+    found = catalogue.find_own_deployments(f"{stack}{settings}", service=service, cpu_count=CPUS)
+    of = next(each for each in found if each.stack == stack)
     module = catalogue.own_module(of, service=service)
     assert module is not None
     write_files((module,), folder=modules)
