@@ -78,14 +78,12 @@ def _with_packages(project: Path) -> None:
 
 
 def _with_database(project: Path) -> None:
-    """Write a database, and the two lines that make datasette a module for any server."""
+    """Write a database."""
     with sqlite3.connect(project / "shop.db") as database:
         database.execute("create table items (id integer primary key, name text)")
         rows = [(f"item {number}",) for number in range(_ROWS)]
         database.executemany("insert into items (name) values (?)", rows)
     database.close()
-    text = 'from datasette.app import Datasette\n\napp = Datasette(["shop.db"]).app()\n'
-    (project / "shop.py").write_text(text)
 
 
 def _start_project(project: Path) -> None:
@@ -114,7 +112,7 @@ APPLICATIONS = (
     Application(
         name="datasette",
         requirement="datasette>=0.65,<1",
-        target="shop:app",
+        target='datasette.app:Datasette(["shop.db"]).app()',
         path="/shop/items",
         interface="ASGI",
         prepare=_with_database,

@@ -102,7 +102,26 @@ def test_the_files_of_what_won_lie_in_the_results_folder(run: Run, project: Path
     assert not list(project.iterdir())
 
 
-@pytest.mark.usefixtures("project")
+def test_the_module_that_a_server_needs_lies_beside_the_files_and_is_named(
+    run: Run, monkeypatch: pytest.MonkeyPatch, project: Path
+) -> None:
+    know(monkeypatch, project, application="shop:make", is_factory=True, arguments="'it'")
+    status, printed, notes = run(
+        eight_threads_win(), *WAITRESS, "--out", "here", "--write", "there"
+    )
+    assert status == 0, notes
+    text = Path("here/application/servelab_application.py").read_text()
+    assert "application = make('it')\n" in text
+    for folder in (Path("here/deploy"), Path("there")):
+        assert (folder / "servelab_application.py").read_text() == text
+        unit = (folder / "shop-app.service").read_text()
+        assert f"Environment=PYTHONPATH={folder.absolute()}\n" in unit
+    assert f"PYTHONPATH={Path('here/application').absolute()} waitress-serve " in printed
+    assert "  application = make('it')\n" in printed
+    assert "servelab_application.py names the application" in notes
+    assert not list(project.iterdir())
+
+
 def test_the_files_go_where_they_were_asked_for_but_not_over_what_is_there(
     run: Run, project: Path
 ) -> None:

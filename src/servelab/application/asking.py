@@ -86,6 +86,7 @@ def find(
         attribute=answer.attribute,
         is_factory=answer.is_factory,
         arguments=target.arguments or "",
+        further=target.further,
         interface=Interface(answer.interface),
         framework=answer.framework,
         framework_version=answer.framework_version,
@@ -103,6 +104,7 @@ def _asked(
             "module": target.module,
             "attribute": target.attribute,
             "arguments": target.arguments,
+            "further": target.further,
             # Where it still is at half of its time goes into its log.
             "shown_after_s": limit_s / 2,
         }

@@ -16,7 +16,7 @@ from servelab.catalogue.names import unknown
 from servelab.catalogue.narrowing import narrow
 from servelab.catalogue.own_command import COMMAND, server_of_command
 from servelab.catalogue.selection import on_python, split_python, split_settings
-from servelab.catalogue.server import Server
+from servelab.catalogue.server import Naming, Server
 from servelab.catalogue.settings import convert_settings
 from servelab.catalogue.stack import Stack, deploy
 from servelab.errors import UsageError
@@ -192,7 +192,9 @@ def own_obstacles(service: Service) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for on in servers() if service.application else ():
         obstacle = _obstacle(on, service=service)
-        if service.interface in on.interfaces and obstacle is not None:
+        variants = tuple(_variants(on, service=service, cpu_count=1))
+        would_serve = any(not _objects(on, each, service=service) for each in variants)
+        if would_serve and obstacle is not None:
             found[obstacle] = (*found.get(obstacle, ()), on.name)
     return found
 
@@ -202,10 +204,11 @@ def _obstacle(on: Server[Any], *, service: Service) -> str | None:
         return f"serves no {service.interface.value.upper()} applications."
     if service.interface is Interface.GRPC:
         return "cannot start a gRPC service of yours; give its command with --command."
-    if service.is_factory and not on.takes_factories:
-        return f"takes no factory; name a ready application instead of {service.name}."
-    if service.arguments and not on.takes_arguments:
-        return f"calls a factory without arguments; write one that needs none for {service.name}."
+    if service.is_factory and on.naming is Naming.NOTHING:
+        return (
+            "finds an application by itself, and cannot be told of a factory; name one that is "
+            f"ready instead of {service.name}."
+        )
     return None
 
 

@@ -42,6 +42,7 @@ from servelab.model.worker import WorkerCount, Workforce
 from servelab.served import workloads
 from servelab.store import redaction, scratch
 from servelab.store.folder import RunFolder
+from servelab.store.ready_files import Existing, write_files
 
 SEED_PORT = 3000
 READY_TIMEOUT_S = 60.0
@@ -217,6 +218,7 @@ class Attempting:
             )
             variables[workloads.SLOW_API_VARIABLE] = f"http://{back_end}"
         self._put_front(stack, place=place)
+        self._keep_module()
         self._tell(Stage.STARTING)
         began_s = time.monotonic()
         with self._launched(variables) as server:
@@ -245,6 +247,15 @@ class Attempting:
             )
         )
         self._note(front=self._front and self._front.use)
+
+    def _keep_module(self) -> None:
+        """Have the module that names the application lie where the command says."""
+        service = self._spec.service
+        if service is None:
+            return
+        module = catalogue.own_module(self._spec.deployment, service=service)
+        if module is not None:
+            write_files((module,), folder=self._folder.module_folder, existing=Existing.REPLACE)
 
     def _load(self, server: RunningServer) -> None:
         self._put_load(server)
@@ -414,6 +425,7 @@ class Attempting:
             listen_limit=self._machinery.listen_limit,
             packages=self._environment.packages,
             unix_socket=None if isinstance(at, Address) else at,
+            module_folder=self._folder.module_folder,
         )
         is_behind = self._spec.deployment.front is not None
         if is_behind or self._spec.port is not None or address.port == SEED_PORT:

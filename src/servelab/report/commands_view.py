@@ -2,17 +2,20 @@
 
 import shlex
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from msgspec import Struct
 
 from servelab import catalogue
 from servelab.errors import UsageError
+from servelab.model.deployment import Deployment
+from servelab.model.launch import PYTHON_PATH
 from servelab.model.plan import Plan
 from servelab.model.ready import BEHIND_A_PROXY
 from servelab.model.service import Service
 from servelab.model.trial import Role, Trial, TrialStatus
 from servelab.report import deploy, rounds_view, tables, tune_view, view
-from servelab.store.folder import StoredRun
+from servelab.store.folder import MODULE_FOLDER, StoredRun
 
 
 class CommandToCopy(Struct, frozen=True, kw_only=True):
@@ -27,6 +30,11 @@ class CommandToCopy(Struct, frozen=True, kw_only=True):
     front: str = ""
     """What is started before it, and how; empty: nothing is."""
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Return what there is to copy, in the order in which it is done."""
+        return tuple(line for line in (self.install, self.front, self.command) if line)
+
 
 class Commands(Struct, frozen=True, kw_only=True):
     """The commands of one workload, best first."""
@@ -35,6 +43,18 @@ class Commands(Struct, frozen=True, kw_only=True):
     heading: str
     """Where to type them."""
     commands: tuple[CommandToCopy, ...]
+    module: str = ""
+    """The text of a module that some of the commands name; empty where none does."""
+    module_file: str = ""
+    """Where it lies."""
+
+    @property
+    def module_heading(self) -> str:
+        """Return the sentence that stands before the text of the module."""
+        return (
+            f"Where a command sets {PYTHON_PATH}, its server imports {self.module_file}, which "
+            "names the application because that server's command cannot:"
+        )
 
 
 def commands(run: StoredRun) -> tuple[Commands, ...]:
@@ -65,30 +85,38 @@ def _of_race(run: StoredRun) -> tuple[Commands, ...]:
     ]
     has_won = tune_view.has_won(run, found) and found.meets_slo
     order = "what won" if has_won else "what was ahead"
-    return (
-        Commands(
-            workload=shown[0].workload,
-            heading=_heading(
-                service, order=f"{order}, then its lighter equal" if lighter else order
-            ),
-            commands=tuple(_command(trial, service=service, run=run) for trial in shown),
-        ),
-    )
+    heading = _heading(service, order=f"{order}, then its lighter equal" if lighter else order)
+    return (_to_copy(shown, workload=shown[0].workload, heading=heading, run=run, service=service),)
 
 
 def _of_workload(trials: Sequence[Trial], *, run: StoredRun, service: Service) -> Commands:
     shown = (
         _typical(trials, plan=run.plan) if rounds_view.are_rounds(run) else view.in_order(trials)
     )
+    found = [
+        trial for trial in shown if trial.status is TrialStatus.OK and trial.role is Role.CANDIDATE
+    ]
+    heading = _heading(service, order=_order(trials, run=run))
+    return _to_copy(found, workload=trials[0].workload, heading=heading, run=run, service=service)
+
+
+def _to_copy(
+    trials: Sequence[Trial], *, workload: str, heading: str, run: StoredRun, service: Service
+) -> Commands:
+    deployed = [(trial, _deployment(trial, service=service)) for trial in trials]
+    modules = (catalogue.own_module(of, service=service) for _, of in deployed if of is not None)
+    module = next((each for each in modules if each is not None), None)
     return Commands(
-        workload=trials[0].workload,
-        heading=_heading(service, order=_order(trials, run=run)),
-        commands=tuple(
-            _command(trial, service=service, run=run)
-            for trial in shown
-            if trial.status is TrialStatus.OK and trial.role is Role.CANDIDATE
-        ),
+        workload=workload,
+        heading=heading,
+        commands=tuple(_command(trial, of, service=service, run=run) for trial, of in deployed),
+        module="" if module is None else module.text,
+        module_file="" if module is None else str(_module_folder(run) / module.name),
     )
+
+
+def _module_folder(run: StoredRun) -> Path:
+    return run.folder.absolute() / MODULE_FOLDER
 
 
 def _order(trials: Sequence[Trial], *, run: StoredRun) -> str:
@@ -115,12 +143,24 @@ def _environment(service: Service) -> str:
     return ", a virtual environment being active" if service.application else ""
 
 
-def _command(trial: Trial, *, service: Service, run: StoredRun) -> CommandToCopy:
+def _command(
+    trial: Trial, of: Deployment | None, *, service: Service, run: StoredRun
+) -> CommandToCopy:
+    """Return the command with the address of one that serves, or as measured if not known anew."""
+    typed = None
+    if of is not None:
+        typed = deploy.command_elsewhere(
+            of,
+            service=service,
+            trial=trial,
+            address=BEHIND_A_PROXY,
+            module_folder=str(_module_folder(run)),
+        )
     return CommandToCopy(
         deployment=trial.deployment,
         title=trial.title,
         install="" if _is_own_command(trial, service=service) else _install(trial),
-        command=_typed(trial, service=service) or trial.command,
+        command=typed or trial.command,
         front=_front(trial, run=run),
     )
 
@@ -129,21 +169,16 @@ def _is_own_command(trial: Trial, *, service: Service) -> bool:
     return any(each.name == trial.stack for each in service.commands)
 
 
-def _typed(trial: Trial, *, service: Service) -> str | None:
-    """Return the command with the address of one that serves; None where it is not known anew."""
+def _deployment(trial: Trial, *, service: Service) -> Deployment | None:
+    """Return what was measured; None where today's catalogue does not have it."""
     cpu_count = trial.placement.server_core_count if trial.placement else 1
     try:
         found = catalogue.find_own_deployments(
             trial.deployment, service=service, cpu_count=cpu_count
         )
-    except UsageError:  # today's catalogue does not have it
+    except UsageError:
         return None
-    for each in found:
-        if each.name == trial.deployment:
-            return deploy.command_elsewhere(
-                each, service=service, trial=trial, address=BEHIND_A_PROXY
-            )
-    return None
+    return next((each for each in found if each.name == trial.deployment), None)
 
 
 def _front(trial: Trial, *, run: StoredRun) -> str:

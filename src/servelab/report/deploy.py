@@ -10,11 +10,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+import msgspec
+
 from servelab import catalogue
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.deployment import Deployment
 from servelab.model.environment import Package
-from servelab.model.launch import ConfigurationFile, LaunchCommand, longest_drain_s
+from servelab.model.launch import (
+    PYTHON_PATH,
+    ConfigurationFile,
+    LaunchCommand,
+    longest_drain_s,
+)
 from servelab.model.ready import Place, Ready, TextFile
 from servelab.model.service import Service
 from servelab.model.trial import Trial
@@ -56,6 +63,7 @@ def ready(
     configuration = making.configuration
     files = [
         *([TextFile(name=configuration.name, text=configuration.text)] if configuration else []),
+        *([making.module] if making.module else []),
         TextFile(name=f"{making.slug}.service", text=systemd.unit(_unit(making))),
         TextFile(name=PROCFILE, text=_procfile(making) + "\n"),
         *deploy_front.files(
@@ -73,14 +81,22 @@ def ready(
 
 
 def command_elsewhere(
-    deployment: Deployment, *, service: Service, trial: Trial, address: Address
+    deployment: Deployment,
+    *,
+    service: Service,
+    trial: Trial,
+    address: Address,
+    module_folder: str | None = None,
 ) -> str | None:
-    """Return the measured command with another address; None where servelab would change more."""
+    """Return the measured command with another address; None where servelab would change more.
+
+    A module that names the application lies in `module_folder`.
+    """
     making = _Making(
         deployment=deployment,
         service=service,
         trial=trial,
-        place=Place(address=address),
+        place=Place(address=address, folder=module_folder),
         listen_limit=_LISTEN_LIMIT,
     )
     measured = making.measured_at
@@ -152,6 +168,11 @@ class _Making:
         """Return what one types in the folder: short where all else is in a script or file."""
         return self.own_script_at(self.place.address) or self.command_at(self.place.address)
 
+    @cached_property
+    def module(self) -> TextFile | None:
+        """Return the module that names the application; None where the server needs none."""
+        return catalogue.own_module(self.deployment, service=self.service)
+
     @property
     def folder(self) -> str:
         return self.place.folder or self.service.directory
@@ -183,6 +204,7 @@ class _Making:
             listen_limit=self.listen_limit,
             packages=self._packages,
             unix_socket=None if isinstance(at, Address) else at,
+            module_folder=Path(self.folder),
         )
         # What users write into their own commands is looked through, as where it is stored.
         return redaction.command(made) if self.is_own else made
@@ -197,6 +219,7 @@ class _Making:
             listen_limit=self.listen_limit,
             packages=self._packages,
             unix_socket=None if isinstance(at, Address) else at,
+            module_folder=Path(self.folder),
         )
 
     def _address(self, at: Address | Path) -> Address:
@@ -220,11 +243,12 @@ def _unit(making: _Making) -> systemd.Unit:
     variables, secret = _variables(making)
     file = making.place.environment_file
     where = file.path if file is not None else f"{making.service.directory}/.env"
+    before, *words = (*_assigned(making), program)
     return systemd.Unit(
         description=_description(making),
         directory=making.service.directory,
-        program=program,
-        arguments=tuple(_where_it_lies(word, making=making) for word in arguments),
+        program=before,
+        arguments=(*words, *(_where_it_lies(word, making=making) for word in arguments)),
         variables=(*_surroundings(making), *command.variables, *variables),
         environment_file=where if file is not None or secret else None,
         remarks=tuple(_remarks(making)),
@@ -260,6 +284,25 @@ def _surroundings(making: _Making) -> Iterable[tuple[str, str]]:
     yield "PATH", ":".join((*places, _SYSTEM_PATH))
     if has_environment:
         yield "VIRTUAL_ENV", str(making.programs.parent)
+    if making.module is not None and not _is_in_file(PYTHON_PATH, making=making):
+        yield PYTHON_PATH, _python_path(making)
+
+
+def _assigned(making: _Making) -> tuple[str, ...]:
+    """Return the words that set PYTHONPATH where a file would set it anew, over the unit."""
+    if making.module is None or not _is_in_file(PYTHON_PATH, making=making):
+        return ()
+    return ("/usr/bin/env", f"{PYTHON_PATH}={_python_path(making)}")
+
+
+def _python_path(making: _Making) -> str:
+    given = dict(making.service.variables).get(PYTHON_PATH)
+    return ":".join(each for each in (given, making.folder) if each)
+
+
+def _is_in_file(name: str, *, making: _Making) -> bool:
+    file = making.place.environment_file
+    return file is not None and name in file.names
 
 
 def _variables(making: _Making) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
@@ -267,11 +310,10 @@ def _variables(making: _Making) -> tuple[tuple[tuple[str, str], ...], tuple[str,
 
     Neither has what the environment file sets.
     """
-    file = making.place.environment_file
     missing = [
         (name, value)
         for name, value in making.service.variables
-        if file is None or name not in file.names
+        if not _is_in_file(name, making=making) and not (making.module and name == PYTHON_PATH)
     ]
     secret = tuple(name for name, value in missing if _is_secret(name, value))
     return tuple(pair for pair in missing if pair[0] not in secret), secret
@@ -300,6 +342,8 @@ def _procfile(making: _Making) -> str:
         making.own_script_at(address) or making.command_at(address)
         for address in (Address(procfile.ANY_HOST, port) for port in procfile.PORTS)
     )
+    if making.module is not None:  # it lies beside the Procfile, wherever that is
+        first = msgspec.structs.replace(first, module_folder=".")
     return procfile.line(first, second)
 
 
@@ -339,7 +383,11 @@ def _is_told_its_host(making: _Making) -> bool:
 
 def _is_as_measured(making: _Making, *, measured: Address | Path) -> bool:
     made = redaction.command(making.command_at(measured))
-    return redaction.words(str(made)) == redaction.words(making.trial.command)
+    stored = redaction.words(making.trial.command)
+    if making.module is not None:  # wherever its folder was then
+        made = msgspec.structs.replace(made, module_folder="")
+        return stored.endswith(f" {redaction.words(str(made))}")
+    return redaction.words(str(made)) == stored
 
 
 def _notes(making: _Making) -> Iterable[str]:
@@ -357,6 +405,12 @@ def _notes(making: _Making) -> Iterable[str]:
         yield (
             f"Its command has a secret, which no file has: {redaction.HIDDEN} stands there; give "
             "it as a variable instead."
+        )
+    if making.module is not None:
+        yield (
+            f"{making.module.name} names the application, which {making.deployment.server} cannot "
+            f"be told as {name_of(service.name)}: its folder has to be on PYTHONPATH, as in the "
+            "unit and the Procfile."
         )
     if catalogue.server_of(making.deployment).is_for_development:
         yield f"{making.deployment.server} is for development: its own manual says so."

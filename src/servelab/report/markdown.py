@@ -216,9 +216,14 @@ def _commands(found: Commands) -> Iterable[str]:
         yield ""
         yield f"- {_name(each.title)}"
         yield ""
-        for line in _fenced(line for line in (each.install, each.front, each.command) if line):
+        for line in _fenced(each.lines):
             yield f"  {line}"
     yield ""
+    if found.module:
+        yield _paragraph(found.module_heading)
+        yield ""
+        yield from _fenced(found.module.splitlines())
+        yield ""
 
 
 def _published(compared: Sequence[Comparison], *, cpus: float) -> Iterable[str]:
