@@ -193,7 +193,7 @@ def tune(
     ignored = requested_service.patterns(ignore or section.ignore)
     folder = results.new_folder(out, name=f"tune-{measuring.file_name(ready.options.workload)}")
     agreement = rehearsed.rehearse(
-        space.starts,
+        space.rehearsed,
         options=ready.options,
         measurer=ready.measurer,
         folder=folder,

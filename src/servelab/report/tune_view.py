@@ -471,13 +471,19 @@ def _notes(found: Tuned, *, order: TuningOrder, title: Callable[[Candidate], str
     if fronts := dict.fromkeys(way.front for way in order.tuning.space if way.front):
         yield f"The memory of what is behind {' or '.join(fronts)} is that of both together."
     for benchmark in order.tuning.benchmarks:
-        yield _folklore(benchmark, found=found, title=title)
+        rule = catalogue.rule_of(benchmark, cpu_count=order.cpu_count)
+        what = "The benchmark" if rule is None else f"The folklore setting, {rule}"
+        yield _beside_benchmark(
+            f"{what} ({title(benchmark)}),", benchmark, found=found, title=title
+        )
     for name, reason in order.excluded.items():
         yield f"Left out before the race: {name}: {reason}"
 
 
-def _folklore(benchmark: Candidate, *, found: Tuned, title: Callable[[Candidate], str]) -> str:
-    what = f"The folklore setting, 2 x cores + 1 ({title(benchmark)}),"
+def _beside_benchmark(
+    what: str, benchmark: Candidate, *, found: Tuned, title: Callable[[Candidate], str]
+) -> str:
+    """Return how a benchmark, called by `what`, stands to the winner."""
     if benchmark == found.winner:
         return f"{what} is the winner here."
     for loss in found.losses:
