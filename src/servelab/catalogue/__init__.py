@@ -38,6 +38,7 @@ from servelab.catalogue.own import (
     own_obstacles,
     own_ways,
 )
+from servelab.catalogue.own_command import is_own_command
 from servelab.catalogue.selection import (
     deployments_named,
     find_deployments,
@@ -69,6 +70,7 @@ __all__ = [
     "front",
     "front_of",
     "fronts",
+    "is_own_command",
     "kinds_in_turn",
     "launch_command",
     "may_wait",

@@ -3,7 +3,7 @@
 import shlex
 
 from servelab.catalogue.server import LaunchRequest, Needs, Server
-from servelab.model.deployment import Interface, ServerSettings
+from servelab.model.deployment import Deployment, Interface, ServerSettings
 from servelab.model.launch import LaunchCommand
 
 HOST, PORT = "{host}", "{port}"
@@ -31,3 +31,8 @@ COMMAND = Server(
     command=command,
     needs=Needs(minimum_python=(0, 0)),
 )
+
+
+def is_own_command(deployment: Deployment) -> bool:
+    """Tell whether a deployment is a program of the user's, which no server of ours starts."""
+    return deployment.server == COMMAND.name

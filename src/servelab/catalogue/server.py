@@ -115,6 +115,9 @@ class Server(Generic[Settings]):
 
     What they do not need cannot keep a user's packages from being served.
     """
+    needs_gil_beside: Callable[[Settings], bool] | None = None
+    """Tell whether what some settings need beside a user's packages has no build for free-threaded
+    Python; None: what `needs` says of all of its requirements holds there, too."""
     takes_factories: bool = False
     takes_arguments: bool = False
     """Its factories may be called with arguments."""

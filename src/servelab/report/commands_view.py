@@ -7,11 +7,13 @@ from msgspec import Struct
 
 from servelab import catalogue
 from servelab.errors import UsageError
+from servelab.model.environment import python_in_words
 from servelab.model.plan import Plan
 from servelab.model.ready import BEHIND_A_PROXY
 from servelab.model.service import Service
 from servelab.model.trial import Role, Trial, TrialStatus
 from servelab.report import deploy, rounds_view, tables, tune_view, view
+from servelab.report.other_python import OtherPython, other_python
 from servelab.store.folder import StoredRun
 
 
@@ -20,12 +22,20 @@ class CommandToCopy(Struct, frozen=True, kw_only=True):
 
     deployment: str
     title: str
+    activate: str = ""
+    """A command line that makes its environment the active one; empty: the heading names it."""
     install: str
     """A command line that installs the server, in the versions measured; empty: nothing is known
     of what it needs."""
     command: str
     front: str = ""
     """What is started before it, and how; empty: nothing is."""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Return what is to be typed, line by line."""
+        every = (self.activate, self.install, self.front, self.command)
+        return tuple(line for line in every if line)
 
 
 class Commands(Struct, frozen=True, kw_only=True):
@@ -34,6 +44,8 @@ class Commands(Struct, frozen=True, kw_only=True):
     workload: str
     heading: str
     """Where to type them."""
+    first: tuple[str, ...] = ()
+    """Command lines that make the environments which the user has not."""
     commands: tuple[CommandToCopy, ...]
 
 
@@ -68,25 +80,34 @@ def _of_race(run: StoredRun) -> tuple[Commands, ...]:
         Commands(
             workload=shown[0].workload,
             heading=_heading(
-                service, order=f"{order}, then its lighter equal" if lighter else order
+                service,
+                order=f"{order}, then its lighter equal" if lighter else order,
+                others=_others(shown, run=run, service=service),
             ),
-            commands=tuple(_command(trial, service=service, run=run) for trial in shown),
+            first=_first(shown, run=run, service=service),
+            commands=tuple(
+                _command(trial, among=shown, service=service, run=run) for trial in shown
+            ),
         ),
     )
 
 
 def _of_workload(trials: Sequence[Trial], *, run: StoredRun, service: Service) -> Commands:
-    shown = (
+    every = (
         _typical(trials, plan=run.plan) if rounds_view.are_rounds(run) else view.in_order(trials)
     )
+    shown = [
+        trial for trial in every if trial.status is TrialStatus.OK and trial.role is Role.CANDIDATE
+    ]
     return Commands(
         workload=trials[0].workload,
-        heading=_heading(service, order=_order(trials, run=run)),
-        commands=tuple(
-            _command(trial, service=service, run=run)
-            for trial in shown
-            if trial.status is TrialStatus.OK and trial.role is Role.CANDIDATE
+        heading=_heading(
+            service,
+            order=_order(trials, run=run),
+            others=_others(shown, run=run, service=service),
         ),
+        first=_first(shown, run=run, service=service),
+        commands=tuple(_command(trial, among=shown, service=service, run=run) for trial in shown),
     )
 
 
@@ -96,7 +117,7 @@ def _order(trials: Sequence[Trial], *, run: StoredRun) -> str:
     return "best first"
 
 
-def _heading(service: Service, *, order: str) -> str:
+def _heading(service: Service, *, order: str, others: Sequence[OtherPython]) -> str:
     variables = (
         f", with {', '.join(name for name, _ in service.variables)} set"
         if service.variables
@@ -104,20 +125,55 @@ def _heading(service: Service, *, order: str) -> str:
     )
     return (
         f"To copy, {order}, as measured but for the address; in {shlex.quote(service.directory)}"
-        f"{_environment(service)}{variables}:"
+        f"{_environment(service, others=others)}{variables}:"
     )
 
 
-def _environment(service: Service) -> str:
+def _environment(service: Service, *, others: Sequence[OtherPython]) -> str:
+    if others:
+        versions = " and ".join(python_in_words(each.version) for each in others)
+        return f", each in its own environment; first make that of {versions}"
     if service.environment is not None:
         return f", the environment {shlex.quote(str(service.environment.directory))} being active"
     return ", a virtual environment being active" if service.application else ""
 
 
-def _command(trial: Trial, *, service: Service, run: StoredRun) -> CommandToCopy:
+def _others(
+    trials: Iterable[Trial], *, run: StoredRun, service: Service
+) -> tuple[OtherPython, ...]:
+    """Return the interpreters for which the user has no environment, each once."""
+    found = (_other(trial, run=run, service=service) for trial in trials)
+    return tuple(dict.fromkeys(each for each in found if each is not None))
+
+
+def _other(trial: Trial, *, run: StoredRun, service: Service) -> OtherPython | None:
+    order = run.plan or run.tuning
+    known = () if order is None else (order.options.interpreter, *order.options.interpreters)
+    return other_python(trial, service=service, known=known)
+
+
+def _first(trials: Iterable[Trial], *, run: StoredRun, service: Service) -> tuple[str, ...]:
+    others = _others(trials, run=run, service=service)
+    return tuple(line for each in others for line in each.making(results=run.folder))
+
+
+def _activate(trial: Trial, *, among: Iterable[Trial], service: Service, run: StoredRun) -> str:
+    """Return what makes a trial's environment the active one, where there are several."""
+    if not trial.interpreter or not _others(among, run=run, service=service):
+        return ""
+    other = _other(trial, run=run, service=service)
+    user = service.environment
+    folder = other.folder if other is not None else "" if user is None else str(user.directory)
+    return shlex.join([".", f"{folder}/bin/activate"])
+
+
+def _command(
+    trial: Trial, *, among: Iterable[Trial], service: Service, run: StoredRun
+) -> CommandToCopy:
     return CommandToCopy(
         deployment=trial.deployment,
         title=trial.title,
+        activate=_activate(trial, among=among, service=service, run=run),
         install="" if _is_own_command(trial, service=service) else _install(trial),
         command=_typed(trial, service=service) or trial.command,
         front=_front(trial, run=run),
