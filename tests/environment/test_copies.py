@@ -7,14 +7,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.environment.test_overlay import fingerprint
-from tests.own_environments import install, make_environment
 
 from servelab.environment import copies, ensure, find_user_environment
 from servelab.environment.copies import Copy, copied
 from servelab.environment.interpreters import find_interpreter, known_interpreters
 from servelab.errors import CannotRunHere, EnvironmentNotBuilt
 from servelab.model.environment import EnvironmentSpec, Interpreter, Package, UserEnvironment
+from tests.environment.test_overlay import fingerprint
+from tests.own_environments import install, make_environment
 
 PROJECT = """\
 [project]

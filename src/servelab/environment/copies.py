@@ -231,14 +231,17 @@ def _refusal(
     failing = failing_requirement(spec, output=output)
     what = "one of them" if failing is None else failing.replace("==", " ")
     python = python_in_words(interpreter.full_version)
-    fact = (
-        f"{what} is not to be had for {python}"
-        if has_no_solution(output)
-        else f"{what} could not be built or fetched for {python}"
-    )
+    lowered = output.lower()
+    if has_no_solution(output):
+        fact, step = f"{what} is not to be had for {python}", "take a version of it that is"
+    elif "failed to build" in lowered or "build backend" in lowered:
+        fact = f"{what} has no wheel for {python}, and could not be built from source"
+        step = "take a version of it that has one, install what its build needs"
+    else:
+        fact, step = f"{what} could not be fetched", "check the network and the index"
     return EnvironmentNotBuilt(
-        f"the packages of {user.directory} cannot be copied to {python}: {fact}; take a version "
-        "of it there that has a build for both, or leave this interpreter out. uv's last words:\n"
+        f"the packages of {user.directory} cannot be copied to {python}: {fact}; {step}, or leave "
+        "this interpreter out. uv's last words:\n"
         + "\n".join(f"  {line}" for line in last_lines(output))
     )
 

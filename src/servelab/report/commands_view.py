@@ -131,7 +131,8 @@ def _heading(service: Service, *, order: str, others: Sequence[OtherPython]) -> 
 
 def _environment(service: Service, *, others: Sequence[OtherPython]) -> str:
     if others:
-        versions = " and ".join(python_in_words(each.version) for each in others)
+        *before, last = [python_in_words(each.version) for each in others]
+        versions = f"{', '.join(before)} and {last}" if before else last
         return f", each in its own environment; first make that of {versions}"
     if service.environment is not None:
         return f", the environment {shlex.quote(str(service.environment.directory))} being active"

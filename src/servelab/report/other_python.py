@@ -34,7 +34,7 @@ class OtherPython(Struct, frozen=True, kw_only=True):
         """Yield the command lines that make it; the second where its packages were noted."""
         folder = f"{project}/{self.folder}" if project else self.folder
         yield shlex.join([self.program, "-m", "venv", folder])
-        file = None if results is None else results / requirements_name(self.version)
+        file = None if results is None else results.resolve() / requirements_name(self.version)
         if file is not None and file.is_file():
             yield shlex.join([f"{folder}/bin/pip", "install", "-r", str(file)])
 
