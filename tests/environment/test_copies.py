@@ -128,8 +128,8 @@ def test_a_copy_is_made_once(user: UserEnvironment, copy: Copy, cache: Path) -> 
 def test_a_server_is_laid_beside_the_copy(user: UserEnvironment, copy: Copy, cache: Path) -> None:
     spec = EnvironmentSpec(
         name="waitress",
-        requirements=("waitress==3.0.2",),
-        constraints="",
+        requirements=("waitress==3.0.2", "markupsafe"),
+        constraints="markupsafe==1.0\n",  # as where only the copy holds it
         lock=None,
         beside=user,
     )

@@ -78,7 +78,7 @@ def fill(directory: Path, *, spec: EnvironmentSpec, user: UserEnvironment) -> No
 
     Raise EnvironmentNotBuilt, naming the packages, where the server cannot run beside them.
     """
-    constraints = [*spec.constraints.splitlines(), *_pins(user)]
+    constraints = [*_constraints(spec, user=user), *_pins(user)]
     resolved = resolve(directory, spec=spec, constraints=constraints, user=user)
     if isinstance(resolved, str):
         # Where two indexes have a version, uv looks for a preferred one in the first of them only.
@@ -123,6 +123,12 @@ def merged(packages: tuple[Package, ...], *, user: UserEnvironment | None) -> tu
     return tuple(Package(name, version) for name, version in sorted(versions.items()))
 
 
+def _constraints(spec: EnvironmentSpec, *, user: UserEnvironment) -> list[str]:
+    """Return the constraints, but not of what is there: a copy may hold more than its original."""
+    theirs = {each.name for each in user.packages}
+    return [line for line in spec.constraints.splitlines() if canonical(_name(line)) not in theirs]
+
+
 def _pins(user: UserEnvironment) -> list[str]:
     """Pin what came from an index; what did not is left out of the resolution altogether."""
     elsewhere = set(user.from_elsewhere)
@@ -154,7 +160,7 @@ def _refusal(
     """Name the packages of the user's that the server cannot run with: resolve without them."""
     own = {canonical(_name(each)) for each in spec.requirements}
     kept = [pin for pin in _pins(user) if canonical(_name(pin)) in own]
-    constraints = [*spec.constraints.splitlines(), *kept]
+    constraints = [*_constraints(spec, user=user), *kept]
     free = resolve(directory, spec=spec, constraints=constraints, user=user)
     if isinstance(free, str):
         return not_built(spec, output=output)
