@@ -125,6 +125,7 @@ def test_on_the_environments_own_interpreter_nothing_is_copied_and_no_name_is_an
     assert named(Path("here")) == {("waitress:threads=4", OWN.full_version)}
     assert ".venv being active:" in printed
     assert "bin/activate" not in printed
+    assert "a copy of" not in printed
 
 
 @pytest.mark.usefixtures("user")
@@ -258,6 +259,7 @@ def test_a_server_without_a_build_for_free_threaded_python_is_left_out_there(run
     # Of gunicorn, gevent's worker alone has none, and that is not asked for.
     assert {python for _, python in named(Path("here"))} == {f"{FREE}t"}
     assert "All of it on Python 3.99.1t (free-threaded)." in printed
+    assert "Measured on Python 3.99.1t (free-threaded), with a copy of the packages of" in printed
 
 
 @pytest.mark.usefixtures("user")
@@ -332,6 +334,7 @@ def test_a_race_is_run_on_one_other_interpreter(run: Run) -> None:
     assert status == 0, notes
     assert {python for _, python in named(Path("here"))} == {OTHER_PYTHON}
     assert all("@" not in name for name, _ in named(Path("here")))
+    assert "Measured on Python 3.98.0, with a copy of the packages of" in printed
     assert " -m venv .venv-3.98" in printed
     assert ". .venv-3.98/bin/activate" in printed
     (unit,) = Path("here/deploy").glob("*.service")

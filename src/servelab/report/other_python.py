@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from servelab import catalogue
 from servelab.errors import UsageError
-from servelab.model.environment import FREE_THREADED, Interpreter
+from servelab.model.environment import FREE_THREADED, Interpreter, python_in_words
+from servelab.model.plan import RunOptions
 from servelab.model.ready import requirements_name
 from servelab.model.service import Service
 from servelab.model.trial import Trial
@@ -37,6 +38,19 @@ class OtherPython(Struct, frozen=True, kw_only=True):
         file = None if results is None else results.resolve() / requirements_name(self.version)
         if file is not None and file.is_file():
             yield shlex.join([f"{folder}/bin/pip", "install", "-r", str(file)])
+
+
+def remarks(options: RunOptions) -> Iterable[str]:
+    """Yield what a table has to say where all of it ran on one other interpreter."""
+    user = None if options.service is None else options.service.environment
+    python = options.interpreter
+    if user is None or options.interpreters:
+        return
+    if python.full_version != user.interpreter.full_version:
+        yield (
+            f"Measured on {python_in_words(python.full_version)}, with a copy of the packages of "
+            f"{user.directory} (Python {user.interpreter.full_version})."
+        )
 
 
 def other_python(

@@ -20,6 +20,7 @@ from servelab.model.tuning import (
 )
 from servelab.model.verdict import Better, CannotTell, Doubt, Equivalent, Undecided
 from servelab.report import quantities
+from servelab.report.other_python import remarks
 from servelab.report.view import Column, Row, Table
 from servelab.store.folder import StoredRun
 
@@ -392,6 +393,7 @@ def _notes(found: Tuned, *, order: TuningOrder, title: Callable[[Candidate], str
         f"{quantities.counted(found.rounds, 'round', 'rounds')}; each round had those that were "
         "still in the race, freshly started, in an order of its own."
     )
+    yield from remarks(order.options)
     for benchmark in order.tuning.benchmarks:
         yield _folklore(benchmark, found=found, title=title)
     for name, reason in order.excluded.items():
