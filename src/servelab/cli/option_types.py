@@ -168,6 +168,26 @@ Pythons = Annotated[
         "[default: servelab's own]",
     ),
 ]
+OwnPythons = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--python",
+        metavar="VERSION|PATH",
+        help="Interpreter, such as 3.13 or 3.14t, with a copy of your environment's packages where "
+        "it is another one; several: everything on each. [default: your environment's own]",
+        rich_help_panel=ITS_PLACE,
+    ),
+]
+OwnPython = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--python",
+        metavar="VERSION|PATH",
+        help="One interpreter for the whole race, with a copy of your environment's packages where "
+        "it is another one. [default: your environment's own]",
+        rich_help_panel=ITS_PLACE,
+    ),
+]
 Requirements = Annotated[
     list[str] | None,
     typer.Option("--with", metavar="REQUIREMENT", help="Use it instead: gunicorn==23.0.0."),
@@ -270,7 +290,7 @@ Only = Annotated[
     list[str] | None,
     typer.Option(
         "--only",
-        metavar="SERVER[-VARIANT][:key=value,...][+nginx]",
+        metavar="SERVER[-VARIANT][:key=value,...][+nginx][@PYTHON]",
         help="These deployments, such as gunicorn-gthread:processes=4. [default: every server]",
     ),
 ]

@@ -18,7 +18,7 @@ from servelab.measure.ceiling import Ceilings
 from servelab.measure.machinery import Machinery
 from servelab.measure.preparing import environment_of
 from servelab.measure.subject import subject_of
-from servelab.model.environment import Environment
+from servelab.model.environment import Environment, Interpreter
 from servelab.model.load import LoadResult, Protocol
 from servelab.model.outcome import Outcome
 from servelab.model.placement import Placement
@@ -45,7 +45,7 @@ class TrialMeasurer:
         self._machinery = machinery
         self._calibrations = Calibrations(machinery)
         self._ceilings = Ceilings(machinery, calibrations=self._calibrations)
-        self._without_ceiling: set[str] = set()
+        self._without_ceiling: set[tuple[str, Interpreter]] = set()
 
     def place(self, spec: TrialSpec | RunOptions) -> Placement:
         """Return where the processes of a trial run; raise UsageError."""
@@ -122,7 +122,8 @@ class TrialMeasurer:
         tell: Callable[[Stage, str], None],
     ) -> Ceiling | None:
         """Return what the hardware could do; None where nobody knows the bare work."""
-        if subject_of(spec).bare_directory is None or spec.workload in self._without_ceiling:
+        work = (spec.workload, spec.interpreter)
+        if subject_of(spec).bare_directory is None or work in self._without_ceiling:
             return None
         try:
             return self._ceilings.find(
@@ -135,7 +136,7 @@ class TrialMeasurer:
             if spec.service is None:
                 raise CannotRunHere(f"its ceiling could not be measured: {error}") from error
             # What serves may still not run alone: its trials have no ceiling, then.
-            self._without_ceiling.add(spec.workload)
+            self._without_ceiling.add(work)
             return None
 
     def _null_rate_per_s(

@@ -24,6 +24,7 @@ from servelab.model.verdict import (
     Verdicts,
 )
 from servelab.report import quantities
+from servelab.report.other_python import remarks
 from servelab.report.view import (
     Column,
     Row,
@@ -114,7 +115,7 @@ def table(trials: Sequence[Trial], *, plan: Plan | None, workload: str) -> Table
                 _row(each, rounds=rounds, found=found, ranked=ranked)
                 for each in _in_order(rounds, found, figure=_figure(plan))
             ),
-            notes=tuple(_notes(rounds, found)),
+            notes=(*_notes(rounds, found), *(() if plan is None else remarks(plan.options))),
         )
     )
 

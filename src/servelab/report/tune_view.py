@@ -23,6 +23,7 @@ from servelab.model.tuning import (
 )
 from servelab.model.verdict import Better, CannotTell, Doubt, Equivalent, Undecided
 from servelab.report import quantities
+from servelab.report.other_python import remarks
 from servelab.report.view import Column, Row, Table
 from servelab.store.folder import StoredRun
 
@@ -470,6 +471,7 @@ def _notes(found: Tuned, *, order: TuningOrder, title: Callable[[Candidate], str
         )
     if fronts := dict.fromkeys(way.front for way in order.tuning.space if way.front):
         yield f"The memory of what is behind {' or '.join(fronts)} is that of both together."
+    yield from remarks(order.options)
     for benchmark in order.tuning.benchmarks:
         yield _folklore(benchmark, found=found, title=title)
     for name, reason in order.excluded.items():
