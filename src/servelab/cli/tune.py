@@ -67,6 +67,7 @@ def tune(
     only: option_types.Searched = None,
     environment: option_types.UsersEnvironment = None,
     variable: option_types.Variables = None,
+    beside: option_types.Beside = None,
     project: option_types.Project = Path(),
     duration: option_types.OwnDuration = None,
     warm_up: option_types.OwnWarmUp = None,
@@ -151,6 +152,7 @@ def tune(
             timeout_s=timeout,
             connections=connections,
             port=port,
+            beside=tuple(beside or ()),
         ),
         # Here memory is what a candidate may take of its own accord, not what it is given.
         section=msgspec.structs.replace(section, memory=None),

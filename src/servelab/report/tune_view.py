@@ -9,6 +9,7 @@ from msgspec import Struct
 from servelab import catalogue, tuning
 from servelab.explain.disturbance import reasons_to_void
 from servelab.explain.losers import losers, slower
+from servelab.explain.rounds import advice_on
 from servelab.model.trial import Role, Trial, TrialStatus
 from servelab.model.tuning import (
     Candidate,
@@ -82,7 +83,10 @@ def page(run: StoredRun, found: Tuned) -> RacePage:
             verdict="\n".join(_answer(found, order=order, title=title)),
             columns=_COLUMNS,
             rows=tuple(_rows(found, order=order, trials=trials, void=frozenset(void))),
-            notes=(*_notes(found, order=order, title=title), *_void_rounds(void, found=found)),
+            notes=(
+                *_notes(found, order=order, title=title),
+                *_void_rounds(void, found=found, trials=run.trials),
+            ),
         ),
         front=_front(found, trials=trials, workload=order.options.workload),
         is_told=is_told(found),
@@ -99,7 +103,9 @@ def _reasons_by_round(trials: Sequence[Trial]) -> dict[int, str]:
     }
 
 
-def _void_rounds(void: Mapping[int, str], *, found: Tuned) -> Iterable[str]:
+def _void_rounds(
+    void: Mapping[int, str], *, found: Tuned, trials: Sequence[Trial]
+) -> Iterable[str]:
     if void:
         rounds = quantities.counted(found.rounds, "round", "rounds")
         verb = "counts" if len(void) == 1 else "count"
@@ -107,6 +113,8 @@ def _void_rounds(void: Mapping[int, str], *, found: Tuned) -> Iterable[str]:
             f"{len(void)} of {rounds} {verb} for nothing: something disturbed a trial, such as: "
             f"{next(iter(void.values()))}."
         )
+    if (advice := advice_on(trials)) is not None:
+        yield f"{advice[0].upper()}{advice[1:]}."
 
 
 def _rows(
