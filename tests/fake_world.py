@@ -411,7 +411,10 @@ class FakeWatch:
         assert not self.is_open
         if not self.has_loaded or not self.named:
             return None
-        programs = tuple(BesideProgram(name=name, cpu_s=2.5, processes=3) for name in self.named)
+        programs = tuple(
+            BesideProgram(name=name, cpu_s=2.5, shared_cpu_s=2.5, processes=3)
+            for name in self.named
+        )
         return BesideUse(seconds=10.0, cpus=2, programs=programs)
 
     def noise(self, *, unwaited_cpu_s: float = 0.0) -> Noise | None:

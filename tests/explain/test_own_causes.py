@@ -282,8 +282,10 @@ def beside(cores: float) -> BesideUse:
         seconds=SECONDS,
         cpus=2,
         programs=(
-            BesideProgram(name="postgres", cpu_s=cores * SECONDS, processes=9),
-            BesideProgram(name="memcached", cpu_s=0.0, processes=1),
+            BesideProgram(
+                name="postgres", cpu_s=cores * SECONDS, shared_cpu_s=cores * SECONDS, processes=9
+            ),
+            BesideProgram(name="memcached", cpu_s=0.0, shared_cpu_s=0.0, processes=1),
         ),
     )
 

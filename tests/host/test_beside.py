@@ -70,8 +70,8 @@ def test_what_each_program_took_is_told_also_of_one_that_is_gone() -> None:
         cpus=2,
     )
     assert found.programs == (
-        BesideProgram(name="postgres", cpu_s=4.0, processes=2),
-        BesideProgram(name="redis-server", cpu_s=0.0, processes=0),
+        BesideProgram(name="postgres", cpu_s=4.0, shared_cpu_s=4.0, processes=2),
+        BesideProgram(name="redis-server", cpu_s=0.0, shared_cpu_s=0.0, processes=0),
     )
     assert (found.cpu_s, found.cores) == (4.0, 0.4)
 

@@ -107,8 +107,8 @@ def test_a_spinning_generator_is_judged_by_its_work_not_by_its_core() -> None:
 
 
 def test_a_program_that_is_gone_when_the_load_ends_is_told() -> None:
-    there = BesideProgram(name="postgres", cpu_s=1.0, processes=1)
-    gone = BesideProgram(name="redis-server", cpu_s=0.0, processes=0)
+    there = BesideProgram(name="postgres", cpu_s=1.0, shared_cpu_s=1.0, processes=1)
+    gone = BesideProgram(name="redis-server", cpu_s=0.0, shared_cpu_s=0.0, processes=0)
     use = BesideUse(seconds=10.0, cpus=2, programs=(there, gone))
     (warning,) = gates.warnings_on_beside(use)
     assert warning.kind == "beside-missing"

@@ -327,4 +327,9 @@ _RULES: tuple[Rule, ...] = (
     _beside_it,
     _switches,
 )
-_RULES_BESIDE_OTHERS: tuple[Rule, ...] = (_throttled, _taken_by_others, _failures)
+_RULES_BESIDE_OTHERS: tuple[Rule, ...] = (
+    _throttled,
+    _taken_by_others,
+    _beside_it,
+    _failures,
+)

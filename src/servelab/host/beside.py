@@ -72,7 +72,12 @@ def _program(
     name: str, *, members: Mapping[Identity, Member], used_s: Mapping[Identity, float]
 ) -> BesideProgram:
     own = [each for each in members if each in used_s and members[each].name == name]
-    return BesideProgram(name=name, cpu_s=sum(used_s[each] for each in own), processes=len(own))
+    return BesideProgram(
+        name=name,
+        cpu_s=sum(used_s[each] for each in own),
+        shared_cpu_s=sum(members[each].share * used_s[each] for each in own),
+        processes=len(own),
+    )
 
 
 def _others(stats: Mapping[int, ProcessStat]) -> Mapping[int, ProcessStat]:

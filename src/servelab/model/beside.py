@@ -10,6 +10,9 @@ class BesideProgram(Struct, frozen=True, kw_only=True):
     """As the user named it."""
     cpu_s: float
     """Of all its processes; of those that ended, what their parents inherited."""
+    shared_cpu_s: float
+    """Part of it: what fell to the CPUs that the trial may use, by how many of those CPUs that a
+    process may use are among them."""
     processes: int
     """How many there were at the end of the load; 0: it ran no more."""
 
@@ -29,6 +32,11 @@ class BesideUse(Struct, frozen=True, kw_only=True):
         return sum(each.cpu_s for each in self.programs)
 
     @property
+    def shared_cpu_s(self) -> float:
+        """Return the part of it that the trial could have had."""
+        return sum(each.shared_cpu_s for each in self.programs)
+
+    @property
     def cores(self) -> float:
-        """Return how many cores they kept busy."""
-        return self.cpu_s / self.seconds if self.seconds > 0 else 0.0
+        """Return how many of the trial's CPUs they kept busy."""
+        return self.shared_cpu_s / self.seconds if self.seconds > 0 else 0.0

@@ -168,6 +168,8 @@ class Ceiling(Struct, frozen=True, kw_only=True):
     """Number of processes -> median calls per second of the bare work."""
     cpu_s_per_call: float | None = None
     """CPU seconds of one bare call, one process running alone."""
+    beside_cpu_s_per_call: float | None = None
+    """The same of the programs beside it, which the call made work; None where none was named."""
 
 
 class GeneratorUsage(Struct, frozen=True, kw_only=True):

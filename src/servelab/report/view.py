@@ -199,7 +199,7 @@ def _beside(use: BesideUse, *, calls: int) -> Iterable[Line]:
         cost = (
             f"{quantities.milliseconds(program.cpu_s / calls)} ms CPU per call, " if calls else ""
         )
-        cores = program.cpu_s / use.seconds if use.seconds else 0.0
+        cores = program.shared_cpu_s / use.seconds if use.seconds else 0.0
         cpus = quantities.counted(use.cpus, "CPU", "CPUs")
         count = quantities.counted(program.processes, "process", "processes")
         yield Line(f"{program.name}:", f"{cost}{cores:.2f} of {cpus}, {count}; beside the server")

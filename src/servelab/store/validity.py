@@ -185,5 +185,6 @@ def _figures(trial: Trial) -> Iterator[float | None]:
         yield from (trial.usage.user_s, trial.usage.system_s)
     if trial.beside is not None:
         yield from (each.cpu_s for each in trial.beside.programs)
+        yield from (each.shared_cpu_s for each in trial.beside.programs)
     if trial.generator is not None:
         yield trial.generator.cpu_s
