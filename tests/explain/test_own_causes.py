@@ -209,10 +209,7 @@ def test_a_few_failures_are_told() -> None:
 def test_what_others_took_is_named_and_idle_cores_are_not_held_against_the_server() -> None:
     noise = msgspec.structs.replace(QUIET, foreign_cpu_share=0.7, steal_share=0.05)
     assert causes(usage=usage(0.15, 0.15), noise=noise) == [
-        (
-            "others took 75% of the CPU | it used 0.30 of 2 cores; what runs beside it took 75% of "
-            "the CPU time"
-        )
+        ("others took 75% of the CPU | it used 0.30 of 2 cores; others took 75% of the CPU time")
     ]
     assert causes(noise=QUIET) == causes(noise=None)
 
@@ -296,7 +293,7 @@ def test_what_a_database_took_comes_first_and_its_part_of_the_cores_is_not_idle(
     (first, second) = causes(placement=shared, **seen)
     assert first == "postgres took 1.2 of 2 CPUs | postgres took 1.2 of 2 CPUs, 12 ms for each call"
     assert second.startswith("all cores busy: 10.0 ms CPU per call | it used 0.70 of 2 cores")
-    assert "what runs beside it 1.20" in second
+    assert "postgres 1.20" in second
 
 
 def test_of_a_database_as_much_is_on_the_servers_cores_as_they_are_of_all() -> None:

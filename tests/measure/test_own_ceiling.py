@@ -110,9 +110,7 @@ def test_of_calls_that_wait_for_a_database_its_cpu_time_counts_too(
     spec = spec_of(tmp_path, CALL.format(work="time.sleep(0.005)"))
     spec = msgspec.structs.replace(spec, beside=("postgres",))
     known = found(Ceilings(watching, calibrations=calibrations), spec)
-    assert known.source == (
-        "the bare work in 1 process, by its CPU time and that of what runs beside it"
-    )
+    assert known.source == ("the bare work in 1 process, by its CPU time and that of postgres")
     assert known.cpu_s_per_call is not None
     # The fake database takes 2.5 s of two CPUs.
     assert known.beside_cpu_s_per_call is not None

@@ -33,8 +33,7 @@ def of_beside(trial: Trial) -> Iterator["Cause"]:
     use = trial.beside
     if use is None or use.cores < FRONT_NOTED * use.cpus:
         return
-    names = " and ".join(each.name for each in use.programs if each.cpu_s > 0)
-    what = f"{names} took {use.cores:.1f} of {use.cpus} {'CPU' if use.cpus == 1 else 'CPUs'}"
+    what = f"{use.names} took {use.cores:.1f} of {use.cpus} {'CPU' if use.cpus == 1 else 'CPUs'}"
     calls = trial.beside_cpu_s_per_call
     cost = "" if calls is None else f", {calls * 1000:.3g} ms for each call"
     yield Cause(short=what, sentence=what + cost, factor=max(0.0, 1 - use.cores / use.cpus))

@@ -158,7 +158,7 @@ def _taken_by_others(shown: Shown) -> Iterator[Cause]:
     """Name what other programs took: nobody knows what the server would have made of it."""
     yield Cause(
         short=f"others took {shown.taken:.0%} of the CPU",
-        sentence=f"{shown.used}; what runs beside it took {shown.taken:.0%} of the CPU time",
+        sentence=f"{shown.used}; others took {shown.taken:.0%} of the CPU time",
         factor=max(0.0, 1 - shown.taken),
     )
 
@@ -183,7 +183,8 @@ def _all_cores_busy(shown: Shown) -> Iterator[Cause]:
     generator = (
         f", the generator {shown.generator_cores:.2f} more" if shown.generator_cores >= IDLE else ""
     )
-    beside = f", what runs beside it {shown.beside_cores:.2f}" if shown.beside_cores >= IDLE else ""
+    use = shown.trial.beside
+    beside = f", {use.names} {shown.beside_cores:.2f}" if use and shown.beside_cores >= IDLE else ""
     yield Cause(
         short="all cores busy"
         + ("" if cpu_s is None else f": {_milliseconds(cpu_s)} ms CPU per call"),

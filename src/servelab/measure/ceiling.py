@@ -196,11 +196,14 @@ class Ceilings:
                 )
             )
         best = max(rates, key=lambda rate: rate.per_s)
+        names = " and ".join(spec.beside)
         plural = "es" if best.processes > 1 else ""
         return Ceiling(
             per_s=best.per_s,
             source=f"the bare work in {best.processes} process{plural}"
-            + (f", by its CPU time{_and_that_beside(best)}" if best.waits else ""),
+            + (
+                f", by its CPU time{f' and that of {names}' if names else ''}" if best.waits else ""
+            ),
             rate_by_processes={rate.processes: rate.per_s for rate in rates},
             cpu_s_per_call=rates[0].cpu_s_per_call,
             beside_cpu_s_per_call=rates[0].beside_cpu_s_per_call,
@@ -316,10 +319,6 @@ def process_counts(cores: int) -> tuple[int, ...]:
 def _watched(watch: Watch) -> Iterator[None]:
     with watch, watch.loading():
         yield
-
-
-def _and_that_beside(rate: _BareRate) -> str:
-    return "" if rate.beside_cpu_s_per_call is None else " and that of what runs beside it"
 
 
 def _rate(

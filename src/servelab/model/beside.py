@@ -27,6 +27,12 @@ class BesideUse(Struct, frozen=True, kw_only=True):
     programs: tuple[BesideProgram, ...]
 
     @property
+    def names(self) -> str:
+        """Return the names of those that did anything, as a sentence lists them."""
+        busy = [each.name for each in self.programs if each.cpu_s > 0]
+        return " and ".join((", ".join(busy[:-1]), busy[-1]) if busy[1:] else busy)
+
+    @property
     def cpu_s(self) -> float:
         """Return the CPU time of all of them."""
         return sum(each.cpu_s for each in self.programs)

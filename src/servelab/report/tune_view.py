@@ -7,6 +7,7 @@ from statistics import geometric_mean, median
 from msgspec import Struct
 
 from servelab import catalogue, tuning
+from servelab.explain.cause import of_beside
 from servelab.explain.disturbance import reasons_to_void
 from servelab.explain.losers import losers, slower
 from servelab.explain.rounds import advice_on
@@ -86,6 +87,7 @@ def page(run: StoredRun, found: Tuned) -> RacePage:
             notes=(
                 *_notes(found, order=order, title=title),
                 *_void_rounds(void, found=found, trials=run.trials),
+                *_beside_winner(found, trials=trials, title=title),
             ),
         ),
         front=_front(found, trials=trials, workload=order.options.workload),
@@ -101,6 +103,21 @@ def _reasons_by_round(trials: Sequence[Trial]) -> dict[int, str]:
         if trial.noise is not None
         for reason in reasons_to_void(trial.noise)
     }
+
+
+def _beside_winner(
+    found: Tuned,
+    *,
+    trials: Mapping[Candidate, Sequence[Trial]],
+    title: Callable[[Candidate], str],
+) -> Iterable[str]:
+    """Yield what programs beside the server took under the winner, in a trial of the middle."""
+    if found.winner is None:
+        return
+    seen = [each for each in trials.get(found.winner, ()) if each.beside is not None]
+    by_cores = sorted(seen, key=lambda trial: trial.beside.cores if trial.beside else 0.0)
+    for cause in of_beside(by_cores[len(by_cores) // 2]) if by_cores else ():
+        yield f"Under {title(found.winner)}, {cause.sentence}."
 
 
 def _void_rounds(
