@@ -96,6 +96,16 @@ Front = Annotated[
         rich_help_panel=PLACING,
     ),
 ]
+Beside = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--beside",
+        metavar="PROGRAM|UNIT|pid:N",
+        help="What belongs to your application and runs already, such as postgres or "
+        "redis-server: its CPU time is told by itself, and voids no round.",
+        rich_help_panel=ITS_PLACE,
+    ),
+]
 ResultsFolder = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Where results go, a new folder.")
 ]

@@ -34,6 +34,7 @@ def try_(
     only: option_types.Only = None,
     environment: option_types.UsersEnvironment = None,
     variable: option_types.Variables = None,
+    beside: option_types.Beside = None,
     project: option_types.Project = Path(),
     python: option_types.OwnPythons = None,
     rounds: Annotated[
@@ -113,6 +114,7 @@ def try_(
             timeout_s=timeout,
             connections=connections,
             port=port,
+            beside=tuple(beside or ()),
         ),
         section=section,
         warm_up_s=warm_up,

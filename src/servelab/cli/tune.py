@@ -72,6 +72,7 @@ def tune(
     only: option_types.Searched = None,
     environment: option_types.UsersEnvironment = None,
     variable: option_types.Variables = None,
+    beside: option_types.Beside = None,
     project: option_types.Project = Path(),
     python: option_types.OwnPython = None,
     duration: option_types.OwnDuration = None,
@@ -173,6 +174,7 @@ def tune(
             timeout_s=timeout,
             connections=connections,
             port=port,
+            beside=tuple(beside or ()),
         ),
         # Here memory is what a candidate may take of its own accord, not what it is given.
         section=msgspec.structs.replace(section, memory=None),
