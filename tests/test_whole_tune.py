@@ -286,6 +286,27 @@ def test_what_takes_more_memory_than_allowed_loses(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("project")
+def test_where_all_take_more_memory_than_allowed_it_serves_all_the_same(run: Run) -> None:
+    world = World({"waitress": serving(peak_memory_bytes=200_000_000)})
+    status, printed, _ = run(world, *WAITRESS, "--memory", "100m")
+    assert status == 3
+    said = "All that were raced for shop:app took more than 105 MB; the least was 200 MB with waitress "
+    assert said in printed
+    assert "as it should" not in printed
+
+
+@pytest.mark.usefixtures("project")
+def test_a_way_that_begins_with_too_much_memory_wins_with_less(run: Run) -> None:
+    heavy = serving(service_s=0.02, peak_memory_bytes=200_000_000)
+    light = serving(service_s=0.03, peak_memory_bytes=90_000_000)
+    world = World({"--threads=1 ": light, "waitress": heavy})
+    status, printed, _ = run(world, *WAITRESS, "--memory", "100m")
+    assert status == 0
+    assert printed.startswith("\nServe shop:app with waitress 1 thread")
+    assert "waitress 2 threads" in printed
+
+
+@pytest.mark.usefixtures("project")
 def test_a_machine_that_is_too_noisy_tells_nothing_and_says_so(run: Run) -> None:
     status, printed, notes = run(eight_threads_win(noise=NOISY), *WAITRESS, "--out", "here")
     assert status == 3

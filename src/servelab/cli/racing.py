@@ -157,16 +157,15 @@ def _finish(
 
 
 def status_of(run: "StoredRun") -> int:
-    """Return 0 where there is a winner that can be told, 1 where nothing serves, 3 otherwise."""
-    from servelab.model.tuning import RaceEnding
-    from servelab.report import tune_view
+    """Return 0 where there is a winner that can be told, 1 where all have failed, 3 otherwise."""
+    from servelab.report import no_winner, tune_view
 
     if any(trial.audit_errors for trial in run.trials):
         return status.BUG
     if run.end.interrupted:
         return status.INTERRUPTED
     found = tune_view.result(run)
-    if found is not None and found.ending is RaceEnding.NOTHING_RUNS:
+    if found is not None and no_winner.nothing_serves(found):
         return status.FAILED
     if found is None:
         return status.INVALID

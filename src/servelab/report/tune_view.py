@@ -24,7 +24,7 @@ from servelab.model.tuning import (
     TuningOrder,
 )
 from servelab.model.verdict import Better, CannotTell, Doubt, Equivalent, Undecided
-from servelab.report import quantities
+from servelab.report import no_winner, quantities
 from servelab.report.other_python import remarks
 from servelab.report.view import Column, Row, Table
 from servelab.store.folder import StoredRun
@@ -303,7 +303,12 @@ def _answer(
 ) -> Iterable[str]:
     label = order.options.workload
     if found.winner is None:
-        yield _nothing(found, label=label)
+        yield no_winner.sentence(
+            found,
+            label=label,
+            memory_limit_bytes=order.tuning.memory_limit_bytes,
+            title=title,
+        )
         return
     figure = "answers/s" if order.tuning.slo is None else f"answers/s within {order.tuning.slo}"
     rate = quantities.rate(found.rate_per_s)
@@ -402,18 +407,6 @@ def _is_early(found: Tuned, *, order: TuningOrder) -> bool:
 def has_won(run: StoredRun, found: Tuned) -> bool:
     """Tell whether the one that is told was raced for as long as a verdict takes."""
     return is_told(found) and run.tuning is not None and not _is_early(found, order=run.tuning)
-
-
-def _nothing(found: Tuned, *, label: str) -> str:
-    if found.ending is RaceEnding.NOTHING_RUNS:
-        return f"Nothing serves {label} as it should; the rows below say why."
-    if not found.rounds:
-        return f"Nothing can be said of {label} yet: no round is complete."
-    return (
-        f"Nothing can be said of {label}: in each of "
-        f"{quantities.counted(found.rounds, 'round', 'rounds')} something else disturbed a "
-        "trial. Quiet this machine, or ask: servelab doctor."
-    )
 
 
 def _doubt(doubt: CannotTell) -> str:
