@@ -22,11 +22,15 @@ def begin(
     measurer: "TrialMeasurer",
     folder: "RunFolder",
     elsewhere: ready_race.Elsewhere,
+    beside_load_s: float | None,
     printer: "Printer",
 ) -> "StoredRun":
-    """Race into a new folder; return what is stored then."""
+    """Race into a new folder; return what is stored then.
+
+    `beside_load_s` is what the rehearsal saw that a trial takes beside its load.
+    """
     folder.keep_race(order)
-    printer.note(_expectation(order))
+    printer.note(_expectation(order, beside_load_s=beside_load_s))
     return _measure(
         order,
         made=(),
@@ -79,11 +83,12 @@ def tell(order: "TuningOrder") -> None:
     terminal.write(race_plan_view.text(order, expected=expectation.of_race(order)))
 
 
-def _expectation(order: "TuningOrder") -> str:
+def _expectation(order: "TuningOrder", *, beside_load_s: float | None) -> str:
     from servelab.experiment import expectation
     from servelab.report import race_plan_view
 
-    return race_plan_view.expectation(order, expected=expectation.of_race(order))
+    expected = expectation.of_race(order, beside_load_s=beside_load_s)
+    return race_plan_view.expectation(order, expected=expected)
 
 
 def _measure(

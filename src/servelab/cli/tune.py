@@ -226,6 +226,7 @@ def tune(
             measurer=ready.measurer,
             folder=folder,
             elsewhere=elsewhere,
+            beside_load_s=agreement.beside_load_s,
             printer=printer,
         )
     )

@@ -8,7 +8,7 @@ import msgspec
 from servelab.model.capacity import CapacityResult
 from servelab.model.plan import Plan
 from servelab.model.trial import Trial
-from servelab.model.tuning import Tuned
+from servelab.model.tuning import Tuned, TuningOrder
 from servelab.model.verdict import Verdicts
 from servelab.report import capacity_view, commands_view, rounds_view, tune_view
 from servelab.report.commands_view import Commands
@@ -31,6 +31,8 @@ class _Document(msgspec.Struct, frozen=True, kw_only=True):
     trials: Sequence[Trial]
     capacity: CapacityResult | None
     race: Tuned | None
+    race_order: TuningOrder | None
+    """What was raced and how, with those that were left out before."""
     commands: Sequence[Commands]
     """Of a run on an application of the user's; empty otherwise."""
 
@@ -47,6 +49,7 @@ def render(run: StoredRun) -> str:
         trials=run.trials,
         capacity=capacity_view.result(run),
         race=tune_view.result(run),
+        race_order=run.tuning,
         commands=commands_view.commands(run),
     )
     text = msgspec.json.format(typed_json.encode(document), indent=2).decode()

@@ -37,7 +37,10 @@ def sentence(
     causes = {each.cause for each in found.losses}
     if causes == {LossCause.OVER_MEMORY}:
         least = _least(found.losses, title=title)
-        return f"All that were raced for {label} took more than {limit}; the least was {least}.{_more(found)}"
+        return (
+            f"All that were raced for {label} took more than {limit}; the least was {least}."
+            f"{_more(found)}"
+        )
     if causes == {LossCause.UNMEASURABLE}:
         return (
             f"Nothing can be said of {label}: most trials of each were invalid, by no fault of a "
