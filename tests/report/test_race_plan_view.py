@@ -1,13 +1,13 @@
 """A race in words, before anything of it is measured."""
 
 import msgspec
-from tests.report.own_runs import PYTHON, SERVICE
 
 from servelab.cli import race_space
 from servelab.experiment import expectation
 from servelab.model.plan import RunOptions
 from servelab.model.tuning import Candidate, Tuning, TuningOrder
 from servelab.report import race_plan_view
+from tests.report.own_runs import PYTHON, SERVICE
 
 
 def lines(*benchmarks: Candidate) -> list[str]:
