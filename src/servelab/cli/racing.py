@@ -147,10 +147,10 @@ def _finish(
     printer: "Printer",
 ) -> None:
     """Tell what was found; where something won, write how to serve with it."""
-    from servelab.report import tune_view
+    from servelab.report import race_result
 
-    found = tune_view.result(run)
-    has_won = found is not None and tune_view.is_told(found) and not run.end.interrupted
+    found = race_result.result(run)
+    has_won = found is not None and race_result.is_told(found) and not run.end.interrupted
     if found is None or not has_won:
         printer.finish(run)
         if elsewhere.folder is not None:
@@ -163,15 +163,15 @@ def _finish(
 
 def status_of(run: "StoredRun") -> int:
     """Return 0 where there is a winner that can be told, 1 where all have failed, 3 otherwise."""
-    from servelab.report import no_winner, tune_view
+    from servelab.report import no_winner, race_result
 
     if any(trial.audit_errors for trial in run.trials):
         return status.BUG
     if run.end.interrupted:
         return status.INTERRUPTED
-    found = tune_view.result(run)
+    found = race_result.result(run)
     if found is not None and no_winner.nothing_serves(found):
         return status.FAILED
     if found is None:
         return status.INVALID
-    return status.OK if tune_view.has_won(run, found) and found.meets_slo else status.INVALID
+    return status.OK if race_result.has_won(run, found) and found.meets_slo else status.INVALID

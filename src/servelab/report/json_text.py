@@ -10,7 +10,7 @@ from servelab.model.plan import Plan
 from servelab.model.trial import Trial
 from servelab.model.tuning import Tuned, TuningOrder
 from servelab.model.verdict import Verdicts
-from servelab.report import capacity_view, commands_view, rounds_view, tune_view
+from servelab.report import capacity_view, commands_view, race_result, rounds_view
 from servelab.report.commands_view import Commands
 from servelab.report.plain_text import STEERING
 from servelab.store import typed_json
@@ -48,7 +48,7 @@ def render(run: StoredRun) -> str:
         verdicts=rounds_view.verdicts(run.trials, plan=run.plan),
         trials=run.trials,
         capacity=capacity_view.result(run),
-        race=tune_view.result(run),
+        race=race_result.result(run),
         race_order=run.tuning,
         commands=commands_view.commands(run),
     )
