@@ -25,14 +25,8 @@ from servelab.report import quantities
 from servelab.report.view import Column, Row, Table
 from servelab.store.folder import StoredRun
 
-_COLUMNS = (
-    Column("answers/s", is_essential=True),
-    Column("p99 ms"),
-    Column("memory", is_essential=True),
-    Column("rounds", is_essential=True),
-    Column("beside the winner", is_essential=True, is_text=True),
-    Column("why", is_essential=True, is_text=True),
-)
+_USUAL_QUANTILE = "p99"
+"""Where no objective names another."""
 _LEAST_TO_CHOOSE = 2
 _TWICE, _TENFOLD = 2, 10
 """Beyond twice a time its multiple is easier to read than a percentage."""
@@ -84,12 +78,23 @@ def page(run: StoredRun, found: Tuned) -> RacePage:
         table=Table(
             workload=order.options.workload,
             verdict="\n".join(_answer(found, order=order, title=title)),
-            columns=_COLUMNS,
+            columns=_columns(order.tuning.slo),
             rows=tuple(_rows(found, order=order, trials=trials, void=frozenset(void))),
             notes=(*_notes(found, order=order, title=title), *_void_rounds(void, found=found)),
         ),
         front=_front(found, trials=trials, workload=order.options.workload),
         is_told=is_told(found),
+    )
+
+
+def _columns(slo: Slo | None) -> tuple[Column, ...]:
+    return (
+        Column("answers/s", is_essential=True),
+        Column(f"{slo.quantile if slo else _USUAL_QUANTILE} ms"),
+        Column("memory", is_essential=True),
+        Column("rounds", is_essential=True),
+        Column("beside the winner", is_essential=True, is_text=True),
+        Column("why", is_essential=True, is_text=True),
     )
 
 
@@ -150,8 +155,8 @@ def _row(
     made = [each for each in of_all if each.round not in void]
     rates = [rate for trial in made if (rate := _rate(trial)) is not None]
     peaks = [peak for trial in made if (peak := trial.whole_peak_memory_bytes)]
-    p99s = [_p99_s(trial) for trial in made]
-    known = [value for value in p99s if value is not None]
+    times_s = [_quantile_s(trial) for trial in made]
+    known = [value for value in times_s if value is not None]
     first = of_all[0] if of_all else None
     return Row(
         stack=first.stack if first else candidate.name,
@@ -179,8 +184,11 @@ def _rate(trial: Trial) -> float | None:
     return trial.throughput_per_s if trial.slo is None else trial.goodput_per_s
 
 
-def _p99_s(trial: Trial) -> float | None:
-    return None if trial.response_time_s is None else trial.response_time_s.p99
+def _quantile_s(trial: Trial) -> float | None:
+    times = trial.response_time_s
+    if times is None:
+        return None
+    return times.p99 if trial.slo is None else trial.slo.of(times)
 
 
 def _front(
