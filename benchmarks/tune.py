@@ -5,11 +5,12 @@
 
 For each workload, served by its own Flask application as if that were a user's:
 
-1. `servelab tune` on gunicorn's and uWSGI's threads, without being told the grid;
-2. the grid: 24 settings of these, 8 rounds (`servelab try`);
-3. the race's winner and the grid's best, 20 fresh interleaved rounds.
+1. `servelab tune` over a grid of 24 settings: gunicorn's processes, its threads, uWSGI's threads;
+2. the whole grid, 8 rounds (`servelab try`);
+3. the race's winner, the grid's best and the folklore setting (gunicorn with 2 * CPUs + 1
+   processes), 20 fresh interleaved rounds.
 
-Prints trials, ratio and interval, and keeps them in `benchmarks/measured/tune.jsonl`; the page
+Prints trials, ratios and intervals, and keeps them in `benchmarks/measured/tune.jsonl`; the page
 docs/results/tune.md is renewed from there. Measure alone: it takes about 20 minutes a workload.
 """
 
@@ -19,7 +20,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
@@ -27,29 +28,42 @@ from tempfile import TemporaryDirectory
 import msgspec
 from msgspec import Struct
 
+import here
 from servelab.catalogue import served_path
 from servelab.environment.uv import uv_program
 from servelab.explain.rounds import arrange
 from servelab.host import facts
-from servelab.model.figure import Figure
+from servelab.model.trial import Role, TrialStatus
+from servelab.model.tuning import Candidate
 from servelab.report import tune_view
 from servelab.stats.pairs import evidence_of, log_ratios, ratio_interval
 from servelab.store.folder import StoredRun, read
 
-WORKLOADS = {"cpu": "num=100", "sleep": "", "mixed": "", "json": ""}
-"""With the query of one call."""
-GRID = {
-    "gunicorn-gthread": [(p, t) for p in (1, 2, 4, 5) for t in (1, 4, 16, 64)],
-    "uwsgi-threads": [(p, t) for p in (1, 2, 4, 8) for t in (4, 16)],
-}
-"""Stack -> its processes and threads: 24 settings."""
-SERVERS = ("gunicorn-gthread", "uwsgi-threads")
+WORKLOADS = {"cpu": "num=20", "sleep": "", "mixed": "num=20", "json": ""}
+"""With the query of one call: some milliseconds of work, so that a trial of a second holds many."""
+FOLKLORE = "gunicorn-sync:processes={count},worker_class=sync"
+GRID = (
+    "gunicorn-sync:processes=1/2/4/{folklore},preload=off",
+    "gunicorn-gthread:processes=1/2/4,threads=2/8/32/64,preload=off,reuse_port=off",
+    "uwsgi-threads:processes=1/2/4/8,threads=4/16,lazy_apps=on",
+)
+"""Of each way its settings: 4 + 12 + 8 = 24."""
 GRID_ROUNDS, FINAL_ROUNDS = 8, 20
 GOAL = 0.97
 ERROR = 0.05
 _FOLDER = Path(__file__).resolve().parent
 _STORED = _FOLDER / "measured" / "tune.jsonl"
 _PAGE = _FOLDER.parent / "docs" / "results" / "tune.md"
+
+
+class Ratio(Struct, frozen=True, kw_only=True):
+    """Of two deployments' rates, with its 95 % interval."""
+
+    estimate: float
+    low: float
+    high: float
+    rounds: int
+    """That count; the others of the twenty were disturbed."""
 
 
 class Line(Struct, frozen=True, kw_only=True):
@@ -64,12 +78,12 @@ class Line(Struct, frozen=True, kw_only=True):
     grid_minutes: float
     winner: str
     best: str
-    ratio: float
-    """The winner's rate over that of the grid's best."""
-    low: float
-    high: float
-    rounds: int
-    voided_rounds: int
+    beside_best: Ratio | None
+    """Of the winner's rate to that of the grid's best; None where they are the same."""
+    folklore: str
+    beside_folklore: Ratio | None
+    winner_per_s: float
+    folklore_per_s: float
 
 
 def main() -> int:
@@ -94,37 +108,29 @@ def main() -> int:
 def measure(workload: str, *, folder: Path, duration_s: float, budget: str) -> Line:
     """Race, measure the grid, and hold the winner against the best of it."""
     bench = Bench(workload, folder=folder, duration_s=duration_s)
-    race = bench.run("tune", "--budget", budget, *only(SERVERS))
+    race = bench.run("tune", "--budget", budget, *only(grid_texts()))
     winner = winner_of(race)
-    grid = bench.run("try", "--rounds", str(GRID_ROUNDS), *only(settings()))
+    grid = bench.run("try", "--rounds", str(GRID_ROUNDS), *only(settings(race)))
     rated = {name: mean_rate(values) for name, values in rates(grid).items()}
     best = max(rated, key=lambda name: rated[name])
-    ratio, rounds, voided = 1.0, 0, 0
-    low = high = 1.0
-    if winner != best:
-        final = bench.run("try", "--rounds", str(FINAL_ROUNDS), *only((winner, best)))
-        ours, theirs = (rates(final)[name] for name in (winner, best))
-        found = log_ratios(ours, theirs)
-        interval = ratio_interval(
-            evidence_of(found, strictest_error=ERROR), error=ERROR, confidence=1 - ERROR
-        )
-        ratio, low, high, rounds = interval.estimate, interval.low, interval.high, len(found)
-        voided = FINAL_ROUNDS - len(found)
+    folklore = FOLKLORE.format(count=advised_processes())
+    names = tuple(dict.fromkeys((winner, best, folklore)))
+    final = bench.run("try", "--rounds", str(FINAL_ROUNDS), *only(names))
     return Line(
         workload=workload,
-        measured_on=f"{datetime.now(UTC):%Y-%m-%d}",
-        machine=machine(),
+        measured_on=here.today(),
+        machine=here.machine(),
         race_trials=len(race.trials),
         race_minutes=minutes(race),
-        grid_trials=len(grid.trials),
+        grid_trials=sum(trial.role is Role.CANDIDATE for trial in grid.trials),
         grid_minutes=minutes(grid),
         winner=winner,
         best=best,
-        ratio=ratio,
-        low=low,
-        high=high,
-        rounds=rounds,
-        voided_rounds=voided,
+        beside_best=held(final, winner, best),
+        folklore=folklore,
+        beside_folklore=held(final, winner, folklore),
+        winner_per_s=mean_rate(rates(final)[winner]),
+        folklore_per_s=mean_rate(rates(final)[folklore]),
     )
 
 
@@ -170,12 +176,26 @@ def _environment(folder: Path) -> Path:
     return path
 
 
-def settings() -> tuple[str, ...]:
-    """Return the grid's deployments as they are typed."""
+def advised_processes() -> int:
+    """Return what gunicorn's manual advises here."""
+    return 2 * math.ceil(facts.read().cpus_allowed) + 1
+
+
+def grid_texts() -> tuple[str, ...]:
+    """Return what the search is kept to, as it is typed."""
+    return tuple(text.format(folklore=advised_processes()) for text in GRID)
+
+
+def settings(race: StoredRun) -> tuple[str, ...]:
+    """Return all deployments of the space that was raced, as they are typed."""
+    assert race.tuning is not None  # noqa: S101 - a race was asked for
     return tuple(
-        f"{stack}:processes={processes},threads={threads}"
-        for stack, pairs in GRID.items()
-        for processes, threads in pairs
+        Candidate(
+            stack=way.stack, settings=(*way.variant.fixed, *zip(names, values, strict=True))
+        ).name
+        for way in race.tuning.tuning.space
+        for names in [tuple(axis.setting for axis in way.variant.axes)]
+        for values in product(*(axis.values for axis in way.variant.axes))
     )
 
 
@@ -195,8 +215,16 @@ def winner_of(run: StoredRun) -> str:
 
 
 def rates(run: StoredRun) -> dict[str, tuple[float | None, ...]]:
-    """Return the rates of each deployment by round; None where they are not to be believed."""
-    return arrange(run.trials).values(Figure.THROUGHPUT)
+    """Return the rates of each deployment by round; None where it failed or the round is void.
+
+    Those that the generator held back count with what they did, as in the race.
+    """
+    rounds = arrange(run.trials)
+    found: dict[str, tuple[float | None, ...]] = {}
+    for each in rounds.contestants:
+        rate = {e.round: e.throughput_per_s for e in each.trials if e.status is TrialStatus.OK}
+        found[each.name] = tuple(rate.get(number) for number in rounds.numbers)
+    return found
 
 
 def mean_rate(values: Sequence[float | None]) -> float:
@@ -205,15 +233,22 @@ def mean_rate(values: Sequence[float | None]) -> float:
     return math.exp(fmean(math.log(rate) for rate in known)) if known else 0.0
 
 
+def held(run: StoredRun, ours: str, theirs: str) -> Ratio | None:
+    """Return the ratio of two deployments' rates over the rounds that both have."""
+    if ours == theirs:
+        return None
+    found = log_ratios(rates(run)[ours], rates(run)[theirs])
+    interval = ratio_interval(
+        evidence_of(found, strictest_error=ERROR), error=ERROR, confidence=1 - ERROR
+    )
+    return Ratio(
+        estimate=interval.estimate, low=interval.low, high=interval.high, rounds=len(found)
+    )
+
+
 def minutes(run: StoredRun) -> float:
     """Return how long the trials of a run took."""
     return sum(trial.took_s for trial in run.trials) / 60
-
-
-def machine() -> str:
-    """Return the machine in words."""
-    found = facts.read()
-    return f"{found.cpu_model}, {found.cpus_allowed:g} CPUs"
 
 
 def told(line: Line) -> Iterator[str]:
@@ -224,31 +259,47 @@ def told(line: Line) -> Iterator[str]:
         f"{line.grid_trials} ({line.grid_minutes:.0f} min) for the grid: {share:.0%}"
     )
     yield f"  winner {line.winner}; the grid's best {line.best}"
-    if line.rounds:
-        verdict = "reached" if line.low >= GOAL else "undecided" if line.high >= GOAL else "missed"
-        yield (
-            f"  ratio {line.ratio:.3f} ({line.low:.3f} to {line.high:.3f}, {line.rounds} rounds); "
-            f"goal {GOAL}: {verdict}"
-        )
-    else:
+    if line.beside_best is None:
         yield "  they are the same deployment"
+    else:
+        low, high = line.beside_best.low, line.beside_best.high
+        verdict = "reached" if low >= GOAL else "undecided" if high >= GOAL else "missed"
+        yield f"  ratio {in_figures(line.beside_best)}; goal {GOAL}: {verdict}"
+    yield f"  beside {line.folklore}: {in_figures(line.beside_folklore)}"
+
+
+def in_figures(ratio: Ratio | None) -> str:
+    """Return a ratio with its interval and rounds."""
+    if ratio is None:
+        return "the same one"
+    return f"{ratio.estimate:.3f} ({ratio.low:.3f} to {ratio.high:.3f}; {ratio.rounds} rounds)"
 
 
 def renew() -> None:
     """Write the page from all that is stored, the latest of each workload."""
     lines = [msgspec.json.decode(text, type=Line) for text in _STORED.read_bytes().splitlines()]
     latest = {line.workload: line for line in lines}
-    _PAGE.write_text(_HEAD + "".join(map(_row, latest.values())) + _tail(latest.values()))
+    _PAGE.write_text(
+        _HEAD
+        + "".join(map(_row, latest.values()))
+        + _FOLKLORE_HEAD
+        + "".join(map(_folklore_row, latest.values()))
+        + _tail(latest.values())
+    )
 
 
 def _row(line: Line) -> str:
-    interval = (
-        f"{line.ratio:.3f} ({line.low:.3f} to {line.high:.3f})" if line.rounds else "the same one"
-    )
     return (
         f"| `{line.workload}` | {line.race_trials} | {line.grid_trials} "
-        f"| {line.race_trials / line.grid_trials:.0%} | {line.winner} | {line.best} | {interval} "
-        f"| {line.rounds} |\n"
+        f"| {line.race_trials / line.grid_trials:.0%} | `{line.winner}` | `{line.best}` "
+        f"| {in_figures(line.beside_best)} |\n"
+    )
+
+
+def _folklore_row(line: Line) -> str:
+    return (
+        f"| `{line.workload}` | `{line.winner}` | {line.winner_per_s:.0f} | `{line.folklore}` "
+        f"| {line.folklore_per_s:.0f} | {in_figures(line.beside_folklore)} |\n"
     )
 
 
@@ -259,12 +310,22 @@ def _tail(lines: Iterable[Line]) -> str:
 
 _HEAD = """# A race beside the whole grid
 
-Made by `benchmarks/tune.py`: `servelab tune` on two servers, then 24 settings of these in 8 rounds
-each, then the race's winner and the grid's best in 20 fresh interleaved rounds. The goal: at most
-half of the grid's trials, and a winner that does at least .97 of the grid's best.
+Made by `benchmarks/tune.py`: `servelab tune` over 24 settings (gunicorn's processes, its threads,
+uWSGI's threads), then all of them in 8 rounds, then the race's winner, the grid's best and the
+folklore setting in 20 fresh interleaved rounds. The application is Flask with one workload; 50
+callers keep their connections. The goal: at most half of the grid's trials, and a winner that does
+at least .97 of the grid's best.
 
-| workload | race, trials | grid | share | winner | grid's best | ratio (95 %) | rounds |
-|---|--:|--:|--:|---|---|---|--:|
+| workload | race, trials | grid | share | winner | grid's best | ratio (95 %) |
+|---|--:|--:|--:|---|---|---|
+"""
+_FOLKLORE_HEAD = """
+## Beside the folklore setting
+
+gunicorn with 2 x CPUs + 1 processes, in the same rounds; rates are geometric means.
+
+| workload | tuned | per s | folklore | per s | tuned / folklore (95 %) |
+|---|---|--:|---|--:|---|
 """
 
 

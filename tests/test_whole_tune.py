@@ -12,6 +12,7 @@ from rich.console import Console
 
 from servelab.load.fetch import Answer
 from servelab.model.load import Asked, Request
+from servelab.model.noise import ForeignProgram
 from servelab.report import commands_view, runs, tables, terminal
 from tests.conftest import Run
 from tests.fake_world import QUIET, Script, World
@@ -60,6 +61,15 @@ def row(printed: str, name: str) -> list[str]:
 
 
 @pytest.mark.usefixtures("project")
+def test_response_times_of_a_closed_loop_are_said_to_be_that(run: Run) -> None:
+    _, printed, notes = run(eight_threads_win(), *WAITRESS, "--slo", "p90<1s")
+    assert "Serve shop:app with waitress 8 threads" in printed, notes
+    assert "The response times are those of a closed loop (1 caller, each" in printed
+    _, printed, _ = run(eight_threads_win(), *WAITRESS)
+    assert "closed loop" not in printed
+
+
+@pytest.mark.usefixtures("project")
 def test_the_answer_comes_in_words_then_all_that_were_tried_then_the_command(run: Run) -> None:
     status, printed, notes = run(eight_threads_win(), *WAITRESS, "--out", "here")
     assert status == 0, notes
@@ -69,7 +79,7 @@ def test_the_answer_comes_in_words_then_all_that_were_tried_then_the_command(run
     assert winner[-2:] == ["the", "winner"]
     assert first[:5] == ["*", "waitress", "4", "threads", "20.00"]
     assert printed.count("60 % slower than the winner (1 round)") == 3
-    assert "All others were clearly worse." in printed
+    assert "All others have left the race; their rows say why." in printed
     assert "To copy, what won, as measured but for the address" in printed
     commands = [line for line in printed.splitlines() if "waitress-serve" in line]
     assert [line.split()[:3] for line in commands] == [
@@ -93,7 +103,26 @@ def test_the_files_of_what_won_lie_in_the_results_folder(run: Run, project: Path
     assert not list(project.iterdir())
 
 
-@pytest.mark.usefixtures("project")
+def test_the_module_that_a_server_needs_lies_beside_the_files_and_is_named(
+    run: Run, monkeypatch: pytest.MonkeyPatch, project: Path
+) -> None:
+    know(monkeypatch, project, application="shop:make", is_factory=True, arguments="'it'")
+    status, printed, notes = run(
+        eight_threads_win(), *WAITRESS, "--out", "here", "--write", "there"
+    )
+    assert status == 0, notes
+    text = Path("here/application/servelab_application.py").read_text()
+    assert "application = make('it')\n" in text
+    for folder in (Path("here/deploy"), Path("there")):
+        assert (folder / "servelab_application.py").read_text() == text
+        unit = (folder / "shop-app.service").read_text()
+        assert f"Environment=PYTHONPATH={folder.absolute()}\n" in unit
+    assert f"PYTHONPATH={Path('here/application').absolute()} waitress-serve " in printed
+    assert "  application = make('it')\n" in printed
+    assert "servelab_application.py names the application" in notes
+    assert not list(project.iterdir())
+
+
 def test_the_files_go_where_they_were_asked_for_but_not_over_what_is_there(
     run: Run, project: Path
 ) -> None:
@@ -265,6 +294,29 @@ def test_a_machine_that_is_too_noisy_tells_nothing_and_says_so(run: Run) -> None
     assert "other programs took 50.0% of the CPU time" in printed
     assert "Files to serve" not in notes
     assert not Path("here/deploy").exists()
+
+
+@pytest.mark.usefixtures("project")
+def test_a_database_that_disturbed_a_race_is_named_with_what_to_do(run: Run) -> None:
+    postgres = ForeignProgram(name="postgres", processes=9, cpu_share=0.45)
+    noisy = msgspec.structs.replace(NOISY, foreign_programs=(postgres,))
+    status, printed, _ = run(eight_threads_win(noise=noisy), *WAITRESS)
+    assert status == 3
+    assert "other programs took 50.0% of the CPU time (postgres 45%)" in printed
+    assert "If postgres is part of the application (a database, a cache): --beside" in printed
+
+
+@pytest.mark.usefixtures("project")
+def test_a_race_knows_the_programs_that_belong_to_the_application(run: Run) -> None:
+    status, printed, notes = run(
+        eight_threads_win(), *WAITRESS, "--beside", "postgres", "--out", "here"
+    )
+    assert status == 0, notes
+    # 2.5 s of CPU time in the 10 s that were watched; 11 s at 50/s are 550 calls.
+    assert "Under waitress 8 threads, postgres took 0.2 of 2 CPUs, 4.55 ms for each" in printed
+    trials = runs.read(Path("here")).trials
+    assert {each.beside.names for each in trials if each.beside} == {"postgres"}
+    assert all(each.beside for each in trials)
 
 
 @pytest.mark.usefixtures("project")

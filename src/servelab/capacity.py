@@ -2,7 +2,7 @@
 
 Doubling and bisection find the neighbourhood by single trials, which noise misleads. A ladder of
 rates around it, each several times in random order, gives a line of ln(quantile) over ln(rate); its
-solution is where confirmation begins. docs/method.md has the simulations behind the numbers.
+solution is where confirmation begins. docs/capacity.md has the simulations behind the numbers.
 """
 
 import random
@@ -21,7 +21,7 @@ from servelab.model.capacity import (
     Verdict,
 )
 from servelab.model.load import OpenLoop
-from servelab.model.slo import FAILURE_LIMIT, Slo
+from servelab.model.slo import Slo
 from servelab.model.step import Step
 from servelab.model.trial import Backlog, Trial, TrialStatus
 from servelab.stats.crossing import crossing
@@ -328,7 +328,7 @@ def judge(trial: Trial, *, slo: Slo) -> tuple[Verdict, str | None]:
         return Verdict.NOTHING, trial.reason
     if trial.failure_share > slo.failure_limit:
         return Verdict.FAIL, f"{trial.failures} of {trial.scheduled} requests failed"
-    if trial.status is TrialStatus.FAILED and not _merely_exceeds_the_usual_limit(trial):
+    if trial.status is TrialStatus.FAILED and not trial.merely_exceeds_failure_limit:
         return Verdict.FAIL, trial.reason
     quantile_s = slo.of(times)
     if quantile_s is None:
@@ -336,12 +336,6 @@ def judge(trial: Trial, *, slo: Slo) -> tuple[Verdict, str | None]:
     load = trial.load
     rate_per_s = load.rate_per_s if isinstance(load, OpenLoop) else 0.0
     return judged(quantile_s, backlog=trial.backlog, rate_per_s=rate_per_s, slo=slo)
-
-
-def _merely_exceeds_the_usual_limit(trial: Trial) -> bool:
-    """Tell whether a trial failed by its failures alone, which an objective may allow."""
-    server_died = trial.stop is None or trial.stop.exited_before_stop
-    return trial.failure_share > FAILURE_LIMIT and not server_died
 
 
 def judged(

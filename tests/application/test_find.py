@@ -135,6 +135,92 @@ def test_factories_and_dotted_names_are_found(tmp_path: Path, text: str, called:
     assert application.interface is Interface.WSGI
 
 
+SHOPS = """
+class Shop:
+    def __init__(self, stage):
+        self.stage = stage
+
+    def app(self, *, debug=False):
+        return Made()
+
+    def broken(self):
+        raise KeyError("DB")
+
+    @property
+    def raising(self):
+        return self.nothing
+
+
+class Made:
+    def __init__(self):
+        def wsgi(environ, start_response): ...
+        self.wsgi = wsgi
+
+
+make = Shop
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "called"),
+    [
+        ("web:Shop('it').app().wsgi", "web:Shop('it').app().wsgi"),
+        (
+            'web:Shop(stage = "it").app(debug=True).wsgi',
+            "web:Shop(stage='it').app(debug=True).wsgi",
+        ),
+    ],
+)
+def test_what_a_call_leads_to_is_found(tmp_path: Path, text: str, called: str) -> None:
+    project = write(tmp_path / "project", web=SHOPS)
+    application = found(text, directory=project)
+    assert (application.called, application.is_factory) == (called, True)
+    assert application.interface is Interface.WSGI
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "web:Shop(1)",
+            r"web:Shop\(1\) is no .*; its app\(\) may make one: name web:Shop\(1\)\.app\(\)",
+        ),
+        (
+            "web:Shop(1).app",
+            r"web:Shop\(1\)\.app is no application.*; try web:Shop\(1\)\.app\(\)\.",
+        ),
+        (
+            "web:Shop(1).app()",
+            r"web:Shop\(1\)\.app\(\) is no .*; try web:Shop\(1\)\.app\(\)\.wsgi\.",
+        ),
+        ("web:Shop(1).ap()", r"web:Shop\(1\) has no ap: it is of type Shop; "),
+        ("web:Shop(1).app().ap", r"has no ap: it is of type Made; try web:.*\.app\(\)\.wsgi\."),
+        ("web:Shop(1).stage()", r"web:Shop\(1\)\.stage cannot be called: it is of type int; leave"),
+        ("web:Shop(1).app(2)", r"web:Shop\(1\)\.app cannot be called \(2\): too many positional"),
+        ("web:Shop().app()", r"web:Shop cannot be called without arguments: missing .*'stage'"),
+    ],
+)
+def test_where_a_chain_breaks_is_said_with_what_it_led_to(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    project = write(tmp_path / "project", web=SHOPS)
+    with pytest.raises(UsageError, match=said):
+        found(text, directory=project)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("web:Shop(1).broken()", r"Calling web:Shop\(1\)\.broken\(\) raises KeyError: 'DB'"),
+        ("web:Shop(1).raising.app", "raises AttributeError: 'Shop' object has no .* 'nothing'"),
+    ],
+)
+def test_what_a_chain_raises_is_said_with_its_lines(tmp_path: Path, text: str, said: str) -> None:
+    project = write(tmp_path / "project", web=SHOPS)
+    with pytest.raises(CannotRunHere, match=said):
+        found(text, directory=project)
+
+
 @pytest.mark.parametrize(
     ("text", "module", "said"),
     [

@@ -18,6 +18,21 @@ from servelab.errors import UsageError
 def test_what_was_typed_is_taken_apart(text: str, parts: tuple[str, str, str | None]) -> None:
     target = parse(text)
     assert (target.module, target.attribute, target.arguments) == parts
+    assert not target.further
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("shop:Shop().app", ("Shop", "", ".app")),
+        ("shop:Shop( 'x' ).app( )", ("Shop", "'x'", ".app()")),
+        ('shop:a.Shop(["x"]).b.c(1, n = 2).d().e', ("a.Shop", "['x']", ".b.c(1, n=2).d().e")),
+    ],
+)
+def test_names_and_calls_may_follow_a_call(text: str, parts: tuple[str, str, str]) -> None:
+    target = parse(text)
+    assert (target.attribute, target.arguments, target.further) == parts
+    assert parse(str(target)) == target
 
 
 @pytest.mark.parametrize(
@@ -35,6 +50,12 @@ def test_what_was_typed_is_taken_apart(text: str, parts: tuple[str, str, str | N
         ("shop:create_app(__import__('os'))", "is no literal"),
         ("shop:create_app(**{'a': 1})", "cannot be unpacked"),
         ("shop:create_app()()", "nor a call of one"),
+        ("shop:create_app()[0].app", "nor a call of one"),
+        ("shop:'text'.upper()", "nor a call of one"),
+        ("shop:Shop(x).app()", "'x' is no literal"),
+        ("shop:Shop().app(os.environ)", "'os.environ' is no literal"),
+        ("shop:a" + "()" * 9000, "no name in a module"),
+        ("shop:a" + ".b()" * 9000, "no name in a module"),
     ],
 )
 def test_what_names_nothing_is_said_with_the_form_that_does(text: str, said: str) -> None:

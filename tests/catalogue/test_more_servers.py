@@ -52,14 +52,9 @@ def words(name: str, **given: Any) -> str:
     ],
 )
 def test_a_factory_is_called_by_the_server(name: str, told: str) -> None:
-    assert catalogue.server(name).takes_factories
+    assert catalogue.server(name).naming is catalogue.Naming.FACTORY
     assert words(name, is_factory=True).endswith(f" {told}")
     assert told not in words(name)
-
-
-@pytest.mark.parametrize("name", ["cheroot", "django_devserver"])
-def test_servers_that_call_no_factory_say_so(name: str) -> None:
-    assert not catalogue.server(name).takes_factories
 
 
 @pytest.mark.parametrize(

@@ -361,6 +361,20 @@ def test_programs_path_and_variables_are_the_servers(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(("given", "path"), [({}, "/m"), ({"PYTHONPATH": "src:lib"}, "src:lib:/m")])
+def test_the_folder_of_a_module_comes_after_the_path_that_is_given(
+    given: dict[str, str], path: str
+) -> None:
+    seen = server_environment(
+        {"PATH": "/bin", "PYTHONPATH": "/mine"},
+        programs=None,
+        python_path=(),
+        variables=given,
+        module_folder="/m",
+    )
+    assert seen["PYTHONPATH"] == path
+
+
 def bind_upwards(holder: socket.socket, *, first: int) -> Address:
     """Bind at the first port that no connection of an earlier test rests on."""
     for port in range(first, first + 100):

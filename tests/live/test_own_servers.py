@@ -29,7 +29,9 @@ from servelab.model.address import LOOPBACK, Address
 from servelab.model.deployment import Interface, ServerSettings
 from servelab.model.environment import Environment
 from servelab.model.launch import LaunchCommand
+from servelab.model.service import Service
 from servelab.model.variant import Variant
+from servelab.store.ready_files import write_files
 
 pytestmark = pytest.mark.live
 
@@ -63,6 +65,17 @@ def wsgi(environ, start_response):
 
     start_response("200 OK", [("Content-Type", "application/json")])
     return [json.dumps(what_is_seen(is_made=False)).encode()]
+
+
+class Shop:
+    def __init__(self, stage):
+        self.stage = stage
+
+    def make_wsgi(self, *, debug):
+        return create_wsgi()
+
+    def make_asgi(self, *, debug):
+        return create_asgi()
 
 
 def create_asgi():
@@ -127,6 +140,10 @@ WAYS = ways()
 WITH_SOCKETS = [way for way in WAYS if catalogue.server(way.server).takes_unix_sockets]
 QUICK_WITH_SOCKETS = {(way.server, way.interface): way for way in WITH_SOCKETS}.values()
 """Variants of a server differ in their workers, which the tests of factories start each."""
+TOLD_ALL = [
+    *{(way.server, way.interface): way for way in WAYS if not way.patches}.values(),
+    *(way for way in WAYS if way.patches),
+]
 WITH_FILES = [
     way
     for way in WAYS
@@ -239,11 +256,63 @@ def test_a_factory_is_served_by_the_processes_asked_for_and_patched_in_time(
 ) -> None:
     (project / "gunicorn.conf.py").write_text(FOREIGN_CONFIGURATION)
     server = catalogue.server(way.server)
-    asked = request(way, is_factory=server.takes_factories)
+    is_called = server.naming is not catalogue.Naming.NAME
+    asked = request(way, is_factory=is_called)
     with running(way, asked, project, server.command(asked)) as runs:
         answer = seen(asked)
         wait_for_workers(runs, wanted=server.processes(asked.settings) or 1)
-    assert answer["is_made"] is server.takes_factories
+    assert answer["is_made"] is is_called
+    assert answer["patched_at_import"] is way.patches
+
+
+@pytest.mark.parametrize(
+    ("way", "settings"),
+    [
+        *(
+            pytest.param(way, "", id=str(way), marks=() if way in TOLD_ALL else pytest.mark.slow)
+            for way in WAYS
+        ),
+        *(
+            pytest.param(way, ":preload=on", id=f"{way}-preload", marks=pytest.mark.slow)
+            for way in WAYS
+            if str(way) in {"gunicorn-wsgi-gthread", "gunicorn-asgi-uvicorn"}
+        ),
+    ],
+)
+def test_what_no_server_can_be_told_is_served_through_a_module_and_patched_in_time(
+    way: Way, settings: str, project: Path, tmp_path: Path
+) -> None:
+    asked, modules = request(way), tmp_path / "module of 100 %"
+    service = Service(
+        name="shop",
+        application="shop.site:Shop",
+        is_factory=True,
+        arguments="'it'",
+        further=f".make_{way.interface.value}(debug=True)",
+        interface=way.interface,
+        framework="flask",
+        directory=str(project),
+        asked=(),
+    )
+    stack = "-".join(filter(None, (way.server, way.variant.name)))
+    found = catalogue.find_own_deployments(f"{stack}{settings}", service=service, cpu_count=CPUS)
+    of = next(each for each in found if each.stack == stack)
+    module = catalogue.own_module(of, service=service)
+    assert module is not None
+    write_files((module,), folder=modules)
+    command = catalogue.launch_command(
+        of,
+        service=service,
+        address=asked.address,
+        longest_drain_s=5,
+        cpu_count=CPUS,
+        packages=environment(way.server).packages,
+        module_folder=modules,
+    )
+    with running(way, asked, project, command) as runs:
+        answer = seen(asked)
+        wait_for_workers(runs, wanted=catalogue.server(way.server).processes(of.settings) or 1)
+    assert answer["is_made"] is True
     assert answer["patched_at_import"] is way.patches
 
 

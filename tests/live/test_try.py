@@ -142,13 +142,35 @@ def test_a_factory_that_needs_arguments_is_told_with_what_it_needs(tried: Try) -
     assert "web:create_app cannot be called without arguments: it needs stage" in notes
 
 
-def test_a_factory_with_arguments_names_the_servers_that_cannot_call_it(tried: Try) -> None:
+def test_a_factory_with_arguments_is_served_by_all_of_its_servers(tried: Try) -> None:
     write(GOOD + "\n\ndef create_app(stage):\n    return app\n")
     status, printed, notes = tried("web:create_app('test')", "--dry-run")
     assert status == 0
-    assert "Not tried: cheroot, django_devserver: takes no factory" in notes
-    assert "calls a factory without arguments; write one that needs none" in notes
-    assert "waitress" not in printed
+    assert "Not tried" not in notes
+    for name in ("cheroot", "gevent_pywsgi", "granian", "gunicorn-gevent", "uwsgi-threads"):
+        assert name in printed
+
+
+def test_what_a_call_leads_to_is_tried_and_the_command_can_be_typed(
+    tried: Try, tmp_path: Path
+) -> None:
+    write(
+        answering("STAGE", before="STAGE = ''") + "\n\nclass Shop:\n"
+        "    def __init__(self, stage):\n        global STAGE\n        STAGE = stage\n\n"
+        "    def make(self):\n        return app\n"
+    )
+    before = {each.name for each in tmp_path.iterdir()}
+    status, printed, notes = tried('web:Shop("it").make()', *TWO)
+    assert status == 0, notes
+    assert "2 of 2 deployments" in notes
+    assert {each.name for each in tmp_path.iterdir()} == {*before, "results"}
+    line = next(each for each in printed.splitlines() if " waitress-serve " in each)
+    module = tmp_path / "results" / "application" / "servelab_application.py"
+    assert f"PYTHONPATH={module.parent} waitress-serve " in line
+    assert f"its server imports {module}, which names the application" in printed
+    written = [each for each in module.read_text().splitlines() if each]
+    assert all(f"  {each}\n" in printed for each in written)
+    assert written[1:] == ["from web import Shop", "application = Shop('it').make()"]
 
 
 def test_uwsgi_calls_a_factory_with_arguments(tried: Try) -> None:

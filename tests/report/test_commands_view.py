@@ -142,7 +142,8 @@ def test_the_object_has_them(capsys: pytest.CaptureFixture[str]) -> None:
     JsonPrinter(Console(file=StringIO()), verbose=False).finish(run_of(rounds(3)))
     found = json.loads(capsys.readouterr().out)["commands"][0]
     assert found["workload"] == "shop.site:app"
-    assert set(found["commands"][0]) == {"deployment", "title", "install", "command", "front"}
+    of_command = {"deployment", "title", "activate", "install", "command", "front"}
+    assert set(found["commands"][0]) == of_command
     assert json.loads(json_text.render(run_of(rounds(1), service=None)))["commands"] == []
 
 
@@ -236,6 +237,35 @@ def test_a_front_is_named_with_its_file_before_the_command() -> None:
     assert "--bind 127.0.0.1:" in found.command
     lines = [line.strip() for line in shown(run).splitlines()]
     assert lines.index(found.front) == lines.index(found.install) + 1
+
+
+FACTORY = msgspec.structs.replace(
+    SERVICE, application="shop.site:make", is_factory=True, arguments="'it'"
+)
+
+
+def test_a_module_that_names_the_application_is_shown_and_where_it_lies() -> None:
+    named = [deployment(each, service=FACTORY) for each in ("cheroot", "gunicorn-sync")]
+    run = run_of([trial_of(each, service=FACTORY) for each in named], service=FACTORY)
+    (found,) = commands_view.commands(run)
+    cheroot, gunicorn = found.commands
+    assert cheroot.command.startswith("PYTHONPATH=/results/application python -m cheroot ")
+    assert ":8000 " in cheroot.command
+    assert gunicorn.command.endswith(" \"shop.site:make('it')\"")
+    assert found.module_file == "/results/application/servelab_application.py"
+    text = shown(run)
+    assert "its server imports /results/application/servelab_application.py, which names" in text
+    assert "  from shop.site import make\n" in text
+    assert "  application = make('it')\n" in text
+    assert "\napplication = make('it')\n" in markdown.render(run)
+
+
+def test_where_no_server_needs_a_module_none_is_shown() -> None:
+    of = deployment("gunicorn-sync", service=FACTORY)
+    run = run_of([trial_of(of, service=FACTORY)], service=FACTORY)
+    (found,) = commands_view.commands(run)
+    assert (found.module, found.module_file) == ("", "")
+    assert "imports" not in shown(run)
 
 
 def test_a_command_of_the_users_is_copied_as_typed_and_nothing_is_installed_for_it() -> None:

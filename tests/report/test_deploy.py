@@ -227,6 +227,71 @@ def test_an_asgi_application_needs_other_things() -> None:
     )
 
 
+FACTORY = msgspec.structs.replace(
+    SERVICE, application="shop.site:make", is_factory=True, arguments="'it'", further=".app()"
+)
+
+
+def variables_of(made: Ready) -> dict[str, str]:
+    text = file(made, "shop-site-app.service")
+    values = units.settings(text, "Environment")
+    return dict(word.partition("=")[::2] for value in values for word in units.words(value))
+
+
+def test_a_module_that_names_the_application_lies_beside_the_other_files() -> None:
+    made = ready("cheroot", service=FACTORY, place=Place(folder="/etc/shop"))
+    assert "application = make('it').app()\n" in file(made, "servelab_application.py")
+    assert variables_of(made)["PYTHONPATH"] == "/etc/shop"
+    assert made.command.startswith("PYTHONPATH=/etc/shop python -m cheroot ")
+    assert made.command.endswith(" servelab_application:application")
+    assert file(made, "Procfile").startswith("web: PYTHONPATH=. python -m cheroot ")
+    assert any(each.startswith("servelab_application.py names the") for each in made.notes)
+
+
+def test_without_a_folder_of_its_own_the_module_lies_in_the_projects() -> None:
+    made = ready("gunicorn-sync", service=FACTORY)
+    assert variables_of(made)["PYTHONPATH"] == "/srv/shop"
+    assert 'wsgi_app = "servelab_application:application"\n' in file(made, "gunicorn.conf.py")
+
+
+def test_a_server_that_can_be_told_has_no_module() -> None:
+    service = msgspec.structs.replace(FACTORY, further="")
+    made = ready("gunicorn-sync", service=service)
+    assert {each.name for each in made.files} == {
+        *("gunicorn.conf.py", "shop-site-app.service", "Procfile"),
+    }
+    assert "PYTHONPATH" not in file(made, "shop-site-app.service")
+
+
+def test_the_modules_folder_comes_after_the_path_that_the_application_has() -> None:
+    service = msgspec.structs.replace(FACTORY, variables=(("PYTHONPATH", "src"), ("MODE", "x")))
+    made = ready("cheroot", service=service, place=Place(folder="/etc/shop"))
+    assert variables_of(made)["PYTHONPATH"] == "src:/etc/shop"
+    assert file(made, "shop-site-app.service").count("PYTHONPATH") == 1
+    assert "web: PYTHONPATH=$PYTHONPATH:. python " in file(made, "Procfile")
+
+
+def test_a_path_in_the_environment_file_which_would_win_over_the_unit_is_set_after_it() -> None:
+    service = msgspec.structs.replace(FACTORY, variables=(("PYTHONPATH", "a $b"),))
+    found = EnvironmentFile(path="/srv/shop/.env", names=("PYTHONPATH",))
+    place = Place(folder="/etc/shop", environment_file=found)
+    made = ready("cheroot", service=service, place=place)
+    assert "PYTHONPATH" not in variables_of(made)
+    (command,) = units.settings(file(made, "shop-site-app.service"), "ExecStart")
+    assert units.words(command, is_command=True)[:3] == [
+        *("/usr/bin/env", "PYTHONPATH=a $b:/etc/shop", "/srv/shop/.venv/bin/python"),
+    ]
+
+
+def test_what_was_measured_with_a_module_in_another_folder_is_still_the_same() -> None:
+    made = ready("cheroot", service=FACTORY)
+    assert made.differences[0].startswith("It listens on")
+    assert not any("otherwise" in each for each in made.differences)
+    measured = trial_of(deployment("cheroot", service=FACTORY), service=FACTORY).command
+    other = ready("cheroot", service=FACTORY, command=measured.replace("--threads", "--th"))
+    assert any("otherwise" in each for each in other.differences)
+
+
 HOSTILE = ("100%", "$HOME", "a b", "it's", 'say "x"', "back\\slash", "tab\there", ";", "%%n", "é")
 
 
@@ -309,8 +374,17 @@ def test_systemd_finds_nothing_wrong_with_a_unit(text: str, tmp_path: Path) -> N
 
 
 def test_every_server_of_a_search_can_be_made_ready() -> None:
-    for interface, framework in ((Interface.WSGI, "flask"), (Interface.ASGI, "")):
-        service = msgspec.structs.replace(SERVICE, interface=interface, framework=framework)
+    for interface, framework, further in (
+        *((Interface.WSGI, "flask", ""), (Interface.ASGI, "", "")),
+        *((Interface.WSGI, "flask", ".app()"), (Interface.ASGI, "", ".app()")),
+    ):
+        service = msgspec.structs.replace(
+            SERVICE,
+            interface=interface,
+            framework=framework,
+            is_factory=bool(further),
+            further=further,
+        )
         for of in catalogue.own_deployments(service, cpu_count=2):
             made = deploy.ready(of, service=service, trial=trial_of(of, service=service))
             assert file(made, "Procfile").count("$PORT") == 1, of.name

@@ -44,6 +44,7 @@ def called(folder: Path, source: str, *requests: dict[str, Any], **order: Any) -
         "module": "shop",
         "attribute": "app",
         "arguments": None,
+        "further": "",
         "interface": "wsgi",
         "requests": list(requests or [asked("/")]),
         "statuses": [None] * max(1, len(requests)),
@@ -235,6 +236,23 @@ shop = Shop()
     first, second = reports(tmp_path)
     assert first["ended_s"][0] <= second["ended_s"][-1]
     assert second["ended_s"][0] <= first["ended_s"][-1]
+
+
+def test_what_a_call_leads_to_is_called_as_it_was_named(tmp_path: Path) -> None:
+    source = """
+class Shop:
+    def __init__(self, *names):
+        self.names = names
+    def app(self, *, debug):
+        note(names=self.names, debug=debug)
+        return type("Made", (), {"wsgi": staticmethod(answer)})
+def answer(environ, start_response):
+    start_response("200 OK", [])
+    return [b""]
+"""
+    order = {"attribute": "Shop", "arguments": "'x', 2", "further": ".app(debug=True).wsgi"}
+    assert called(tmp_path, source, **order).code == 0
+    assert seen(tmp_path) == [{"names": ["x", 2], "debug": True}]
 
 
 CALL = "def app(environ, start_response):\n    start_response('200 OK', [])\n    "

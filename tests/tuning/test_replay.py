@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from servelab.model.front import FrontUse
+from servelab.model.launch import StopReport
 from servelab.model.noise import Noise
 from servelab.model.slo import Slo
 from servelab.model.times import Times
@@ -53,9 +54,56 @@ def test_with_one_goodput_decides_and_quantile_and_failures_must_meet_it(
     assert (found.rate_per_s, [found.meets_slo]) == (20.0, meets)
 
 
-def test_a_trial_with_too_few_requests_for_the_quantile_does_not_meet_it() -> None:
+@pytest.mark.parametrize(
+    ("goodput_per_s", "meets"), [(20.0, [True]), (19.9, [True]), (19.7, [False]), (0.0, [False])]
+)
+def test_with_too_few_requests_for_the_quantile_the_share_in_time_decides(
+    goodput_per_s: float, meets: list[bool]
+) -> None:
     few = msgspec.structs.replace(TIMES, p99=None)
-    assert not said(slo=Slo(quantile="p99", target_s=9), response_time_s=few).meets_slo
+    found = said(
+        slo=Slo(quantile="p99", target_s=9),
+        response_time_s=few,
+        throughput_per_s=20.0,
+        goodput_per_s=goodput_per_s,
+    )
+    assert [found.meets_slo] == meets
+
+
+def test_a_trial_without_a_right_answer_meets_no_objective() -> None:
+    found = said(slo=Slo(quantile="p99", target_s=9), response_time_s=None, throughput_per_s=0.0)
+    assert not found.meets_slo
+
+
+STOPPED = StopReport(seconds=0.1, exit_code=0, exited_before_stop=False, was_killed=False)
+
+
+@pytest.mark.parametrize(
+    ("slo", "stop", "outcome"),
+    [
+        (None, STOPPED, Outcome.FAILED),
+        (Slo(quantile="p50", target_s=9), STOPPED, Outcome.FAILED),
+        (Slo(quantile="p50", target_s=9, failure_limit=0.01), STOPPED, Outcome.FAILED),
+        (Slo(quantile="p50", target_s=9, failure_limit=0.05), STOPPED, Outcome.MEASURED),
+        (
+            Slo(quantile="p50", target_s=9, failure_limit=0.05),
+            msgspec.structs.replace(STOPPED, exited_before_stop=True),
+            Outcome.FAILED,
+        ),
+    ],
+)
+def test_failures_that_an_objective_allows_end_nobody_whose_server_lives(
+    slo: Slo | None, stop: StopReport, outcome: Outcome
+) -> None:
+    found = said(
+        slo=slo,
+        status=TrialStatus.FAILED,
+        reason="2 of 100 requests failed",
+        ledger={"scheduled": 100, "sent": 100, "ok": 98},
+        response_time_s=TIMES,
+        stop=stop,
+    )
+    assert found.outcome is outcome
 
 
 @pytest.mark.parametrize(
@@ -67,9 +115,10 @@ def test_what_failed_and_what_is_invalid_says_why(status: TrialStatus, outcome: 
     assert (found.outcome, found.reason) == (outcome, "it fell over")
 
 
-def test_where_the_generator_was_the_limit_a_trial_says_nothing() -> None:
+def test_where_the_generator_was_the_limit_a_rate_is_the_least_that_a_deployment_does() -> None:
     found = said(warnings=[Remark(kind=CLIENT_BOUND, text="too slow a client")])
-    assert (found.outcome, found.reason) == (Outcome.INVALID, "too slow a client")
+    assert (found.outcome, found.is_lower_limit) == (Outcome.MEASURED, True)
+    assert not said().is_lower_limit
 
 
 def test_noise_from_outside_makes_it_void_and_a_trial_without_any_is_none() -> None:

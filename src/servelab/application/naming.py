@@ -2,6 +2,7 @@
 
 import ast
 import re
+from typing import NamedTuple
 
 from servelab.errors import UsageError
 from servelab.model.application import ApplicationTarget
@@ -11,7 +12,10 @@ _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 def parse(text: str) -> ApplicationTarget:
-    """Take apart what was typed: ``MODULE``, ``MODULE:NAME`` or ``MODULE:NAME(LITERALS)``."""
+    """Take apart what was typed: ``MODULE``, ``MODULE:NAME`` or ``MODULE:NAME(LITERALS)``.
+
+    After a call the same may follow once more: ``MODULE:NAME(LITERALS).NAME(LITERALS)``.
+    """
     module, colon, expression = text.strip().partition(":")
     if not _MODULE.fullmatch(module):
         raise UsageError(
@@ -20,17 +24,49 @@ def parse(text: str) -> ApplicationTarget:
     if not colon:
         return ApplicationTarget(module=module)
     try:
-        node = ast.parse(expression.strip(), mode="eval").body
-    except (SyntaxError, ValueError):
+        first, *others = _steps(ast.parse(expression.strip(), mode="eval").body)
+    except _NoChain:
+        raise UsageError(
+            f"{expression!r} is no name in a module, nor a call of one; {HOW_TO_NAME}."
+        ) from None
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise UsageError(f"{expression!r} is no name in a module; {HOW_TO_NAME}.") from None
+    return ApplicationTarget(
+        module=module,
+        attribute=first.name,
+        arguments=first.arguments,
+        further="".join(f".{each}" for each in others),
+    )
+
+
+class _NoChain(Exception):  # noqa: N818  # of ours alone
+    """An expression is something else than names and calls."""
+
+
+class _Step(NamedTuple):
+    name: str
+    """Perhaps dotted."""
+    arguments: str | None
+    """Of its call; None where it is not called."""
+
+    def __str__(self) -> str:
+        return self.name if self.arguments is None else f"{self.name}({self.arguments})"
+
+
+def _steps(node: ast.expr) -> list[_Step]:
+    """Return an expression's names with their calls, the first first."""
     arguments = None
     if isinstance(node, ast.Call):
         arguments, node = _literals(node), node.func
-    if not _is_dotted(node):
-        raise UsageError(
-            f"{expression!r} is no name in a module, nor a call of one; {HOW_TO_NAME}."
-        )
-    return ApplicationTarget(module=module, attribute=ast.unparse(node), arguments=arguments)
+    names: list[str] = []
+    while isinstance(node, ast.Attribute):
+        names.insert(0, node.attr)
+        node = node.value
+    if isinstance(node, ast.Name):
+        return [_Step(".".join([node.id, *names]), arguments)]
+    if isinstance(node, ast.Call) and names:
+        return [*_steps(node), _Step(".".join(names), arguments)]
+    raise _NoChain
 
 
 def _path_hint(module: str) -> str:
@@ -38,12 +74,6 @@ def _path_hint(module: str) -> str:
         parts = [part for part in module.removesuffix(".py").split("/") if part not in {"", "."}]
         return f", but a path: it could be {'.'.join(parts)}"
     return ""
-
-
-def _is_dotted(node: ast.expr) -> bool:
-    while isinstance(node, ast.Attribute):
-        node = node.value
-    return isinstance(node, ast.Name)
 
 
 def _literals(call: ast.Call) -> str:

@@ -23,6 +23,8 @@ class Answer(Struct, frozen=True, kw_only=True):
     name: str = ""
     detail: str = ""
     trace: tuple[str, ...] = ()
+    given: str = ""
+    """What a call that cannot be was given."""
     candidates: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
     attribute: str = ""
@@ -33,17 +35,26 @@ class Answer(Struct, frozen=True, kw_only=True):
 
 
 def error_for(
-    answer: Answer, *, target: ApplicationTarget, directory: Path, interpreter: Path
+    answer: Answer,
+    *,
+    target: ApplicationTarget,
+    directory: Path,
+    interpreter: Path,
+    copied_from: Path | None = None,
 ) -> ServelabError:
     """Return the error for what the process found: the thing, the fact, the next step."""
     if answer.problem == "no module":
         return UsageError(_no_module(answer.name, target, directory))
     if answer.problem == "missing import":
-        return CannotRunHere(
-            f"{target.module} imports {answer.name}, which is not in the environment of "
-            f"{interpreter}; install it there, or name the environment that has it with --env"
-            f"{indented(answer.trace)}"
+        place = (
+            f"the environment of {interpreter}; install it there, or name the environment that has "
+            "it with --env"
+            if copied_from is None
+            else f"the copy of {copied_from} for this interpreter; install there what it is part "
+            "of, from an index, or leave this interpreter out"
         )
+        fact = f"{target.module} imports {answer.name}, which is not in {place}"
+        return CannotRunHere(f"{fact}{indented(answer.trace)}")
     if (sentence := _usage_sentence(answer, target)) is not None:
         return UsageError(sentence)
     trace = indented(answer.trace)
@@ -91,7 +102,7 @@ def _not_callable(answer: Answer, target: ApplicationTarget) -> str:
 
 def _needs_arguments(answer: Answer, target: ApplicationTarget) -> str:
     named = f"{target.module}:{answer.attribute}"
-    given = f"({target.arguments})" if target.arguments else "without arguments"
+    given = f"({answer.given})" if answer.given else "without arguments"
     why = answer.detail or f"it needs {', '.join(answer.candidates)}"
     return (
         f"{named} cannot be called {given}: {why}; give what it needs as literals, "
@@ -121,13 +132,18 @@ def _neither(answer: Answer, target: ApplicationTarget) -> str:
 def _no_application(answer: Answer, target: ApplicationTarget) -> str:
     step = _instead(answer, target)
     if answer.detail:
-        made = f"app = ....{answer.detail}()"
-        step = (
-            f"its {answer.detail}() may make one: write {made} in a module of yours, and name that"
-        )
+        made = f"{target.module}:{answer.attribute}.{answer.detail}()"
+        step = f"its {answer.detail}() may make one: name {made}"
     return (
         f"{target.module}:{answer.attribute} is no application for WSGI or ASGI: it is of type "
         f"{answer.name}; {step}."
+    )
+
+
+def _no_part(answer: Answer, target: ApplicationTarget) -> str:
+    return (
+        f"{target.module}:{answer.attribute} has no {answer.name}: it is of type {answer.detail}; "
+        f"{_instead(answer, target)}."
     )
 
 
@@ -139,6 +155,7 @@ _SENTENCES: dict[str, Callable[[Answer, ApplicationTarget], str]] = {
     "async factory": _async_factory,
     "neither": _neither,
     "no application": _no_application,
+    "no part": _no_part,
 }
 
 

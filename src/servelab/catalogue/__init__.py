@@ -39,6 +39,7 @@ from servelab.catalogue.own import (
     own_ways,
 )
 from servelab.catalogue.own_command import is_own_command
+from servelab.catalogue.own_module import own_module
 from servelab.catalogue.selection import (
     deployments_named,
     find_deployments,
@@ -46,7 +47,7 @@ from servelab.catalogue.selection import (
     published,
     split_python,
 )
-from servelab.catalogue.server import LaunchRequest, Needs, Server
+from servelab.catalogue.server import LaunchRequest, Naming, Needs, Server
 from servelab.catalogue.stack import Published, Stack
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "Front",
     "FrontRequest",
     "LaunchRequest",
+    "Naming",
     "Needs",
     "Published",
     "Server",
@@ -81,6 +83,7 @@ __all__ = [
     "own_deployments",
     "own_deployments_named",
     "own_environment_spec",
+    "own_module",
     "own_obstacles",
     "own_ways",
     "parameters_of",

@@ -6,14 +6,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
+
 from servelab.catalogue.behind import behind, split_front
 from servelab.catalogue.discovery import servers
 from servelab.catalogue.environments import environment_spec, spec_beside
 from servelab.catalogue.frameworks import Framework
 from servelab.catalogue.names import unknown
+from servelab.catalogue.narrowing import narrow
 from servelab.catalogue.own_command import COMMAND, server_of_command
 from servelab.catalogue.selection import on_python, split_python, split_settings
-from servelab.catalogue.server import Server
+from servelab.catalogue.server import Naming, Server
 from servelab.catalogue.settings import convert_settings
 from servelab.catalogue.stack import Stack, deploy
 from servelab.errors import UsageError
@@ -98,29 +101,32 @@ def own_ways(
 ) -> tuple[StackVariant, ...]:
     """Return the ways to run a user's application, or commands, that a search goes through.
 
-    `only` names servers, their variants or commands, each ``[+FRONT]``; without it all commands,
-    and all servers that are meant for production. Raise UnknownName, or UsageError for a server
-    that cannot serve it.
+    `only` names servers, their variants or commands, each ``[+FRONT]``, servers perhaps with the
+    values that settings may have: ``SERVER[-VARIANT][:key=value/value,...]``; without it all
+    commands, and all servers that are meant for production. Raise UnknownName, or UsageError for a
+    server that cannot serve it.
     """
     of_servers = (each.name for each in servers() if _is_for_search(each, service))
     chosen = only or (*of_servers, *(each.name for each in service.commands))
     found = []
     for text in chosen:
-        name, front = split_front(text)
+        named, front = split_front(text)
+        name, colon, settings = named.partition(":")
+        allowed = split_settings(settings, text=text) if colon else {}
         if (command := _command_named(name, service=service)) is not None:
-            variant = Variant(axes=command.axes)
-            found.append(StackVariant(stack=command.name, variant=variant, front=front))
+            of_command = server_of_command(command)
+            varied = narrow(Variant(axes=command.axes), on=of_command, allowed=allowed, of=name)
+            found.append(StackVariant(stack=name, variant=varied, front=front))
             continue
-        if ":" in name:
-            raise UsageError(f"{name!r} fixes settings, and a search varies them; name the server.")
         on, variants = _selected(name, service=service, cpu_count=cpu_count)
         if (obstacle := obstacle_to_own(on, service=service)) is not None:
             raise UsageError(obstacle)
-        found += [
-            StackVariant(stack=_stack_name(on, each), variant=each, front=front)
-            for each in variants
-            if not _objects(on, each, service=service)
-        ]
+        for variant in variants:
+            of = _stack_name(on, variant)
+            narrowed = narrow(variant, on=on, allowed=allowed, of=of)
+            if len(variants) == 1 or not _objects(on, narrowed, service=service):
+                _refuse_objections(on, narrowed, service=service)
+                found.append(StackVariant(stack=of, variant=narrowed, front=front))
     return tuple(dict.fromkeys(found))
 
 
@@ -187,7 +193,9 @@ def own_obstacles(service: Service) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for on in servers() if service.application else ():
         obstacle = _obstacle(on, service=service)
-        if service.interface in on.interfaces and obstacle is not None:
+        variants = tuple(_variants(on, service=service, cpu_count=1))
+        would_serve = any(not _objects(on, each, service=service) for each in variants)
+        if would_serve and obstacle is not None:
             found[obstacle] = (*found.get(obstacle, ()), on.name)
     return found
 
@@ -197,10 +205,11 @@ def _obstacle(on: Server[Any], *, service: Service) -> str | None:
         return f"serves no {service.interface.value.upper()} applications."
     if service.interface is Interface.GRPC:
         return "cannot start a gRPC service of yours; give its command with --command."
-    if service.is_factory and not on.takes_factories:
-        return f"takes no factory; name a ready application instead of {service.name}."
-    if service.arguments and not on.takes_arguments:
-        return f"calls a factory without arguments; write one that needs none for {service.name}."
+    if service.is_factory and on.naming is Naming.NOTHING:
+        return (
+            "finds an application by itself, and cannot be told of a factory; name one that is "
+            f"ready instead of {service.name}."
+        )
     return None
 
 
@@ -227,6 +236,17 @@ def _objects(on: Server[Any], variant: Variant, *, service: Service) -> bool:
     """Tell whether a server has an objection to a variant for this application."""
     settings = convert_settings(on, _values(variant), of=_stack_name(on, variant))
     return on.objection(settings, framework_of_service(service)) is not None
+
+
+def _refuse_objections(on: Server[Any], variant: Variant, *, service: Service) -> None:
+    """Raise UsageError where a value of an axis does not go with the application or the others."""
+    for axis in variant.axes:
+        for value in axis.values:
+            begun = msgspec.structs.replace(axis, start=value)
+            axes = tuple(begun if each is axis else each for each in variant.axes)
+            _deployment(
+                service, on, variant=msgspec.structs.replace(variant, axes=axes), overrides={}
+            )
 
 
 def _values(variant: Variant) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from servelab.catalogue.server import LaunchRequest, Needs, Server
+from servelab.catalogue.server import LaunchRequest, Naming, Needs, Server
 from servelab.model.deployment import Deployment, Interface, ServerSettings
 from servelab.model.launch import LaunchCommand
 from servelab.model.service import OwnCommand
@@ -51,6 +51,7 @@ COMMAND = Server[Any](
     heading=heading,
     processes=lambda _: None,
     command=command,
+    naming=Naming.NOTHING,
     needs=Needs(minimum_python=(0, 0)),
 )
 

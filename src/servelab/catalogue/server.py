@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -14,6 +15,18 @@ from servelab.model.deployment import Interface, ServerSettings
 from servelab.model.environment import Package
 from servelab.model.launch import ConfigurationFile, LaunchCommand
 from servelab.model.variant import Variant
+
+
+class Naming(Enum):
+    """What of a user's application a server's command can be told; servelab sees to the rest."""
+
+    NOTHING = "nothing"
+    """It finds the application by itself."""
+    NAME = "MODULE:NAME"
+    FACTORY = "MODULE:NAME.NAME"
+    """And whether that is to be called, without arguments."""
+    CALL = "MODULE:NAME(LITERALS)"
+
 
 Settings = TypeVar("Settings", bound=ServerSettings)
 
@@ -36,9 +49,12 @@ class LaunchRequest(Generic[Settings]):
     packages: tuple[Package, ...]
     """What the environment holds; empty means the catalogue's own versions."""
     is_factory: bool = False
-    """The application is not the object named, but what it returns when called."""
+    """The application is not the object named, but what it returns when called.
+
+    Only asked of servers that can be told so: see `Naming`.
+    """
     arguments: str = ""
-    """Literals with which it is called."""
+    """Literals with which it is called; likewise."""
     is_own: bool = False
     """The application is the user's: nothing in it was written for a server's sake."""
     unix_socket: Path | None = None
@@ -115,9 +131,10 @@ class Server(Generic[Settings]):
 
     What they do not need cannot keep a user's packages from being served.
     """
-    takes_factories: bool = False
-    takes_arguments: bool = False
-    """Its factories may be called with arguments."""
+    naming: Naming = Naming.NAME
+    needs_gil_beside: Callable[[Settings], bool] | None = None
+    """Tell whether what some settings need beside a user's packages has no build for free-threaded
+    Python; None: what `needs` says of all of its requirements holds there, too."""
     takes_unix_sockets: bool = False
     is_for_development: bool = False
     """Its own manual says not to use it in production."""

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from servelab.cli import amounts, loads, measuring, option_types, requested, status
+from servelab.cli import amounts, judging, loads, measuring, option_types, requested, status
 from servelab.errors import UsageError
 from servelab.model.figure import Figure
-from servelab.model.load import Load, OpenLoop
+from servelab.model.load import Load
 
 if TYPE_CHECKING:
     from servelab.store.folder import StoredRun
@@ -150,9 +150,8 @@ def compare(
 
 
 def _figure(text: str | None, *, load: Load) -> Figure:
-    """Return what is compared; under a rate that all of them keep up with, response times."""
     if text is None:
-        return Figure.P90 if isinstance(load, OpenLoop) else Figure.THROUGHPUT
+        return judging.figure_for(load)
     try:
         return Figure(text)
     except ValueError:

@@ -81,6 +81,7 @@ def find(typed: Typed) -> Found:
         name=typed.application,
         application=seen.target,
         arguments=seen.arguments,
+        further=seen.further,
         commands=commands,
         interface=seen.interface,
         is_factory=seen.is_factory,

@@ -1,22 +1,22 @@
 """Trials of several rounds, arranged for a comparison; pure.
 
-A figure of a trial is believed where the trial may be ranked and its round is not voided. A
-deployment that failed in any round is not ranked at all: the rounds in which it did well would
-flatter it.
+A deployment is ranked or not as a whole, by what most of its rounds were: which of its rounds count
+must not depend on how fast it was in them. A deployment that failed in any round is not ranked at
+all: the rounds in which it did well would flatter it. Voided rounds count for nobody.
 """
 
 from collections.abc import Callable, Container, Iterable, Sequence
 
 from msgspec import Struct
 
-from servelab.explain import disturbance
+from servelab.explain import disturbance, own_causes
 from servelab.model.figure import Figure
 from servelab.model.trial import Role, Trial, TrialStatus
 from servelab.model.verdict import RoundsInterval
 from servelab.stats.intervals import over_rounds, quantile_over_rounds
 
 LEAST_SHARE = 0.5
-"""Of its rounds in which a deployment must have been rankable to be ranked."""
+"""Of its rounds in which a deployment must have been fit to be ranked, to be ranked."""
 
 
 def _quantile(name: str) -> Callable[[Trial], float | None]:
@@ -81,7 +81,13 @@ class Contestant(Struct, frozen=True, kw_only=True):
 
     @property
     def believed(self) -> tuple[Trial, ...]:
-        """Return the trials whose figures count."""
+        """Return the trials whose figures count: of one that is ranked all that went well.
+
+        Those which the generator held back count, too: to leave them out round by round would
+        leave the rounds in which it was slower.
+        """
+        if self.why_unranked is None:
+            return tuple(trial for trial in self.trials if trial.status is TrialStatus.OK)
         return tuple(trial for trial in self.trials if trial.is_rankable)
 
 
@@ -98,6 +104,9 @@ class Rounds(Struct, frozen=True, kw_only=True):
     numbers: tuple[int, ...]
     contestants: tuple[Contestant, ...]
     voided: tuple[Voided, ...] = ()
+    advice: str | None = None
+    """How to have programs that voided rounds counted as a part of the user's application; None
+    where none did, or none is the user's."""
 
     @property
     def ranked(self) -> tuple[Contestant, ...]:
@@ -163,7 +172,14 @@ def arrange(trials: Sequence[Trial]) -> Rounds:
             for name in names
         ),
         voided=voided,
+        advice=advice_on(made),
     )
+
+
+def advice_on(trials: Iterable[Trial]) -> str | None:
+    """Return how to have what voided rounds counted as a part of an application of the user's."""
+    own = (trial for trial in trials if own_causes.is_own(trial))
+    return disturbance.advice_on_own(each.noise for each in own if each.noise is not None)
 
 
 def _contestant(trials: Sequence[Trial], *, void: Container[int]) -> Contestant:

@@ -21,7 +21,7 @@ from servelab.launch import limiting, notes, supervisor
 from servelab.launch.supervisor import RUN_VARIABLE, Order
 from servelab.linux import cgroups, ports, procfs, sockets
 from servelab.model.address import Address
-from servelab.model.launch import LaunchCommand, StopReport
+from servelab.model.launch import PYTHON_PATH, LaunchCommand, StopReport
 from servelab.model.limits import Limits
 
 LOG_LIMIT_BYTES = 4 << 20
@@ -550,6 +550,7 @@ def launched(
         programs=programs,
         python_path=python_path,
         variables={**dict(command.variables), **(variables or {}), RUN_VARIABLE: tag},
+        module_folder=command.module_folder,
     )
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_bytes(b"")
@@ -586,16 +587,25 @@ def server_environment(
     programs: Path | None,
     python_path: tuple[Path, ...],
     variables: Mapping[str, str],
+    module_folder: str = "",
 ) -> dict[str, str]:
-    """Return a server's whole environment: little of our own, then what it was given."""
+    """Return a server's whole environment: little of our own, then what it was given.
+
+    `module_folder` goes on PYTHONPATH after all else.
+    """
     environment = {
         name: value for name, value in own.items() if name in _INHERITED or name.startswith("LC_")
     }
     if programs is not None and (programs.parent / "pyvenv.cfg").exists():
         environment["VIRTUAL_ENV"] = str(programs.parent)
     if python_path:
-        environment["PYTHONPATH"] = os.pathsep.join(str(path) for path in python_path)
+        environment[PYTHON_PATH] = os.pathsep.join(str(path) for path in python_path)
     environment |= variables
+    if module_folder:
+        before = environment.get(PYTHON_PATH)
+        environment[PYTHON_PATH] = (
+            f"{before}{os.pathsep}{module_folder}" if before else module_folder
+        )
     if programs is not None:
         # Whatever path it was given: the server is looked for in its own environment first.
         given = environment.get("PATH", os.defpath)

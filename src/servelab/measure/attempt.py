@@ -26,6 +26,7 @@ from servelab.measure import fronting, gil, placing, slow_api, stopping
 from servelab.measure.machinery import Machinery, Sampler
 from servelab.measure.subject import subject_of
 from servelab.model.address import LOOPBACK, Address
+from servelab.model.beside import BesideUse
 from servelab.model.environment import Environment
 from servelab.model.front import FrontUse
 from servelab.model.gil import Gil
@@ -42,6 +43,7 @@ from servelab.model.worker import WorkerCount, Workforce
 from servelab.served import workloads
 from servelab.store import redaction, scratch
 from servelab.store.folder import RunFolder
+from servelab.store.ready_files import Existing, write_files
 
 SEED_PORT = 3000
 READY_TIMEOUT_S = 60.0
@@ -79,6 +81,7 @@ class Attempt:
     front: FrontUse | None = None
     gil: Gil | None = None
     noise: Noise | None = None
+    beside: BesideUse | None = None
 
 
 class Attempting:
@@ -104,7 +107,7 @@ class Attempting:
         self._id = spec.id
         self._counters = folder.path / "logs" / f"{spec.id}.counters"
         self._are_workers_counted = False
-        self._watch = machinery.watch()
+        self._watch = machinery.watch(spec.beside)
         self._front: fronting.RunningFront | None = None
         address = Address(LOOPBACK, spec.port or machinery.free_port(SEED_PORT))
         self._seen = Attempt(
@@ -125,7 +128,10 @@ class Attempting:
             log = self._folder.log_file(self._id)
             self._note(gil=gil.seen(log, workers=self._seen.workers))
         usage = self._seen.usage
-        self._note(noise=self._watch.noise(unwaited_cpu_s=usage.unwaited_cpu_s if usage else 0.0))
+        self._note(
+            noise=self._watch.noise(unwaited_cpu_s=usage.unwaited_cpu_s if usage else 0.0),
+            beside=self._watch.beside(),
+        )
         return self._seen
 
     def rehearse(
@@ -217,6 +223,7 @@ class Attempting:
             )
             variables[workloads.SLOW_API_VARIABLE] = f"http://{back_end}"
         self._put_front(stack, place=place)
+        self._keep_module()
         self._tell(Stage.STARTING)
         began_s = time.monotonic()
         with self._launched(variables) as server:
@@ -245,6 +252,15 @@ class Attempting:
             )
         )
         self._note(front=self._front and self._front.use)
+
+    def _keep_module(self) -> None:
+        """Have the module that names the application lie where the command says."""
+        service = self._spec.service
+        if service is None:
+            return
+        module = catalogue.own_module(self._spec.deployment, service=service)
+        if module is not None:
+            write_files((module,), folder=self._folder.module_folder, existing=Existing.REPLACE)
 
     def _load(self, server: RunningServer) -> None:
         self._put_load(server)
@@ -414,6 +430,7 @@ class Attempting:
             listen_limit=self._machinery.listen_limit,
             packages=self._environment.packages,
             unix_socket=None if isinstance(at, Address) else at,
+            module_folder=self._folder.module_folder,
         )
         is_behind = self._spec.deployment.front is not None
         if is_behind or self._spec.port is not None or address.port == SEED_PORT:

@@ -145,6 +145,7 @@ class _OfUser:
             "module": module,
             "attribute": attribute,
             "arguments": service.arguments if service.is_factory else None,
+            "further": service.further,
             "interface": service.interface,
             "requests": [each.request for each in service.asked],
             "statuses": [each.expectation.status for each in service.asked],

@@ -13,9 +13,11 @@ class ApplicationTarget(Struct, frozen=True, kw_only=True):
     """Name in the module, perhaps dotted; empty where only the module was named."""
     arguments: str | None = None
     """What stands between the parentheses, literals only; None without parentheses."""
+    further: str = ""
+    """What is taken of that call's result, such as ``.app()``: names, and calls with literals."""
 
     def __str__(self) -> str:
-        call = "" if self.arguments is None else f"({self.arguments})"
+        call = "" if self.arguments is None else f"({self.arguments}){self.further}"
         return f"{self.module}:{self.attribute}{call}" if self.attribute else self.module
 
 
@@ -29,6 +31,8 @@ class FoundApplication(Struct, frozen=True, kw_only=True):
     """What is named there must be called to get the application."""
     arguments: str = ""
     """Literals which the factory is called with, as they were typed."""
+    further: str = ""
+    """What is taken of what it returns, such as ``.app()``."""
     interface: Interface
     framework: str
     """In small letters, such as ``flask``; empty where it is not known."""
@@ -42,5 +46,6 @@ class FoundApplication(Struct, frozen=True, kw_only=True):
 
     @property
     def called(self) -> str:
-        """Return it as servers that take expressions are told, ``MODULE:NAME(ARGUMENTS)``."""
-        return f"{self.target}({self.arguments})" if self.is_factory else self.target
+        """Return it as Python would write it, ``MODULE:NAME(ARGUMENTS).FURTHER``."""
+        call = f"({self.arguments}){self.further}" if self.is_factory else ""
+        return f"{self.target}{call}"

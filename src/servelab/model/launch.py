@@ -4,6 +4,8 @@ import shlex
 
 from msgspec import Struct
 
+PYTHON_PATH = "PYTHONPATH"
+"""The variable with folders that an interpreter imports from, after the program's own."""
 _DRAIN_FACTOR = 2.0
 """A server may work on requests whose callers have given up, as long again as they waited."""
 
@@ -22,10 +24,22 @@ class LaunchCommand(Struct, frozen=True, kw_only=True):
     """Environment variables which belong to the command, such as ``FLASK_APP``."""
     departures: tuple[str, ...] = ()
     """Where, and why, the command differs from the seed's; one sentence each."""
+    module_folder: str = ""
+    """Where a module lies which the server imports; it goes on its interpreter's path."""
+    keeps_python_path: bool = False
+    """PYTHONPATH is set beside the command: the module's folder goes after what it holds."""
 
     def __str__(self) -> str:
         assignments = [f"{name}={_quoted(value)}" for name, value in self.variables]
-        return " ".join([*assignments, *map(_quoted, self.argv)])
+        return " ".join([*self.path_assignment, *assignments, *map(_quoted, self.argv)])
+
+    @property
+    def path_assignment(self) -> tuple[str, ...]:
+        """Return what a shell is told of the module's folder; nothing where there is none."""
+        if not self.module_folder:
+            return ()
+        before = f"${PYTHON_PATH}:" if self.keeps_python_path else ""
+        return (f"{PYTHON_PATH}={before}{shlex.quote(self.module_folder)}",)
 
 
 def _quoted(word: str) -> str:

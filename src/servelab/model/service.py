@@ -30,6 +30,8 @@ class Service(Struct, frozen=True, kw_only=True):
     """The object returns the application when it is called."""
     arguments: str = ""
     """Literals with which it is called."""
+    further: str = ""
+    """What is taken of what it returns, such as ``.app()``: names, and calls with literals."""
     commands: tuple[OwnCommand, ...] = ()
     """Programs that are measured beside its servers, or in the place of them."""
     framework: str = ""

@@ -5,6 +5,7 @@ from enum import Enum
 
 from msgspec import Struct
 
+from servelab.model.beside import BesideUse
 from servelab.model.deployment import Deployment
 from servelab.model.environment import Interpreter
 from servelab.model.front import FrontUse
@@ -15,7 +16,7 @@ from servelab.model.load import Connections, Load, Pacing, Scheduling
 from servelab.model.noise import Noise
 from servelab.model.placement import Placement, PlacementWish
 from servelab.model.service import Service
-from servelab.model.slo import Slo
+from servelab.model.slo import FAILURE_LIMIT, Slo
 from servelab.model.step import Step
 from servelab.model.times import Times
 from servelab.model.usage import Growth, ProcessUsage, Throttling
@@ -88,6 +89,8 @@ class TrialSpec(Struct, frozen=True, kw_only=True):
     """Whether it is also stopped under the same load, after what is measured."""
     slo: Slo | None = None
     """Whose goodput is measured, too."""
+    beside: tuple[str, ...] = ()
+    """Programs that belong to the application, though servelab does not start them."""
     round: int = 1
     """0: a pilot, which tells how long the warm-up must be. Of a search: the probe's number."""
     role: Role = Role.CANDIDATE
@@ -165,6 +168,8 @@ class Ceiling(Struct, frozen=True, kw_only=True):
     """Number of processes -> median calls per second of the bare work."""
     cpu_s_per_call: float | None = None
     """CPU seconds of one bare call, one process running alone."""
+    beside_cpu_s_per_call: float | None = None
+    """The same of the programs beside it, which the call made work; None where none was named."""
 
 
 class GeneratorUsage(Struct, frozen=True, kw_only=True):
@@ -261,6 +266,9 @@ class Trial(Struct, frozen=True, kw_only=True):
     limits: Limits | None = None
     front: FrontUse | None = None
     """What took the connections before the server; all else that was used is the server's own."""
+    beside: BesideUse | None = None
+    """What programs took that belong to the application, such as its database; None where none was
+    named."""
     ledger: dict[str, int]
     """Outcome class -> count, with ``scheduled`` and ``sent``."""
     load_s: float | None = None
@@ -295,6 +303,8 @@ class Trial(Struct, frozen=True, kw_only=True):
     efficiency: float | None = None
     work_share: float | None = None
     cpu_s_per_call: float | None = None
+    beside_cpu_s_per_call: float | None = None
+    """Of the programs beside the server."""
     peak_memory_bytes: int | None = None
     voluntary_switches_per_call: float | None = None
     calls_per_worker: dict[str, int] = {}
@@ -357,6 +367,12 @@ class Trial(Struct, frozen=True, kw_only=True):
         """Return the warning for which its figures may not be held against others; else None."""
         unfit = (each.text for each in self.warnings if each.kind in _UNFIT_TO_RANK)
         return next(unfit, None)
+
+    @property
+    def merely_exceeds_failure_limit(self) -> bool:
+        """Tell whether it failed by the share of its failures alone, which objectives may allow."""
+        server_died = self.stop is None or self.stop.exited_before_stop
+        return self.failure_share > FAILURE_LIMIT and not server_died
 
     @property
     def whole_peak_memory_bytes(self) -> int | None:

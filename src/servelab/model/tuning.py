@@ -142,6 +142,8 @@ class Measured(Struct, frozen=True, kw_only=True):
     failure_share: float = 0.0
     seconds: float = 0.0
     """That it took, starting and stopping included."""
+    is_lower_limit: bool = False
+    """The generator held it back: it may do more than its rate says."""
     is_void: bool = False
     """Something outside disturbed it: its whole round does not count."""
     reason: str | None = None
@@ -268,6 +270,12 @@ class Tuned(Struct, frozen=True, kw_only=True):
     """The closest first."""
     losses: tuple[Loss, ...] = ()
     """In the order in which they left."""
+    met: int = 0
+    """In how many trials the winner met the objective."""
+    measured: int = 0
+    """Of how many."""
+    held_back: tuple[Candidate, ...] = ()
+    """Those which the generator held back in most of their trials: they may do more."""
     front: tuple[Placed, ...] = ()
     """Those that nobody beats in both rate and memory, the lightest first."""
     rounds: int = 0

@@ -7,10 +7,14 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+import msgspec
+
 from servelab import catalogue
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.deployment import Deployment
-from servelab.model.ready import Place, Ready, TextFile
+from servelab.model.environment import python_in_words
+from servelab.model.launch import PYTHON_PATH
+from servelab.model.ready import Place, Ready, TextFile, requirements_name
 from servelab.model.service import Service
 from servelab.model.trial import Trial
 from servelab.report import deploy_front, procfile, systemd
@@ -49,6 +53,7 @@ def ready(
     configuration = making.configuration
     files = [
         *([TextFile(name=configuration.name, text=configuration.text)] if configuration else []),
+        *([making.module] if making.module else []),
         TextFile(name=f"{making.slug}.service", text=systemd.unit(_unit(making))),
         TextFile(name=PROCFILE, text=_procfile(making) + "\n"),
         *deploy_front.files(
@@ -66,14 +71,22 @@ def ready(
 
 
 def command_elsewhere(
-    deployment: Deployment, *, service: Service, trial: Trial, address: Address
+    deployment: Deployment,
+    *,
+    service: Service,
+    trial: Trial,
+    address: Address,
+    module_folder: str | None = None,
 ) -> str | None:
-    """Return the measured command with another address; None where servelab would change more."""
+    """Return the measured command with another address; None where servelab would change more.
+
+    A module that names the application lies in `module_folder`.
+    """
     making = Making(
         deployment=deployment,
         service=service,
         trial=trial,
-        place=Place(address=address),
+        place=Place(address=address, folder=module_folder),
         listen_limit=_LISTEN_LIMIT,
     )
     measured = making.measured_at
@@ -97,11 +110,12 @@ def _unit(making: Making) -> systemd.Unit:
     variables, secret = _variables(making)
     file = making.place.environment_file
     where = file.path if file is not None else f"{making.service.directory}/.env"
+    before, *words = (*_assigned(making), program)
     return systemd.Unit(
         description=_description(making),
         directory=making.service.directory,
-        program=program,
-        arguments=tuple(_where_it_lies(word, making=making) for word in arguments),
+        program=before,
+        arguments=(*words, *(_where_it_lies(word, making=making) for word in arguments)),
         variables=(*_surroundings(making), *command.variables, *variables),
         environment_file=where if file is not None or secret else None,
         remarks=tuple(_remarks(making)),
@@ -137,6 +151,25 @@ def _surroundings(making: Making) -> Iterable[tuple[str, str]]:
     yield "PATH", ":".join((*places, _SYSTEM_PATH))
     if has_environment:
         yield "VIRTUAL_ENV", str(making.programs.parent)
+    if making.module is not None and not _is_in_file(PYTHON_PATH, making=making):
+        yield PYTHON_PATH, _python_path(making)
+
+
+def _assigned(making: Making) -> tuple[str, ...]:
+    """Return the words that set PYTHONPATH where a file would set it anew, over the unit."""
+    if making.module is None or not _is_in_file(PYTHON_PATH, making=making):
+        return ()
+    return (_LOOKS_UP, f"{PYTHON_PATH}={_python_path(making)}")
+
+
+def _python_path(making: Making) -> str:
+    given = dict(making.service.variables).get(PYTHON_PATH)
+    return ":".join(each for each in (given, making.folder) if each)
+
+
+def _is_in_file(name: str, *, making: Making) -> bool:
+    file = making.place.environment_file
+    return file is not None and name in file.names
 
 
 def _variables(making: Making) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
@@ -144,11 +177,10 @@ def _variables(making: Making) -> tuple[tuple[tuple[str, str], ...], tuple[str, 
 
     Neither has what the environment file sets.
     """
-    file = making.place.environment_file
     missing = [
         (name, value)
         for name, value in making.service.variables
-        if file is None or name not in file.names
+        if not _is_in_file(name, making=making) and not (making.module and name == PYTHON_PATH)
     ]
     secret = tuple(name for name, value in missing if _is_secret(name, value))
     return tuple(pair for pair in missing if pair[0] not in secret), secret
@@ -177,6 +209,8 @@ def _procfile(making: Making) -> str:
         making.own_script_at(address) or making.command_at(address)
         for address in (Address(procfile.ANY_HOST, port) for port in procfile.PORTS)
     )
+    if making.module is not None:  # it lies beside the Procfile, wherever that is
+        first = msgspec.structs.replace(first, module_folder=".")
     return procfile.line(first, second)
 
 
@@ -216,13 +250,30 @@ def _is_told_its_host(making: Making) -> bool:
 
 def _is_as_measured(making: Making, *, measured: Address | Path) -> bool:
     made = redaction.command(making.command_at(measured))
-    return redaction.words(str(made)) == redaction.words(making.trial.command)
+    stored = redaction.words(making.trial.command)
+    if making.module is not None:  # wherever its folder was then
+        made = msgspec.structs.replace(made, module_folder="")
+        return stored.endswith(f" {redaction.words(str(made))}")
+    return redaction.words(str(made)) == stored
+
+
+def _environment_notes(making: Making) -> Iterable[str]:
+    service = making.service
+    if making.other is not None:
+        python = python_in_words(making.other.version)
+        (how,) = making.other.making(results=None, project=service.directory)
+        yield (
+            f"It was measured on {python}, and the environment of yours is on another one: make it "
+            f"with {how}, and install there what yours holds; a file "
+            f"{requirements_name(making.other.version)} in the results has the list."
+        )
+    elif service.environment is None and not making.is_own:
+        yield f"Make the environment first: python3 -m venv {shlex.quote(f'{_venv(making)}')}."
 
 
 def _notes(making: Making) -> Iterable[str]:
     service, address = making.service, making.place.address
-    if service.environment is None and not making.is_own:
-        yield f"Make the environment first: python3 -m venv {shlex.quote(f'{_venv(making)}')}."
+    yield from _environment_notes(making)
     if address.host != LOOPBACK:
         yield (
             f"On {address.host} it is reached without a proxy; put one before it where clients are "
@@ -234,6 +285,12 @@ def _notes(making: Making) -> Iterable[str]:
         yield (
             f"Its command has a secret, which no file has: {redaction.HIDDEN} stands there; give "
             "it as a variable instead."
+        )
+    if making.module is not None:
+        yield (
+            f"{making.module.name} names the application, which {making.deployment.server} cannot "
+            f"be told as {name_of(service.name)}: its folder has to be on PYTHONPATH, as in the "
+            "unit and the Procfile."
         )
     if catalogue.server_of(making.deployment).is_for_development:
         yield f"{making.deployment.server} is for development: its own manual says so."

@@ -10,10 +10,11 @@ from servelab.model.address import LOOPBACK, Address
 from servelab.model.deployment import Deployment
 from servelab.model.environment import Package
 from servelab.model.launch import ConfigurationFile, LaunchCommand, longest_drain_s
-from servelab.model.ready import Place
+from servelab.model.ready import Place, TextFile
 from servelab.model.service import Service
 from servelab.model.trial import Trial
 from servelab.report import deploy_front, procfile
+from servelab.report.other_python import OtherPython, other_python
 from servelab.store import redaction
 
 OTHER_PORT = 1
@@ -81,6 +82,11 @@ class Making:
         """Return what one types in the folder: short where all else is in a script or file."""
         return self.own_script_at(self.place.address) or self.command_at(self.place.address)
 
+    @cached_property
+    def module(self) -> TextFile | None:
+        """Return the module that names the application; None where the server needs none."""
+        return catalogue.own_module(self.deployment, service=self.service)
+
     @property
     def folder(self) -> str:
         """Return where the files will lie."""
@@ -90,8 +96,15 @@ class Making:
     def programs(self) -> PurePosixPath:
         """Return where the programs of the user's environment are, or are to be."""
         user = self.service.environment
-        directory = f"{self.service.directory}/.venv" if user is None else user.directory
-        return PurePosixPath(directory) / "bin"
+        if user is None or self.other is not None:
+            folder = ".venv" if self.other is None else self.other.folder
+            return PurePosixPath(self.service.directory) / folder / "bin"
+        return PurePosixPath(user.directory) / "bin"
+
+    @cached_property
+    def other(self) -> OtherPython | None:
+        """Return the interpreter that was measured where the user's environment has another."""
+        return other_python(self.trial, service=self.service)
 
     def own_script_at(self, address: Address) -> LaunchCommand | None:
         """Return the command of a file that is itself the program; None where it is settings."""
@@ -114,6 +127,7 @@ class Making:
             listen_limit=self.listen_limit,
             packages=self._packages,
             unix_socket=None if isinstance(at, Address) else at,
+            module_folder=Path(self.folder),
         )
         # What users write into their own commands is looked through, as where it is stored.
         return redaction.command(made) if self.is_own else made
@@ -129,6 +143,7 @@ class Making:
             listen_limit=self.listen_limit,
             packages=self._packages,
             unix_socket=None if isinstance(at, Address) else at,
+            module_folder=Path(self.folder),
         )
 
     def _address(self, at: Address | Path) -> Address:

@@ -212,13 +212,21 @@ def _table(table: view.Table) -> Iterable[str]:
 
 def _commands(found: Commands) -> Iterable[str]:
     yield _paragraph(found.heading)
+    if found.first:
+        yield ""
+        yield from _fenced(found.first)
     for each in found.commands:
         yield ""
         yield f"- {_name(each.title)}"
         yield ""
-        for line in _fenced(line for line in (each.install, each.front, each.command) if line):
+        for line in _fenced(each.lines):
             yield f"  {line}"
     yield ""
+    if found.module:
+        yield _paragraph(found.module_heading)
+        yield ""
+        yield from _fenced(found.module.splitlines())
+        yield ""
 
 
 def _published(compared: Sequence[Comparison], *, cpus: float) -> Iterable[str]:

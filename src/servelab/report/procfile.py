@@ -19,7 +19,8 @@ def line(first: LaunchCommand, second: LaunchCommand) -> str:
 
     Raise UsageError where a word holds a line break.
     """
-    assignments = [f"{name}={shlex.quote(value)}" for name, value in first.variables]
+    assignments = list(first.path_assignment)
+    assignments += [f"{name}={shlex.quote(value)}" for name, value in first.variables]
     words = [
         shlex.quote(one) if one == other else _with_port(one)
         for one, other in zip_longest(first.argv, second.argv, fillvalue="")

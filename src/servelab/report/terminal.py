@@ -216,12 +216,18 @@ def print_commands(console: Console, found: Commands) -> None:
     """Print commands to copy, each on a line of its own however narrow the terminal is."""
     console.print()
     _say(console, found.heading, style="bold")
+    for line in found.first:
+        _print(console, f"  {line}")
     for each in found.commands:
         console.print()
         _say(console, name(each.title))
-        for line in (each.install, each.front, each.command):
-            if line:
-                _print(console, f"  {line}")
+        for line in each.lines:
+            _print(console, f"  {line}")
+    if found.module:
+        console.print()
+        _say(console, found.module_heading)
+        for line in found.module.splitlines():
+            _print(console, f"  {line}")
 
 
 def _say(console: Console, text: str, *, style: str = "", indent: int = 0) -> None:

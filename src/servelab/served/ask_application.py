@@ -2,7 +2,8 @@
 
 Run as `python ask_application.py ORDER`, in the project's folder, by the interpreter that will
 serve it; ORDER is JSON: `answer` (the file that is to be written), `module`, `attribute`,
-`arguments`, `shown_after_s`. Standard output belongs to the application, which may write there.
+`arguments`, `further`, `shown_after_s`. Standard output belongs to the application, which may write
+there.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ def main() -> None:
     faulthandler.dump_traceback_later(order["shown_after_s"])
     sys.argv = [order["module"]]
     try:
-        found = examine(order["module"], order["attribute"], order["arguments"])
+        found = examine(
+            order["module"], order["attribute"], order["arguments"], further=order["further"]
+        )
     except Problem as problem:
         found = problem.answer
     faulthandler.cancel_dump_traceback_later()
@@ -55,21 +58,26 @@ def main() -> None:
     os._exit(0)
 
 
-def examine(module_name: str, attribute: str, arguments: str | None) -> dict[str, Any]:
+def examine(
+    module_name: str, attribute: str, arguments: str | None, *, further: str
+) -> dict[str, Any]:
     """Return what the application is; raise Problem where it is none."""
     module = imported(module_name)
     if not attribute:
         attribute = _chosen(module)
     named = _looked_up(module, attribute)
     application, is_factory = _application(named, attribute, arguments)
+    expression = f"{attribute}({arguments or ''})" if is_factory else attribute
+    application = _followed(application, further, expression=expression)
+    expression += further
     name, version = recognition.framework(application)
     interface = recognition.kind(application)
     if interface not in {recognition.WSGI, recognition.ASGI, recognition.NEITHER}:
         interface = recognition.tried(application)
     if interface == recognition.NEITHER:
-        raise Problem("neither", attribute=attribute, name=name)
+        raise Problem("neither", attribute=expression, name=name)
     if interface == recognition.UNKNOWN:
-        raise _no_application(module, attribute, application)
+        raise _no_application(module, expression, application)
     return {
         "attribute": attribute,
         "is_factory": is_factory,
@@ -161,19 +169,64 @@ def _application(named: Any, attribute: str, arguments: str | None) -> tuple[Any
     if arguments is not None:
         if not callable(named):
             raise Problem("not callable", attribute=attribute, name=type(named).__name__)
-        return _called(named, attribute, arguments), True
+        return _called(named, attribute, _call(arguments)), True
     needed = recognition.required(named)
     is_named_so = kind == recognition.UNKNOWN and attribute.endswith(_FACTORIES)
     if kind == recognition.NEEDS_ARGUMENTS or (is_named_so and needed):
         raise Problem("needs arguments", attribute=attribute, candidates=needed[:_SHOWN_NAMES])
     if kind == recognition.FACTORY or (is_named_so and callable(named)):
-        return _called(named, attribute, ""), True
+        return _called(named, attribute, _call("")), True
     return named, False
 
 
-def _called(factory: Any, attribute: str, arguments: str) -> Any:
+def _followed(value: Any, further: str, *, expression: str) -> Any:
+    """Return what further names and calls lead to from the value of an expression."""
+    node, steps = ast.parse(f"f{further}", mode="eval").body, []
+    while isinstance(node, (ast.Attribute, ast.Call)):
+        steps.append(node)
+        node = node.value if isinstance(node, ast.Attribute) else node.func
+    for step in reversed(steps):
+        if isinstance(step, ast.Attribute):
+            value = _part(value, step.attr, expression=expression)
+            expression += f".{step.attr}"
+            continue
+        if not callable(value):
+            raise Problem("not callable", attribute=expression, name=type(value).__name__)
+        value = _called(value, expression, step)
+        expression += f"({_between(step)})"
+    return value
+
+
+def _part(value: Any, name: str, *, expression: str) -> Any:
+    try:
+        return getattr(value, name)
+    except AttributeError as error:
+        if error.obj is not value or error.name != name:
+            raise _raised("factory", error) from error
+        raise Problem(
+            "no part",
+            attribute=expression,
+            name=name,
+            detail=type(value).__name__,
+            candidates=[f"{expression}.{each}" for each in _within(value)],
+        ) from error
+    except BaseException as error:
+        raise _raised("factory", error) from error
+
+
+def _call(arguments: str) -> ast.Call:
     call = ast.parse(f"f({arguments})", mode="eval").body
     assert isinstance(call, ast.Call)  # noqa: S101  # it was checked before it was sent
+    return call
+
+
+def _between(call: ast.Call) -> str:
+    """Return what stands between the parentheses of a call."""
+    named = [f"{each.arg}={ast.unparse(each.value)}" for each in call.keywords]
+    return ", ".join([*map(ast.unparse, call.args), *named])
+
+
+def _called(factory: Any, attribute: str, call: ast.Call) -> Any:
     positional = [ast.literal_eval(each) for each in call.args]
     named = {each.arg or "": ast.literal_eval(each.value) for each in call.keywords}
     try:
@@ -181,7 +234,11 @@ def _called(factory: Any, attribute: str, arguments: str) -> Any:
     except TypeError as error:
         needed = recognition.required(factory)
         raise Problem(
-            "needs arguments", attribute=attribute, detail=_cut(str(error)), candidates=needed
+            "needs arguments",
+            attribute=attribute,
+            given=_between(call),
+            detail=_cut(str(error)),
+            candidates=needed,
         ) from error
     except ValueError:  # it has no signature: the call itself will tell
         pass
@@ -198,12 +255,9 @@ def _called(factory: Any, attribute: str, arguments: str) -> Any:
 def _no_application(module: ModuleType, attribute: str, value: Any) -> Problem:
     if inspect.isfunction(value) and (needed := recognition.required(value)):
         return Problem("needs arguments", attribute=attribute, candidates=needed[:_SHOWN_NAMES])
-    within = [
-        name
-        for name in ("wsgi_app", "asgi_app", "asgi", "wsgi", "server", "app")
-        if recognition.kind(getattr(value, name, None)) in {recognition.WSGI, recognition.ASGI}
-    ]
-    inner = [f"{attribute}.{name}" for name in within]
+    inner = [f"{attribute}.{name}" for name in _within(value)]
+    if recognition.kind(value) == recognition.FACTORY:
+        inner = [f"{attribute}()"]
     makers = [name for name in ("app", "asgi", "wsgi") if callable(getattr(value, name, None))]
     return Problem(
         "no application",
@@ -212,6 +266,15 @@ def _no_application(module: ModuleType, attribute: str, value: Any) -> Problem:
         candidates=[*inner, *_candidates(module)][:_SHOWN_NAMES],
         detail="" if inner or not makers else makers[0],
     )
+
+
+def _within(value: Any) -> list[str]:
+    """List what is an application in what is none, by usual names."""
+    return [
+        name
+        for name in ("wsgi_app", "asgi_app", "asgi", "wsgi", "server", "app")
+        if recognition.kind(getattr(value, name, None)) in {recognition.WSGI, recognition.ASGI}
+    ]
 
 
 def _trace(error: BaseException) -> list[str]:

@@ -2,9 +2,10 @@
 
 Run as `python bare_application.py FILE` in the project's folder by the interpreter that serves it.
 FILE is JSON: `out` (the file to be written), `module`, `attribute`, `arguments` (null where it is
-no factory), `interface`, `requests` (each with method, path, headers, body in base64), `statuses`
-(what each must be answered; null: any), `processes`, `seconds`, `patience_s`. Writes what `bare.py`
-writes, or ends with an exit code other than 0: also where it is not done after `patience_s`.
+no factory), `further` (what is taken of what the factory returns), `interface`, `requests` (each
+with method, path, headers, body in base64), `statuses` (what each must be answered; null: any),
+`processes`, `seconds`, `patience_s`. Writes what `bare.py` writes, or ends with an exit code other
+than 0: also where it is not done after `patience_s`.
 Standard library only, nothing of servelab.
 """
 
@@ -50,11 +51,20 @@ def loaded(order: Mapping[str, Any]) -> Any:
         found = getattr(found, part)
     if order["arguments"] is None:
         return found
-    call = ast.parse(f"f({order['arguments']})", mode="eval").body
-    assert isinstance(call, ast.Call)  # noqa: S101  # it was checked before it was sent
-    positional = [ast.literal_eval(each) for each in call.args]
-    named = {each.arg or "": ast.literal_eval(each.value) for each in call.keywords}
-    return found(*positional, **named)
+    text = f"f({order['arguments']}){order['further']}"
+    return _reached(ast.parse(text, mode="eval").body, first=found)
+
+
+def _reached(node: ast.expr, *, first: Any) -> Any:
+    """Return what a chain of names and calls with literals leads to from its first name."""
+    if isinstance(node, ast.Name):
+        return first
+    if isinstance(node, ast.Attribute):
+        return getattr(_reached(node.value, first=first), node.attr)
+    assert isinstance(node, ast.Call)  # noqa: S101  # it was checked before it was sent
+    positional = [ast.literal_eval(each) for each in node.args]
+    named = {each.arg or "": ast.literal_eval(each.value) for each in node.keywords}
+    return _reached(node.func, first=first)(*positional, **named)
 
 
 # ---- WSGI

@@ -30,6 +30,8 @@ DEPLOY_FOLDER = "deploy"
 """Of files to serve with what won."""
 LIGHTER_FOLDER = "deploy-lighter"
 """Of the lightest that is equivalent to what won."""
+MODULE_FOLDER = "application"
+"""Of the module that names an application of the user's, where servers need one."""
 RESULTS_ROOT = Path("servelab-results")
 LARGEST_DOCUMENT_BYTES = 16 << 20
 """Of ``run.json``, ``plan.json`` and ``end.json``."""
@@ -100,6 +102,11 @@ class RunFolder:
     def log_file(self, trial_id: str) -> Path:
         """Return the file for the output of a trial's server."""
         return self.path / "logs" / f"{trial_id}.log"
+
+    @property
+    def module_folder(self) -> Path:
+        """Return the folder of the module that names an application of the user's."""
+        return self.path / MODULE_FOLDER
 
     def append(self, trial: Trial) -> Trial:
         """Store a finished trial without credentials; on return it is on the disk.

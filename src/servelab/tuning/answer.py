@@ -75,6 +75,9 @@ def answer_of(state: State, *, trials: int, tuning: Tuning) -> Tuned:
         verdicts=verdicts,
         runners_up=tuple(_runners_up(fit, book=book, winner=winner, verdicts=verdicts)),
         losses=losses,
+        met=book.met(winner)[0],
+        measured=book.met(winner)[1],
+        held_back=tuple(sorted(filter(book.is_held_back, state.tried), key=lambda each: each.name)),
         front=front(_placed(state, losses=losses, fit=fit, winner=winner))
         if book.has_goodput
         else (),

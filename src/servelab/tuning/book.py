@@ -99,8 +99,21 @@ class Book:
 
     def meets_slo(self, candidate: Candidate) -> bool:
         """Tell whether at least half of its measured trials met the objective."""
-        made = [each for each in self.trials_of(candidate) if each.outcome is Outcome.MEASURED]
-        return 2 * sum(each.meets_slo for each in made) >= len(made)
+        met, made = self.met(candidate)
+        return 2 * met >= made
+
+    def met(self, candidate: Candidate) -> tuple[int, int]:
+        """Return how many of its measured trials met the objective, and how many there are."""
+        made = self._measured(candidate)
+        return sum(each.meets_slo for each in made), len(made)
+
+    def is_held_back(self, candidate: Candidate) -> bool:
+        """Tell whether the generator held it back in most of its measured trials."""
+        made = self._measured(candidate)
+        return 2 * sum(each.is_lower_limit for each in made) > len(made)
+
+    def _measured(self, candidate: Candidate) -> list[Measured]:
+        return [e for e in self.trials_of(candidate) if e.outcome is Outcome.MEASURED]
 
     def _memory_of(self, candidate: Candidate) -> tuple[float | None, ...]:
         peaks = {

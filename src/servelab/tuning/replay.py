@@ -77,8 +77,8 @@ def not_run(entrant: Entrant, *, number: int, reason: str) -> Measured:
 
 
 def measured(trial: Trial, *, entrant: Entrant, slo: Slo | None, disturbed: Disturbed) -> Measured:
-    """Return what one trial of a race says; one that cannot be ranked says nothing."""
-    outcome, reason = _outcome(trial)
+    """Return what one trial of a race says."""
+    outcome, reason = _outcome(trial, slo=slo)
     return Measured(
         candidate=entrant.candidate,
         role=entrant.role,
@@ -90,30 +90,53 @@ def measured(trial: Trial, *, entrant: Entrant, slo: Slo | None, disturbed: Dist
         slo_value_s=_value_s(trial, slo=slo),
         failure_share=trial.failure_share,
         seconds=trial.took_s,
+        is_lower_limit=trial.why_unrankable is not None,
         is_void=trial.noise is not None and any(disturbed(trial.noise)),
         reason=reason,
     )
 
 
-def _outcome(trial: Trial) -> tuple[Outcome, str | None]:
-    if trial.status is TrialStatus.FAILED:
-        return Outcome.FAILED, trial.reason
+def _outcome(trial: Trial, *, slo: Slo | None) -> tuple[Outcome, str | None]:
+    """Return what became of it.
+
+    One that the generator held back is measured all the same: its rate is a lower limit, and to
+    leave it out would leave out the fastest.
+    """
     if trial.status is TrialStatus.INVALID:
         return Outcome.INVALID, trial.reason
-    if not trial.is_rankable:
-        unfit = trial.why_unrankable
-        return Outcome.INVALID, unfit
+    if trial.status is TrialStatus.FAILED and not _is_allowed(trial, slo=slo):
+        return Outcome.FAILED, trial.reason
     return Outcome.MEASURED, None
 
 
+def _is_allowed(trial: Trial, *, slo: Slo | None) -> bool:
+    """Tell whether an objective allows the failures for which alone a trial failed."""
+    return (
+        slo is not None
+        and trial.merely_exceeds_failure_limit
+        and trial.failure_share <= slo.failure_limit
+    )
+
+
 def _meets(trial: Trial, *, slo: Slo | None) -> bool:
-    """Tell whether a trial met the objective; one with too few requests for it did not."""
+    """Tell whether a trial met the objective."""
     if slo is None:
         return True
+    if trial.failure_share > slo.failure_limit:
+        return False
     value_s = _value_s(trial, slo=slo)
-    return (
-        value_s is not None and value_s < slo.target_s and trial.failure_share <= slo.failure_limit
-    )
+    if value_s is not None:
+        return value_s < slo.target_s
+    # Too few requests for the quantile: how many of them were in time is the same question.
+    share = _share_in_time(trial)
+    return share is not None and share >= 1 - slo.beyond_share
+
+
+def _share_in_time(trial: Trial) -> float | None:
+    """Return correct answers within the objective's time over all requests; None without any."""
+    if trial.goodput_per_s is None or not trial.throughput_per_s:
+        return None
+    return (1 - trial.failure_share) * trial.goodput_per_s / trial.throughput_per_s
 
 
 def _value_s(trial: Trial, *, slo: Slo | None) -> float | None:

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from servelab.catalogue.frameworks import Framework
-from servelab.catalogue.server import LaunchRequest, Server
+from servelab.catalogue.server import LaunchRequest, Naming, Server
 from servelab.model.deployment import Interface, ServerSettings
 from servelab.model.launch import LaunchCommand
 
@@ -50,6 +50,7 @@ SERVER = Server(
     processes=lambda _: 1,
     command=command,
     objection=objection,
+    naming=Naming.NOTHING,
     is_for_development=True,
     on_sigterm="On SIGTERM the development server ends at once and loses the calls at work.",
 )

@@ -1,7 +1,7 @@
 """gevent's own WSGI server, a library that a small script starts."""
 
 from servelab.catalogue.frameworks import served_path
-from servelab.catalogue.server import LaunchRequest, Needs, Server
+from servelab.catalogue.server import LaunchRequest, Naming, Needs, Server
 from servelab.model.deployment import Interface, ServerSettings
 from servelab.model.launch import ConfigurationFile, LaunchCommand
 
@@ -46,6 +46,6 @@ SERVER = Server(
     command=command,
     needs=Needs(needs_gil=True),
     configuration=configuration,
-    takes_factories=True,
+    naming=Naming.FACTORY,
     takes_unix_sockets=True,
 )

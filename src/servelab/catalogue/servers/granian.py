@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from servelab.catalogue.axes import processes_axis, threads_axis
 from servelab.catalogue.frameworks import Framework
-from servelab.catalogue.server import LaunchRequest, Server, count
+from servelab.catalogue.server import LaunchRequest, Naming, Server, count
 from servelab.model.deployment import Interface, ServerSettings
 from servelab.model.launch import LaunchCommand
 from servelab.model.variant import Axis, Variant
@@ -95,6 +95,6 @@ SERVER = Server(
     command=command,
     objection=objection,
     variants=variants,
-    takes_factories=True,
+    naming=Naming.FACTORY,
     takes_unix_sockets=True,
 )

@@ -8,7 +8,7 @@ from msgspec import Meta
 from servelab.catalogue.axes import processes_axis, switch_axis, threads_axis
 from servelab.catalogue.frameworks import Framework
 from servelab.catalogue.options import Option, as_arguments, as_python
-from servelab.catalogue.server import LaunchRequest, Needs, Server, count
+from servelab.catalogue.server import LaunchRequest, Naming, Needs, Server, count
 from servelab.model.deployment import Interface, ServerSettings
 from servelab.model.launch import ConfigurationFile, LaunchCommand
 from servelab.model.variant import Variant
@@ -173,10 +173,10 @@ SERVER = Server(
     command=command,
     objection=objection,
     needs=Needs(needs_gil=True),
+    needs_gil_beside=lambda settings: settings.worker_class == "gevent",
     variants=variants,
     configuration=configuration,
-    takes_factories=True,
-    takes_arguments=True,
+    naming=Naming.CALL,
     takes_unix_sockets=True,
     installs=installs,
     on_sigterm=(

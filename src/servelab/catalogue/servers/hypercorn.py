@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from servelab.catalogue.axes import processes_axis
 from servelab.catalogue.options import Option, as_arguments, as_toml
-from servelab.catalogue.server import LaunchRequest, Server, count
+from servelab.catalogue.server import LaunchRequest, Naming, Server, count
 from servelab.model.deployment import Interface, ServerSettings
 from servelab.model.launch import ConfigurationFile, LaunchCommand
 from servelab.model.variant import Variant
@@ -102,7 +102,7 @@ SERVER = Server(
     command=command,
     variants=variants,
     configuration=configuration,
-    takes_factories=True,
+    naming=Naming.FACTORY,
     takes_unix_sockets=True,
     on_sigterm="On SIGTERM hypercorn gives the calls at work 3 s (graceful_timeout).",
 )

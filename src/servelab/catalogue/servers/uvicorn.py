@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from servelab.catalogue.axes import processes_axis
-from servelab.catalogue.server import LaunchRequest, Server, count
+from servelab.catalogue.server import LaunchRequest, Naming, Server, count
 from servelab.model.deployment import Interface, ServerSettings
 from servelab.model.launch import LaunchCommand
 from servelab.model.variant import Variant
@@ -72,6 +72,6 @@ SERVER = Server(
     processes=lambda settings: settings.processes,
     command=command,
     variants=variants,
-    takes_factories=True,
+    naming=Naming.FACTORY,
     takes_unix_sockets=True,
 )

@@ -7,7 +7,7 @@ from msgspec import Meta
 from servelab.catalogue.axes import processes_axis, switch_axis, threads_axis
 from servelab.catalogue.frameworks import Framework
 from servelab.catalogue.options import Option, Value, as_arguments, as_ini
-from servelab.catalogue.server import LaunchRequest, Needs, Server, count
+from servelab.catalogue.server import LaunchRequest, Naming, Needs, Server, count
 from servelab.model.deployment import Interface, ServerSettings
 from servelab.model.launch import ConfigurationFile, LaunchCommand
 from servelab.model.variant import Axis, Variant
@@ -139,8 +139,7 @@ SERVER = Server(
     needs=Needs(needs_gil=True),
     variants=variants,
     configuration=configuration,
-    takes_factories=True,
-    takes_arguments=True,
+    naming=Naming.CALL,
     takes_unix_sockets=True,
     installs=lambda settings: ("pyuwsgi", *(("gevent",) if settings.async_cores else ())),
     on_sigterm=(

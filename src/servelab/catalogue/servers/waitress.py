@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from servelab.catalogue.axes import threads_axis
-from servelab.catalogue.server import LaunchRequest, Server, count
+from servelab.catalogue.server import LaunchRequest, Naming, Server, count
 from servelab.model.deployment import Interface, ServerSettings
 from servelab.model.launch import LaunchCommand
 from servelab.model.variant import Variant
@@ -67,7 +67,7 @@ SERVER = Server(
     processes=lambda _: 1,
     command=command,
     variants=variants,
-    takes_factories=True,
+    naming=Naming.FACTORY,
     takes_unix_sockets=True,
     on_sigterm="waitress handles no SIGTERM: it ends at once and loses the calls at work.",
 )
