@@ -199,3 +199,14 @@ def test_one_that_was_excluded_behind_a_front_may_stay_without() -> None:
     left = race_space.without(tuning, space=space, excluded={space.starts[1].name: "no nginx"})
     assert [each.name for each in left.space] == ["gunicorn-sync"]
     assert [each.front for each in left.benchmarks] == [None]
+
+
+def test_the_search_of_a_command_is_kept_to_the_values_that_are_named() -> None:
+    (way,) = race_space.lay_out(ALONE, only=("mine:workers=2/4+nginx",), cpu_count=2).ways
+    assert (way.name, [axis.values for axis in way.variant.axes]) == ("mine+nginx", [("2", "4")])
+    (one,) = race_space.lay_out(ALONE, only=("mine:workers=4",), cpu_count=2).starts
+    assert one.name == "mine:workers=4"
+    with pytest.raises(UsageError, match="mine cannot have workers=3; workers is 1 or 2 or 4"):
+        race_space.lay_out(ALONE, only=("mine:workers=2/3",), cpu_count=2)
+    with pytest.raises(UnknownName, match="no setting of other called 'workers'"):
+        race_space.lay_out(ALONE, only=("other:workers=2",), cpu_count=2)

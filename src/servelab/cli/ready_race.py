@@ -117,14 +117,20 @@ def _ready(
 
 
 def _program_of(deployment: "Deployment", *, service: "Service") -> str | None:
-    """Return where the program of a command is found, as when it was measured; None: nowhere."""
+    """Return where the program of a command is found by its name, as when it was measured.
+
+    None of a server, of a program that is named with its path, and where it is nowhere.
+    """
     from servelab import catalogue
 
     if not catalogue.is_own_command(deployment):
         return None
+    program, *_ = shlex.split(deployment.application)
+    if "/" in program:
+        return None
     user = service.environment
     places = [*([] if user is None else [str(user.directory / "bin")]), os.environ.get("PATH", "")]
-    return shutil.which(shlex.split(deployment.application)[0], path=os.pathsep.join(places))
+    return shutil.which(program, path=os.pathsep.join(places))
 
 
 def _variables_of(service: "Service") -> "EnvironmentFile | None":

@@ -10,6 +10,7 @@ from servelab.explain.cause import of_beside
 from servelab.explain.disturbance import reasons_to_void
 from servelab.explain.losers import losers
 from servelab.explain.rounds import advice_on
+from servelab.model.slo import Slo
 from servelab.model.trial import Role, Trial
 from servelab.model.tuning import (
     Candidate,
@@ -23,14 +24,8 @@ from servelab.report import quantities, race_result, race_words
 from servelab.report.view import Column, Row, Table
 from servelab.store.folder import StoredRun
 
-_COLUMNS = (
-    Column("answers/s", is_essential=True),
-    Column("p99 ms"),
-    Column("memory", is_essential=True),
-    Column("rounds", is_essential=True),
-    Column("beside the winner", is_essential=True, is_text=True),
-    Column("why", is_essential=True, is_text=True),
-)
+_USUAL_QUANTILE = "p99"
+"""Where no objective names another."""
 _LEAST_TO_CHOOSE = 2
 
 
@@ -59,7 +54,7 @@ def page(run: StoredRun, found: Tuned) -> RacePage:
         table=Table(
             workload=order.options.workload,
             verdict="\n".join(race_words.answer(found, order=order, title=title)),
-            columns=_COLUMNS,
+            columns=_columns(order.tuning.slo),
             rows=tuple(_rows(found, order=order, trials=trials, void=frozenset(void))),
             notes=(
                 *race_words.notes(found, order=order, title=title),
@@ -69,6 +64,17 @@ def page(run: StoredRun, found: Tuned) -> RacePage:
         ),
         front=_front(found, trials=trials, workload=order.options.workload),
         is_told=race_result.is_told(found),
+    )
+
+
+def _columns(slo: Slo | None) -> tuple[Column, ...]:
+    return (
+        Column("answers/s", is_essential=True),
+        Column(f"{slo.quantile if slo else _USUAL_QUANTILE} ms"),
+        Column("memory", is_essential=True),
+        Column("rounds", is_essential=True),
+        Column("beside the winner", is_essential=True, is_text=True),
+        Column("why", is_essential=True, is_text=True),
     )
 
 
@@ -148,8 +154,8 @@ def _row(
     made = [each for each in of_all if each.round not in void]
     rates = [rate for trial in made if (rate := _rate(trial)) is not None]
     peaks = [peak for trial in made if (peak := trial.whole_peak_memory_bytes)]
-    p99s = [_p99_s(trial) for trial in made]
-    known = [value for value in p99s if value is not None]
+    times_s = [_quantile_s(trial) for trial in made]
+    known = [value for value in times_s if value is not None]
     first = of_all[0] if of_all else None
     return Row(
         stack=first.stack if first else candidate.name,
@@ -177,8 +183,11 @@ def _rate(trial: Trial) -> float | None:
     return trial.throughput_per_s if trial.slo is None else trial.goodput_per_s
 
 
-def _p99_s(trial: Trial) -> float | None:
-    return None if trial.response_time_s is None else trial.response_time_s.p99
+def _quantile_s(trial: Trial) -> float | None:
+    times = trial.response_time_s
+    if times is None:
+        return None
+    return times.p99 if trial.slo is None else trial.slo.of(times)
 
 
 def _front(

@@ -181,4 +181,5 @@ def _loss(
         share=exp(median(found)) if found else None,
         rounds=len(found) if beside is not None else book.count(candidate),
         peak_memory_bytes=book.highest_memory_bytes(candidate),
+        slo_value_s=book.slo_value_s(candidate),
     )
