@@ -122,6 +122,8 @@ class Expectation(Struct, frozen=True, kw_only=True):
     """Names with the value that one header of that name must have; None: any."""
     body: bytes | None = None
     """The whole body."""
+    body_sha256: str | None = None
+    """Of a stored expectation: of a body that was too large to be stored; `body` is None then."""
     contains: tuple[bytes, ...] = ()
     json_fields: tuple[tuple[str, Any], ...] = ()
     """Paths such as ``items.0.name`` with the value that must be there."""
