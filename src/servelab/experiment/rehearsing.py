@@ -16,6 +16,11 @@ from servelab.model.service import Service
 from servelab.model.trial import Role, TrialSpec
 from servelab.store.folder import RunFolder
 
+_AGAIN = 3
+"""The number of a rehearsal of what is gone on with."""
+_MOST_HEARD = 2
+"""Of what is gone on with: one that does not start may have an own reason for it."""
+
 
 class Hearer(Protocol):
     """Starts a deployment and listens to its answers."""
@@ -55,6 +60,25 @@ def rehearse(
     observe(TrialStarted(title=first.title, index=count, count=count, round=0))
     again = hearer.hear(_spec(first, options=options, number=2), folder=folder, observe=observe)
     return agree(heard, asked=service.asked, ignored=ignored, again=again)
+
+
+def hear_again(
+    deployments: Sequence[Deployment],
+    *,
+    options: RunOptions,
+    hearer: Hearer,
+    folder: RunFolder,
+    observe: Callable[[Event], None],
+) -> Heard:
+    """Return what the first of the deployments answers, of the next one where it does not start."""
+    chosen = deployments[:_MOST_HEARD]
+    for deployment in chosen:
+        observe(TrialStarted(title=deployment.title, index=1, count=1, round=0))
+        spec = _spec(deployment, options=options, number=_AGAIN)
+        heard = hearer.hear(spec, folder=folder, observe=observe)
+        if heard.failure is None:
+            break
+    return heard
 
 
 def _spec(deployment: Deployment, *, options: RunOptions, number: int) -> TrialSpec:
