@@ -85,7 +85,7 @@ def test_an_answer_too_large_to_be_stored_is_known_again_by_its_digest(run: Run)
     kept = json.loads(Path("here/tuning.json").read_text())
     (asked,) = kept["options"]["service"]["asked"]
     assert asked["expectation"]["body"] is None
-    assert asked["expectation"]["body_sha256"] == hashlib.sha256(LARGE.body).hexdigest()
+    assert asked["body_sha256"] == hashlib.sha256(LARGE.body).hexdigest()
     changed = world(answer=replace_body(LARGE, b"!"))
     status, _, notes = run(changed, *RESUMED)
     assert status == 2

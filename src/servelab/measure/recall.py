@@ -9,7 +9,7 @@ from msgspec import Struct
 from servelab.load.answers import declared_check
 from servelab.load.fetch import Answer
 from servelab.measure.agreement import Heard
-from servelab.model.load import Asked, Choice, Expectation
+from servelab.model.load import Asked, Choice
 from servelab.model.outcome import Outcome
 
 _GOOD = 200
@@ -29,7 +29,7 @@ def recall(heard: Heard, *, asked: Sequence[Asked]) -> Recalled:
     found = []
     for each, answers in zip(asked, heard.answers, strict=True):
         for answer in answers:
-            difference = _difference(answer, expected=each.expectation)
+            difference = _difference(answer, asked=each)
             if difference is not None:
                 what = f"{each.request.method} {each.request.path}"
                 return Recalled(difference=f"{what}: {difference}")
@@ -37,11 +37,11 @@ def recall(heard: Heard, *, asked: Sequence[Asked]) -> Recalled:
     return Recalled(asked=tuple(found))
 
 
-def _difference(answer: Answer, *, expected: Expectation) -> str | None:
+def _difference(answer: Answer, *, asked: Asked) -> str | None:
     if answer.refusal is not None:
         return f"refused with {answer.refusal}"
     # Headers are not heard; they are checked under load.
-    declared = msgspec.structs.replace(expected, headers=())
+    declared = msgspec.structs.replace(asked.expectation, headers=())
     check = declared_check(
         msgspec.to_builtins(
             {"expectations": [declared], "choice": Choice.ROUND_ROBIN.value, "seed": 0}
@@ -50,14 +50,14 @@ def _difference(answer: Answer, *, expected: Expectation) -> str | None:
     outcome, _, reason = check(answer.status or _GOOD, answer.body, b"")
     if outcome is not Outcome.OK:
         return reason
-    digest = expected.body_sha256
+    digest = asked.body_sha256
     if digest is not None and hashlib.sha256(answer.body).hexdigest() != digest:
         return f"another body, of {len(answer.body)} bytes"
     return None
 
 
 def _with_body(asked: Asked, *, body: bytes) -> Asked:
-    if asked.expectation.body_sha256 is None:
+    if asked.body_sha256 is None:
         return asked
-    expectation = msgspec.structs.replace(asked.expectation, body=body, body_sha256=None)
-    return msgspec.structs.replace(asked, expectation=expectation)
+    expectation = msgspec.structs.replace(asked.expectation, body=body)
+    return msgspec.structs.replace(asked, expectation=expectation, body_sha256=None)

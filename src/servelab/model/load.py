@@ -122,8 +122,6 @@ class Expectation(Struct, frozen=True, kw_only=True):
     """Names with the value that one header of that name must have; None: any."""
     body: bytes | None = None
     """The whole body."""
-    body_sha256: str | None = None
-    """Of a stored expectation: of a body that was too large to be stored; `body` is None then."""
     contains: tuple[bytes, ...] = ()
     json_fields: tuple[tuple[str, Any], ...] = ()
     """Paths such as ``items.0.name`` with the value that must be there."""
@@ -134,6 +132,8 @@ class Asked(Struct, frozen=True, kw_only=True):
 
     request: Request
     expectation: Expectation = Expectation()
+    body_sha256: str | None = None
+    """As stored: of an expected body that was too large for that; the expectation has none then."""
 
 
 class LoadPlan(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from servelab.model.launch import LaunchCommand
-from servelab.model.load import Asked, Expectation, Request
+from servelab.model.load import Asked, Request
 from servelab.model.plan import Plan, RunOptions
 from servelab.model.service import Service
 from servelab.model.trial import Trial
@@ -251,7 +251,7 @@ def hidden_of(stored: Service) -> tuple[str, ...]:
             found.append(f"the query {where}")
         if HIDDEN.encode() in request.body:
             found.append(f"the body {where}")
-        if each.expectation.body == HIDDEN.encode() or each.expectation.body_sha256:
+        if each.expectation.body == HIDDEN.encode() or each.body_sha256:
             found.append(f"the answer {where}")
     return tuple(dict.fromkeys(found))
 
@@ -269,7 +269,7 @@ def lost_of(stored: Service) -> tuple[str, ...]:
                 each.request,
                 headers=tuple(pair for pair in each.request.headers if pair[1] != HIDDEN),
             ),
-            expectation=msgspec.structs.replace(each.expectation, body_sha256=None),
+            body_sha256=None,
         )
         for each in stored.asked
     )
@@ -283,13 +283,12 @@ def _all_asked(asked: Sequence[Asked]) -> Iterator[Asked]:
     for each in asked:
         body = _body(each.request.body, most_bytes=left_bytes)
         left_bytes -= len(body)
-        expectation = _expectation(each.expectation, most_bytes=left_bytes)
-        left_bytes -= len(expectation.body or b"")
-        yield msgspec.structs.replace(
-            each,
-            request=_request(each.request, body=body, several=several),
-            expectation=expectation,
+        request = _request(each.request, body=body, several=several)
+        stored = _without_large_body(
+            msgspec.structs.replace(each, request=request), most_bytes=left_bytes
         )
+        left_bytes -= len(stored.expectation.body or b"")
+        yield stored
 
 
 def _names_of_several(requests: Sequence[Request]) -> frozenset[str]:
@@ -331,16 +330,19 @@ def _body(body: bytes, *, most_bytes: int) -> bytes:
     return body if hidden == text else hidden.encode()
 
 
-def _expectation(expected: Expectation, *, most_bytes: int) -> Expectation:
-    """Return what must be answered; of a body that would make the document too large, its digest.
+def _without_large_body(asked: Asked, *, most_bytes: int) -> Asked:
+    """Return what is asked; of a body that would make the document too large, its digest.
 
     The body itself can be had again: whoever goes on asks for it once more.
     """
-    body = expected.body
+    body = asked.expectation.body
     if body is None or len(body) <= min(_LARGEST_STORED_BODY_BYTES, most_bytes):
-        return expected
-    digest = hashlib.sha256(body).hexdigest()
-    return msgspec.structs.replace(expected, body=None, body_sha256=digest)
+        return asked
+    return msgspec.structs.replace(
+        asked,
+        expectation=msgspec.structs.replace(asked.expectation, body=None),
+        body_sha256=hashlib.sha256(body).hexdigest(),
+    )
 
 
 def trial(measured: Trial) -> Trial:
