@@ -64,8 +64,23 @@ def run(
     ] = False,
     out: option_types.ResultsFolder = None,
     resume: option_types.Resume = None,
-    header: option_types.Headers = None,
-    variable: option_types.Variables = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-H",
+            "--header",
+            metavar="'NAME: VALUE'",
+            help="With --resume of what `try` began: a secret header, which is not stored.",
+        ),
+    ] = None,
+    variable: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--env-var",
+            metavar="NAME=VALUE",
+            help="With --resume of what `try` began: the value of a variable, which is not stored.",
+        ),
+    ] = None,
     dry_run: option_types.DryRun = False,
     as_json: option_types.AsJson = False,
     quiet: option_types.Quiet = False,
