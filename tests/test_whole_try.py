@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from servelab.load.fetch import Answer
+from servelab.model.load import Asked, Request
 from servelab.model.noise import ForeignProgram
 from servelab.store import folder as stored
 from tests.conftest import Run
@@ -127,6 +128,57 @@ def test_a_dry_run_prints_the_plan_and_starts_nothing(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("project")
+def test_an_application_that_answers_otherwise_by_now_is_not_gone_on_with(run: Run) -> None:
+    first = world()
+    first.interrupt_after = 3
+    run(first, *ASKED, *SHORT, "--out", "here")
+    before = Path("here/trials.jsonl").read_bytes()
+    changed = World({name: serving(answers={"/": OTHER}) for name in first.scripts})
+    status, _, notes = run(changed, "run", "--resume", "here")
+    assert status == 2
+    assert "shop:app answers otherwise than when here was begun: GET /: another body" in notes
+    assert len(changed.started) == 1
+    assert Path("here/trials.jsonl").read_bytes() == before
+    assert run(world(), "run", "--resume", "here")[0] == 0
+
+
+def test_secrets_of_the_projects_file_or_as_typed_are_put_back_when_a_try_goes_on(
+    run: Run, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    header = ("Authorization", "Bearer abcdef")
+    know(
+        monkeypatch,
+        project,
+        variables=(("SHOP_KEY", "hunter22"), ("MODE", "fast")),
+        asked=(Asked(request=Request(path="/", headers=(header,))),),
+    )
+    first = world()
+    first.interrupt_after = 3
+    run(first, *ASKED, *SHORT, "--out", "here")
+    (project / "pyproject.toml").write_text(
+        '[tool.servelab.env-vars]\nSHOP_KEY = "hunter22"\nMODE = "slow"\n'
+    )
+    typed = ("--env-var", "MODE=fast", "-H", "Authorization: Bearer abcdef")
+    again = world()
+    status, _, notes = run(again, "run", "--resume", "here", *typed)
+    assert status == 0, notes
+    assert {(each["SHOP_KEY"], each["MODE"]) for each in again.variables} == {("hunter22", "fast")}
+    sent = {each.request.headers for each in again.plans if isinstance(each.request, Request)}
+    assert sent == {(header,)}
+
+
+@pytest.mark.usefixtures("project")
+def test_a_server_that_is_left_alone_is_compared_with_nobody(run: Run) -> None:
+    odd = world()
+    odd.scripts = {**odd.scripts, "waitress": serving(dies_at_start=True)}
+    rounds = (*ASKED, "--duration", "5", "--rounds", "8", "--json")
+    status, printed, notes = run(odd, *rounds)
+    assert status == 0, notes
+    assert len(json.loads(printed)["trials"]) == 8
+    assert json.loads(printed)["plan"]["judging"] is None
+
+
+@pytest.mark.usefixtures("project")
 def test_an_interrupted_try_is_gone_on_with(run: Run) -> None:
     first = world()
     first.interrupt_after = 3
@@ -136,7 +188,7 @@ def test_an_interrupted_try_is_gone_on_with(run: Run) -> None:
     again = world()
     status, printed, notes = run(again, "run", "--resume", "here")
     assert status == 0, notes
-    assert len(again.started) == 2
+    assert len(again.started) == 1 + 2, "one is heard again, two are measured"
     assert "in 2 rounds: gunicorn-gthread 2 processes * 8 threads, 50.00 requests/s" in printed
 
 

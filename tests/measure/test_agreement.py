@@ -95,6 +95,71 @@ def test_an_error_page_is_not_worth_timing_unless_it_is_asked_for() -> None:
     assert agree(missing, asked=wanted).agreeing == ("one",)
 
 
+def answered(name: str, *statuses: int) -> Heard:
+    """Return a deployment that answered the only request with these statuses, one after another."""
+    answers = tuple(Answer(status=status, body=b"hi") for status in statuses)
+    return Heard(deployment=name, title=name, answers=(answers,))
+
+
+def test_a_limit_of_requests_that_shows_the_second_time_is_told_as_such() -> None:
+    (excluded,) = agree([answered("one", 200, 429, 429)], asked=ASKED).excluded
+    assert excluded[1] == (
+        "it answers 429 to GET / the second time, and 200 the first time; raise its limit of "
+        "requests, as all of the load comes from one address, and no such answer is timed"
+    )
+
+
+def test_one_process_of_several_that_fails_keeps_its_server_out() -> None:
+    found = agree([answered("one", 200, 200, 500), answered("two", 200, 200, 200)], asked=ASKED)
+    assert found.agreeing == ("two",)
+    assert "answers 500 to GET / the third time, and 200 the first time" in found.excluded[0][1]
+
+
+def test_every_answer_must_have_the_status_that_is_expected() -> None:
+    asked = (Asked(request=Request(path="/"), expectation=Expectation(status=404)),)
+    (excluded,) = agree([answered("one", *[404] * 6, 200)], asked=asked).excluded
+    assert excluded[1] == "it answers 200 to GET / the 7th time, where 404 is expected"
+
+
+def test_of_several_successes_any_is_expected_and_all_servers_must_have_them() -> None:
+    found = agree([answered("one", 201, 200), answered("two", 201, 200, 200)], asked=ASKED)
+    assert found.agreeing == ("one", "two")
+    assert found.asked[0].expectation.status is None
+    found = agree([answered("one", 200, 200), answered("two", 201, 200)], asked=ASKED)
+    assert found.excluded == (("two", "it answers 200 and 201 to GET /, where one answers 200"),)
+
+
+def test_a_status_that_one_server_no_longer_has_later_is_no_difference() -> None:
+    servers = [answered("one", 201, 200), answered("two", 200, 200)]
+    found = agree(servers, asked=ASKED, again=answered("one", 200, 200))
+    assert found.agreeing == ("one", "two")
+    assert found.asked[0].expectation == Expectation(status=None, body=b"hi")
+
+
+def test_a_server_that_fails_when_it_is_asked_once_more_is_left_out() -> None:
+    servers = [answered("one", 200, 200), answered("two", 204, 204), answered("three", 204, 204)]
+    found = agree(servers, asked=ASKED, again=answered("two", 204, 503))
+    assert dict(found.excluded)["two"].startswith("it answers 503 to GET / the second time")
+
+
+def test_a_call_that_is_refused_the_second_time_is_told_as_such() -> None:
+    asked = (Asked(request=Request(method="POST", path="/shop.Greeter/Greet")),)
+    answers = (
+        Answer(status=None, body=b"hi"),
+        Answer(status=None, body=b"", refusal="grpc-status 8"),
+    )
+    (excluded,) = agree(
+        [Heard(deployment="one", title="one", answers=(answers,))], asked=asked
+    ).excluded
+    assert "it refuses shop.Greeter/Greet the second time with grpc-status 8" in excluded[1]
+
+
+def test_a_host_that_is_not_known_is_named_rather_than_its_error_page_timed() -> None:
+    (excluded,) = agree([heard("one", b"no", b"no", status=400)], asked=ASKED).excluded
+    assert "as Django's ALLOWED_HOSTS says, name one with --header 'Host: your.host'" in excluded[1]
+    assert "--expect-status" not in excluded[1]
+
+
 def test_where_another_method_is_wanted_a_file_of_requests_is_the_next_step() -> None:
     (excluded,) = agree([heard("one", b"", b"", status=405)], asked=ASKED).excluded
     assert excluded[1] == (

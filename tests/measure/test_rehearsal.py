@@ -2,16 +2,22 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
-from tests.fake_world import World
+from tests.fake_world import Script, World
 from tests.report.own_runs import PYTHON, SERVICE, deployment
 
+from servelab.errors import PortBusy
 from servelab.experiment.plan import trial_spec
 from servelab.load.fetch import Answer
 from servelab.measure.rehearsal import _Questions
+from servelab.measure.trial import TrialMeasurer
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.plan import RunOptions
+from servelab.store.folder import RunFolder
 
 ADDRESS = Address(LOOPBACK, 3000)
 TIMES_ASKED = 3
@@ -50,3 +56,28 @@ def test_a_server_is_ready_with_its_first_answer_and_asked_everything_then() -> 
     assert not asked.answers
     assert asked.ask(ADDRESS) is None
     assert len(asked.answers[0]) == TIMES_ASKED
+
+
+@pytest.mark.parametrize(("busy", "failure"), [(1, None), (9, "port 3000 is taken")])
+def test_a_port_that_somebody_takes_meanwhile_is_tried_again(
+    tmp_path: Path, busy: int, failure: str | None
+) -> None:
+    options = RunOptions(
+        workload=SERVICE.label, service=SERVICE, timeout_s=60.0, interpreter=PYTHON
+    )
+    spec = trial_spec(deployment("waitress"), options=options, round_number=1, warm_up_s=0.0)
+    answers = {each.request.path: Answer(status=200, body=b"x") for each in SERVICE.asked}
+    world = World({"waitress": Script(answers=answers)})
+    left = [PortBusy("port 3000 is taken")] * busy
+
+    def launch(*arguments: Any, **different: Any) -> Any:
+        if left:
+            raise left.pop()
+        return world.launch(*arguments, **different)
+
+    measurer = TrialMeasurer(replace(world.machinery(), launch=launch))
+    (tmp_path / "logs").mkdir()
+    service = msgspec.structs.replace(SERVICE, directory=str(tmp_path), environment=None)
+    spec = msgspec.structs.replace(spec, service=service)
+    found = measurer.hear(spec, folder=RunFolder(tmp_path), observe=lambda _: None)
+    assert found.failure == failure

@@ -1,5 +1,6 @@
 """What is stored tells no credentials."""
 
+import hashlib
 import time
 
 import msgspec
@@ -199,7 +200,8 @@ def test_an_application_is_stored_without_what_others_should_not_know() -> None:
     assert request.path == "/login?token=***&page=1"
     assert request.headers == (("Accept", "text/html"), ("Cookie", "***"), ("X", "***"))
     assert request.body == b'{"user": "me", "password": "***"}'
-    assert stored.asked[0].expectation == Expectation(status=200, body=b"***")
+    assert stored.asked[0].expectation == Expectation(status=200)
+    assert stored.asked[0].body_sha256 == hashlib.sha256(bytes(300_000)).hexdigest()
     assert redaction.hidden_of(stored) == (
         "the variable DEBUG",
         "the header Cookie of POST /login?token=***&page=1",
@@ -208,6 +210,33 @@ def test_an_application_is_stored_without_what_others_should_not_know() -> None:
         "the body of POST /login?token=***&page=1",
         "the answer of POST /login?token=***&page=1",
     )
+
+
+def test_of_many_bodies_those_are_stored_for_which_there_is_room() -> None:
+    page = service(Request(path="/"), Expectation(status=200, body=bytes(200_000)))
+    stored = redaction.service(msgspec.structs.replace(page, asked=page.asked * 65))
+    kept = [each.expectation.body for each in stored.asked if each.body_sha256 is None]
+    assert kept == [bytes(200_000)] * 20
+    assert all(each.body_sha256 for each in stored.asked[20:])
+    assert redaction.lost_of(stored) == ()
+    sent = service(Request(path="/", method="POST", body=bytes(200_000)), Expectation())
+    stored = redaction.service(msgspec.structs.replace(sent, asked=sent.asked * 65))
+    assert redaction.lost_of(stored) == ("the body of POST /",)
+
+
+def test_a_secret_header_with_another_value_elsewhere_cannot_be_put_back() -> None:
+    requests = [Request(path=f"/{n}", headers=(("Authorization", f"Token {n}"),)) for n in (1, 2)]
+    given = msgspec.structs.replace(
+        service(requests[0], Expectation()), asked=tuple(Asked(request=each) for each in requests)
+    )
+    assert redaction.lost_of(redaction.service(given)) == (
+        "the header Authorization of GET /1, which has another value elsewhere",
+        "the header Authorization of GET /2, which has another value elsewhere",
+    )
+    alike = msgspec.structs.replace(given, asked=(given.asked[0], given.asked[0]))
+    stored = redaction.service(alike)
+    assert redaction.lost_of(stored) == ()
+    assert stored.asked[0].request.headers == (("Authorization", "***"),)
 
 
 def test_an_application_without_secrets_is_stored_as_it_is() -> None:

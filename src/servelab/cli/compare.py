@@ -4,7 +4,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from servelab.cli import amounts, judging, loads, measuring, option_types, requested, status
+from servelab.cli import (
+    amounts,
+    beside_resume,
+    judging,
+    loads,
+    measuring,
+    option_types,
+    requested,
+    status,
+)
 from servelab.errors import UsageError
 from servelab.model.figure import Figure
 from servelab.model.load import Load
@@ -17,6 +26,7 @@ _MOST_ROUNDS = 200
 
 
 def compare(
+    context: typer.Context,
     targets: option_types.Targets = None,
     budget: Annotated[
         str,
@@ -97,6 +107,7 @@ def compare(
     measuring.refuse_both(targets, resumed=resume)
     printer = printers.choose(as_json=as_json, quiet=quiet, verbose=verbose)
     if resume is not None:
+        beside_resume.refuse_others(context, folder=resume, allowed={"with_"})
         return _status(measuring.resume(resume, with_requirements=with_, printer=printer))
     if not targets:
         raise UsageError("nothing to compare; name two deployments and a workload")

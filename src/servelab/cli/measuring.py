@@ -9,6 +9,7 @@ from servelab.cli import recording, results, status, typed_pythons
 from servelab.errors import UsageError
 
 if TYPE_CHECKING:
+    from servelab.cli.restored import Given
     from servelab.experiment.plan import Past
     from servelab.measure.trial import TrialMeasurer
     from servelab.model.deployment import Deployment
@@ -67,13 +68,21 @@ def go_on(
 
 
 def resume(
-    path: Path, *, with_requirements: Sequence[str] | None, printer: "Printer"
+    path: Path,
+    *,
+    with_requirements: Sequence[str] | None,
+    given: "Given | None" = None,
+    printer: "Printer",
 ) -> "StoredRun":
     """Measure what is missing of a plan that was interrupted; return what is stored then.
 
-    Requirements are given again where they hold credentials, which are not stored.
+    Requirements are given again where they hold credentials, which are not stored; so are, of a
+    user's application, values of variables and secret headers.
     """
-    from servelab.experiment.plan import past_of
+    import msgspec
+
+    from servelab.cli import reheard
+    from servelab.experiment.plan import Planner, past_of
     from servelab.store import folder as stored
 
     if stored.holds_race(path):
@@ -82,16 +91,33 @@ def resume(
     run = stored.read(path)
     assert run.plan is not None  # noqa: S101 - reopen has read it
     plan = _with_credentials(run.plan, given=with_requirements or (), path=path)
-    plan = _with_service(plan, path=path)
+    plan = _with_service(plan, given=given, path=path)
     typed_pythons.refuse_others(plan.options)
     measurer = new_measurer()
+    deployments = _deployments(plan, measurer=measurer)
+    past = past_of(run.trials)
+    missing = Planner(plan, deployments=deployments).next_trials(past)
+    if missing and plan.options.service is not None:
+        options = reheard.hear(
+            [spec.deployment for spec in missing],
+            made=run.trials,
+            options=plan.options,
+            measurer=measurer,
+            folder=folder,
+            path=path,
+            printer=printer,
+        )
+        plan = msgspec.structs.replace(plan, options=options)
     return _measure(
         plan,
-        deployments=_deployments(plan, measurer=measurer),
-        skipped={},
+        deployments=deployments,
+        # What the plan does not have was left out before it began; the others are tried again.
+        skipped={
+            name: why for name, why in run.end.skipped.items() if name not in plan.deployments
+        },
         measurer=measurer,
         folder=folder,
-        past=past_of(run.trials),
+        past=past,
         printer=printer,
     )
 
@@ -129,15 +155,20 @@ def _with_credentials(plan: "Plan", *, given: Sequence[str], path: Path) -> "Pla
     return msgspec.structs.replace(plan, options=options)
 
 
-def _with_service(plan: "Plan", *, path: Path) -> "Plan":
+def _with_service(plan: "Plan", *, given: "Given | None", path: Path) -> "Plan":
     """Return a stored plan with what is not stored of the user's application; UsageError."""
     import msgspec
 
     from servelab.cli import restored
 
+    given = given or restored.Given()
     if plan.options.service is None:
+        if given != restored.Given():
+            raise UsageError(
+                f"{path} holds no application of yours; leave --env-var and --header out"
+            )
         return plan
-    service = restored.service(plan.options.service, given=restored.Given(), path=path)
+    service = restored.service(plan.options.service, given=given, path=path)
     options = msgspec.structs.replace(plan.options, service=service)
     return msgspec.structs.replace(plan, options=options)
 

@@ -10,6 +10,7 @@ from servelab.errors import UsageError
 if TYPE_CHECKING:
     from servelab.cli.restored import Given
     from servelab.measure.trial import TrialMeasurer
+    from servelab.model.deployment import Deployment
     from servelab.model.trial import Trial
     from servelab.model.tuning import TuningOrder
     from servelab.report.printers import Printer
@@ -43,12 +44,21 @@ def begin(
 
 
 def resume(
-    path: Path, *, given: "Given", elsewhere: ready_race.Elsewhere, printer: "Printer"
+    path: Path,
+    *,
+    given: "Given",
+    budget: str | None = None,
+    only: Sequence[str] = (),
+    elsewhere: ready_race.Elsewhere,
+    printer: "Printer",
 ) -> "StoredRun":
-    """Go on with a race that was interrupted; of one that is over, tell the answer again."""
+    """Go on with a race that was interrupted; of one that is over, tell the answer again.
+
+    With another budget, or with fewer ways, it is another race from there on, and stored as such.
+    """
     import msgspec
 
-    from servelab.cli import restored, typed_pythons
+    from servelab.cli import altered_race, amounts, reheard, restored, typed_pythons
     from servelab.report import runs
     from servelab.store import folder as stored
 
@@ -61,18 +71,62 @@ def resume(
     assert options.service is not None  # noqa: S101 - nothing else is believed
     typed_pythons.refuse_others(options)
     service = restored.service(options.service, given=given, path=path)
-    order = msgspec.structs.replace(
-        run.tuning, options=msgspec.structs.replace(options, service=service)
+    order = altered_race.altered(
+        msgspec.structs.replace(
+            run.tuning, options=msgspec.structs.replace(options, service=service)
+        ),
+        most_s=None if budget is None else amounts.seconds(budget, option="--budget"),
+        only=only,
+        path=path,
     )
+    measurer = measuring.new_measurer()
+    coming = _coming(run, order=order)
+    if coming:
+        order = msgspec.structs.replace(
+            order,
+            options=reheard.hear(
+                coming,
+                made=run.trials,
+                options=order.options,
+                measurer=measurer,
+                folder=folder,
+                path=path,
+                printer=printer,
+            ),
+        )
+    if order.tuning != run.tuning.tuning:
+        folder.keep_race(order)
     return _measure(
         order,
         made=run.trials,
-        skipped=run.end.skipped,
-        measurer=measuring.new_measurer(),
+        # What could not run may run now, unless the race is over without it.
+        skipped={} if coming else run.end.skipped,
+        measurer=measurer,
         folder=folder,
         elsewhere=elsewhere,
         printer=printer,
     )
+
+
+def _coming(run: "StoredRun", *, order: "TuningOrder") -> "list[Deployment]":
+    """Return what the next round of a stored race has; nothing where the race is over."""
+    from servelab import tuning
+    from servelab.cli import race_space
+    from servelab.explain.disturbance import reasons_to_void
+    from servelab.model.tuning import Round
+
+    deployment_of = race_space.deployment_of(order)
+    past = tuning.replay(
+        run.trials,
+        tuning=order.tuning,
+        name_of=lambda each: deployment_of(each).name,
+        disturbed=reasons_to_void,
+        skipped=run.end.skipped,
+    )
+    asked = tuning.next_round(past, tuning=order.tuning)
+    if not isinstance(asked, Round):
+        return []
+    return [deployment_of(each) for each in dict.fromkeys(e.candidate for e in asked.entrants)]
 
 
 def tell(order: "TuningOrder") -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from servelab.cli import typed_requests
+from servelab.cli import project_file, typed_requests
 from servelab.environment import users, variables
 from servelab.errors import UsageError
 from servelab.model.environment import UserEnvironment
@@ -25,16 +25,24 @@ class Given(Struct, frozen=True, kw_only=True):
 def service(stored: Service, *, given: Given, path: Path) -> Service:
     """Return a stored application ready to be served; UsageError where something is missing.
 
-    Values of variables are read again, from the project's ``.env`` and as they were typed; secret
-    headers are those that were typed again.
+    Values of variables are read again, from the project's ``.env``, its ``pyproject.toml`` and as
+    they were typed, the last of which wins; secret headers are those of that file and as typed.
     """
     if lost := redaction.lost_of(stored):
         raise UsageError(f"{path} cannot be gone on with: it does not store {lost[0]}; begin again")
+    if not Path(stored.directory).is_dir():
+        raise UsageError(
+            f"{path} was begun in {stored.directory}, which is no folder now; put it back, or "
+            "begin again"
+        )
     _refuse_other_environment(stored.environment, path=path)
+    section = project_file.Section()
+    if redaction.hidden_of(stored):
+        section = project_file.read(Path(stored.directory))
     return msgspec.structs.replace(
         stored,
-        variables=_variables(stored, given=given.variables, path=path),
-        asked=_asked(stored.asked, given=given.headers, path=path),
+        variables=_variables(stored, given=given.variables, usual=section.env_vars, path=path),
+        asked=_asked(stored.asked, given=given.headers, usual=section.headers, path=path),
     )
 
 
@@ -48,38 +56,42 @@ def _refuse_other_environment(stored: UserEnvironment | None, *, path: Path) -> 
         )
 
 
-def _variables(stored: Service, *, given: Sequence[str], path: Path) -> tuple[tuple[str, str], ...]:
+def _variables(
+    stored: Service, *, given: Sequence[str], usual: Mapping[str, str], path: Path
+) -> tuple[tuple[str, str], ...]:
     names = [name for name, _ in stored.variables]
     project = Path(stored.directory)
-    known = variables.user_variables(given, project=project) if names or given else {}
+    usually = [f"{name}={value}" for name, value in usual.items()]
+    known = variables.user_variables((*usually, *given), project=project) if names or given else {}
     typed = [text.partition("=")[0] for text in given]
     if other := sorted(set(typed) - set(names)):
         raise UsageError(f"{path} was begun without {', '.join(other)}; leave --env-var out")
     if missing := [name for name in names if name not in known]:
         raise UsageError(
             f"{path} does not hold the values of {', '.join(missing)}; put them into "
-            f"{project / '.env'}, or begin again (tune --resume takes --env-var)"
+            f"{project / '.env'}, or give them with --env-var"
         )
     return tuple((name, known[name]) for name in names)
 
 
-def _asked(stored: Sequence[Asked], *, given: Sequence[str], path: Path) -> tuple[Asked, ...]:
-    values = {name.lower(): value for name, value in map(typed_requests.header_of, given)}
+def _asked(
+    stored: Sequence[Asked], *, given: Sequence[str], usual: Mapping[str, str], path: Path
+) -> tuple[Asked, ...]:
+    typed = {name.lower(): value for name, value in map(typed_requests.header_of, given)}
+    values = {**{name.lower(): value for name, value in usual.items()}, **typed}
     hidden = {name for each in stored for name, _ in _hidden(each.request)}
-    if other := sorted(set(values) - {name.lower() for name in hidden}):
+    if other := sorted(set(typed) - {name.lower() for name in hidden}):
         raise UsageError(f"{path} holds the header {', '.join(other)} itself; leave --header out")
     if missing := sorted(name for name in hidden if name.lower() not in values):
         raise UsageError(
-            f"{path} does not hold the headers {', '.join(missing)}; begin again "
-            "(tune --resume takes --header)"
+            f"{path} does not hold the headers {', '.join(missing)}; give them with --header"
         )
     return tuple(_with_headers(each, values=values) for each in stored)
 
 
 def _with_headers(asked: Asked, *, values: Mapping[str, str]) -> Asked:
-    hidden = dict(_hidden(asked.request))
     headers = tuple(
-        (name, values[name.lower()] if name in hidden else value)
+        (name, values[name.lower()] if value == redaction.HIDDEN else value)
         for name, value in asked.request.headers
     )
     request = msgspec.structs.replace(asked.request, headers=headers)

@@ -4,11 +4,14 @@ from typing import Annotated
 
 import typer
 
-from servelab.cli import amounts, loads, measuring, option_types, requested, status
+from servelab.cli import amounts, beside_resume, loads, measuring, option_types, requested, status
 from servelab.errors import UsageError
+
+_BESIDE_RESUME = frozenset({"with_", "header", "variable"})
 
 
 def run(
+    context: typer.Context,
     targets: option_types.Targets = None,
     requests: Annotated[
         int | None,
@@ -61,12 +64,30 @@ def run(
     ] = False,
     out: option_types.ResultsFolder = None,
     resume: option_types.Resume = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-H",
+            "--header",
+            metavar="'NAME: VALUE'",
+            help="With --resume of what `try` began: a secret header, which is not stored.",
+        ),
+    ] = None,
+    variable: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--env-var",
+            metavar="NAME=VALUE",
+            help="With --resume of what `try` began: the value of a variable, which is not stored.",
+        ),
+    ] = None,
     dry_run: option_types.DryRun = False,
     as_json: option_types.AsJson = False,
     quiet: option_types.Quiet = False,
     verbose: option_types.Verbose = False,
 ) -> int:
     """Measure deployments under a workload, and print the seed's report for each."""
+    from servelab.cli import restored
     from servelab.model.plan import Plan
     from servelab.report import printers, terminal
 
@@ -76,8 +97,15 @@ def run(
         return status.OK
     printer = printers.choose(as_json=as_json, quiet=quiet, verbose=verbose)
     if resume is not None:
+        beside_resume.refuse_others(context, folder=resume, allowed=_BESIDE_RESUME)
+        given = restored.Given(variables=tuple(variable or ()), headers=tuple(header or ()))
         return measuring.status_of(
-            measuring.resume(resume, with_requirements=with_, printer=printer)
+            measuring.resume(resume, with_requirements=with_, given=given, printer=printer)
+        )
+    if header or variable:
+        raise UsageError(
+            "--header and --env-var are for --resume, of an application of yours; the catalogue's "
+            "need none"
         )
     deployments, options = requested.parse(
         targets or [],

@@ -136,9 +136,8 @@ def try_(
         seed=seed or 0,
         warm_up_s=ready.warm_up_s,
     )
-    plan = judging.judged(plan)
     if dry_run:
-        measuring.tell(plan, deployments=deployments)
+        measuring.tell(judging.judged(plan), deployments=deployments)
         return status.OK
     folder = results.new_folder(out, name=measuring.name_of(plan))
     left_out = own_pythons.copy(deployments, options=options, folder=folder, printer=printer)
@@ -151,10 +150,13 @@ def try_(
         ignored=ignored,
     )
     service = msgspec.structs.replace(ready.service, asked=agreement.asked)
-    plan = msgspec.structs.replace(
-        plan,
-        deployments=agreement.agreeing,
-        options=msgspec.structs.replace(options, service=service),
+    # What is left alone is compared with nobody.
+    plan = judging.judged(
+        msgspec.structs.replace(
+            plan,
+            deployments=agreement.agreeing,
+            options=msgspec.structs.replace(options, service=service),
+        )
     )
     return measuring.status_of(
         measuring.go_on(

@@ -7,6 +7,7 @@ import typer
 
 from servelab.cli import (
     amounts,
+    beside_resume,
     loads,
     measuring,
     option_types,
@@ -20,9 +21,11 @@ from servelab.cli import (
 
 BUDGET = "15m"
 _RACING = "How it is searched"
+_BESIDE_RESUME = frozenset({"budget", "only", "variable", "header", "write", "force"})
 
 
 def tune(
+    context: typer.Context,
     application: Annotated[
         str | None,
         typer.Argument(
@@ -103,7 +106,11 @@ def tune(
     ] = False,
     resume: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Go on with an interrupted race, as it was begun."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Go on with an interrupted race, as it was begun, but with another --budget or "
+            "fewer ways, --only, where these are given, too.",
+        ),
     ] = None,
     dry_run: Annotated[
         bool,
@@ -134,9 +141,17 @@ def tune(
     typed = {application: application, "--command": command, "--front": front}
     measuring.refuse_both([name for name, value in typed.items() if name and value], resumed=resume)
     if resume is not None:
+        beside_resume.refuse_others(context, folder=resume, allowed=_BESIDE_RESUME)
         given = restored.Given(variables=tuple(variable or ()), headers=tuple(header or ()))
         return racing.status_of(
-            racing.resume(resume, given=given, elsewhere=elsewhere, printer=printer)
+            racing.resume(
+                resume,
+                given=given,
+                budget=budget,
+                only=tuple(only or ()),
+                elsewhere=elsewhere,
+                printer=printer,
+            )
         )
     section = project_file.read(project)
     slo, memory = slo or section.slo, memory or section.memory

@@ -17,6 +17,11 @@ from servelab.model.service import Service
 from servelab.model.trial import Role, TrialSpec
 from servelab.store.folder import RunFolder
 
+_AGAIN = 3
+"""The number of a rehearsal of what is gone on with."""
+_MOST_HEARD = 2
+"""Of what is gone on with: one that does not start may have an own reason for it."""
+
 
 class Hearer(Protocol):
     """Starts a deployment and listens to its answers."""
@@ -66,6 +71,25 @@ def _timed(found: Agreement, *, heard: Sequence[Heard]) -> Agreement:
         if each.deployment in found.agreeing and each.beside_load_s is not None
     ]
     return msgspec.structs.replace(found, beside_load_s=fmean(taken_s) if taken_s else None)
+
+
+def hear_again(
+    deployments: Sequence[Deployment],
+    *,
+    options: RunOptions,
+    hearer: Hearer,
+    folder: RunFolder,
+    observe: Callable[[Event], None],
+) -> Heard:
+    """Return what the first of the deployments answers, of the next one where it does not start."""
+    chosen = deployments[:_MOST_HEARD]
+    for deployment in chosen:
+        observe(TrialStarted(title=deployment.title, index=1, count=1, round=0))
+        spec = _spec(deployment, options=options, number=_AGAIN)
+        heard = hearer.hear(spec, folder=folder, observe=observe)
+        if heard.failure is None:
+            break
+    return heard
 
 
 def _spec(deployment: Deployment, *, options: RunOptions, number: int) -> TrialSpec:

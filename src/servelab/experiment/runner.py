@@ -1,5 +1,6 @@
 """Makes the trials of a plan, one after another, and stores each the moment it exists."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -11,6 +12,9 @@ from servelab.experiment.plan import Past
 from servelab.model.progress import Event, Skipped, TrialEnded, TrialStarted
 from servelab.model.trial import Trial, TrialSpec
 from servelab.store.folder import RunFolder
+
+_TRIES = 3
+"""Of a trial whose port somebody else takes; unless it was asked for, each has another port."""
 
 
 class Measurer(Protocol):
@@ -52,7 +56,11 @@ def run(
                     title=spec.deployment.title, index=index, count=len(specs), round=spec.round
                 )
             )
-            item = make(spec, measurer=measurer, folder=folder, observe=observe, clock=clock)
+            try:
+                item = make(spec, measurer=measurer, folder=folder, observe=observe, clock=clock)
+            except PortBusy as error:
+                item = Skipped(deployment=spec.deployment.name, reason=str(error))
+                observe(item)
             past = _with(past, item, elapsed_s=clock() - began_s)
             yield item
 
@@ -65,17 +73,30 @@ def make(
     observe: Callable[[Event], None],
     clock: Callable[[], float] = time.monotonic,
 ) -> Trial | Skipped:
-    """Return a trial once it is on the disk, or why its deployment cannot run here."""
+    """Return a trial once it is on the disk, or why its deployment cannot run here.
+
+    Raise PortBusy where somebody else has its port, which says nothing of the deployment.
+    """
     began_s = clock()
     try:
-        trial = measurer.measure(spec, folder=folder, observe=observe)
-    except (CannotRunHere, PortBusy) as error:
+        trial = _measured(spec, measurer=measurer, folder=folder, observe=observe)
+    except CannotRunHere as error:
         skipped = Skipped(deployment=spec.deployment.name, reason=str(error))
         observe(skipped)
         return skipped
     stored = folder.append(msgspec.structs.replace(trial, whole_s=clock() - began_s))
     observe(TrialEnded(trial=stored))
     return stored
+
+
+def _measured(
+    spec: TrialSpec, *, measurer: Measurer, folder: RunFolder, observe: Callable[[Event], None]
+) -> Trial:
+    """Return the trial, of which the port may have been taken in the moment before it began."""
+    for _ in range(_TRIES - 1):
+        with contextlib.suppress(PortBusy):
+            return measurer.measure(spec, folder=folder, observe=observe)
+    return measurer.measure(spec, folder=folder, observe=observe)
 
 
 def _with(past: Past, item: Trial | Skipped, *, elapsed_s: float) -> Past:

@@ -31,6 +31,7 @@ def race(
 
     `made` are the trials of an earlier, interrupted run of the same race, `skipped` what could not
     run then. None of them is made again: not even those of rounds after one that lacks a trial.
+    Raise PortBusy where somebody else has a candidate's port: no race is lost by that.
     """
     told = tuning.Told(
         made,

@@ -16,6 +16,7 @@ _LONGEST_START = 4096
 _IN_WORDS = (string.ascii_letters + string.digits + "_.:+/=%~-").encode()
 _SHOWN = 60
 _MOST_PARTS = 8
+_TIMES = ("first", "second", "third", "fourth", "fifth")
 _OWN_ADDRESS = re.compile(rb"127\.0\.0\.1(?::|%3[Aa])\d*")
 """Of the server, in links: its port may be another one each time that it is started."""
 
@@ -33,6 +34,16 @@ class Heard(Struct, frozen=True, kw_only=True):
     """What it took to start and to stop it."""
 
 
+class _View(Struct, frozen=True, kw_only=True):
+    """What is looked at when answers are compared."""
+
+    ignored: tuple[re.Pattern[bytes], ...]
+    bodies_changed: frozenset[int] = frozenset()
+    """Numbers of the requests whose body changes with time."""
+    statuses_changed: frozenset[int] = frozenset()
+    """The same of their status."""
+
+
 def agree(
     heard: Sequence[Heard],
     *,
@@ -46,14 +57,16 @@ def agree(
     matches `ignored` is cut out. `again` is what one of the deployments answered once more when all
     others had been heard: what it does not answer as it did before changes with time.
     """
-    changed = _changed(heard, again=again, ignored=ignored)
+    later = None if again is None or again.failure else again
+    view = _view(heard, again=later, ignored=tuple(ignored))
     groups: dict[tuple[object, ...], list[Heard]] = {}
     excluded = []
     for each in heard:
         reason = each.failure or _unwanted(each, asked=asked)
+        if reason is None and later is not None and later.deployment == each.deployment:
+            reason = _unwanted(later, asked=asked)
         if reason is None:
-            essence = _essence(each, ignored=ignored, changed=changed)
-            groups.setdefault(essence, []).append(each)
+            groups.setdefault(_essence(each, view=view), []).append(each)
         else:
             excluded.append((each.deployment, reason))
     if not groups:
@@ -62,92 +75,128 @@ def agree(
     for group in groups.values():
         if group is not chosen:
             excluded += [
-                (
-                    each.deployment,
-                    _difference(each, chosen[0], asked=asked, ignored=ignored, changed=changed),
-                )
+                (each.deployment, _difference(each, chosen[0], asked=asked, view=view))
                 for each in group
             ]
-    bodies = [
+    of_later = view.bodies_changed | view.statuses_changed
+    answers = [
         [
-            answer.body
-            for each in (*chosen, *([again] if again is not None and index in changed else []))
+            answer
+            for each in (*chosen, *([later] if later is not None and index in of_later else []))
             for answer in each.answers[index]
         ]
         for index in range(len(asked))
     ]
     return Agreement(
         asked=tuple(
-            _expecting(
-                each,
-                bodies=found,
-                status=chosen[0].answers[index][0].status,
-                ignored=ignored,
-            )
-            for index, (each, found) in enumerate(zip(asked, bodies, strict=True))
+            _expecting(each, answers=found, ignored=ignored)
+            for each, found in zip(asked, answers, strict=True)
         ),
         agreeing=tuple(each.deployment for each in chosen),
         excluded=tuple(excluded),
         changing=tuple(
             index
-            for index, found in enumerate(bodies)
-            if len({_OWN_ADDRESS.sub(b"", body) for body in found}) > 1
+            for index, found in enumerate(answers)
+            if len({_OWN_ADDRESS.sub(b"", answer.body) for answer in found}) > 1
         ),
     )
 
 
-def _changed(
-    heard: Sequence[Heard], *, again: Heard | None, ignored: Sequence[re.Pattern[bytes]]
-) -> frozenset[int]:
-    """Return the numbers of the requests that one deployment did not answer as it had before."""
+def _view(
+    heard: Sequence[Heard], *, again: Heard | None, ignored: tuple[re.Pattern[bytes], ...]
+) -> _View:
+    """Return what is to be compared: not what one deployment did not answer as it had before."""
     before = [each for each in heard if again and each.deployment == again.deployment]
-    if again is None or again.failure or not before:
-        return frozenset()
-    pairs = zip(before[0].answers, again.answers, strict=True)
-    return frozenset(
-        index
-        for index, answers in enumerate(pairs)
-        if len({_cut(answer.body, ignored=ignored) for each in answers for answer in each}) > 1
+    if again is None or not before:
+        return _View(ignored=ignored)
+    pairs = list(zip(before[0].answers, again.answers, strict=True))
+    return _View(
+        ignored=ignored,
+        bodies_changed=frozenset(
+            index
+            for index, pair in enumerate(pairs)
+            if len({_cut(answer.body, ignored=ignored) for each in pair for answer in each}) > 1
+        ),
+        statuses_changed=frozenset(
+            index for index, (one, other) in enumerate(pairs) if _statuses(one) != _statuses(other)
+        ),
     )
 
 
 def _unwanted(heard: Heard, *, asked: Sequence[Asked]) -> str | None:
     """Return why an answer is none that is worth timing; None where all are."""
     for each, answers in zip(asked, heard.answers, strict=True):
-        answer, wanted = answers[0], each.expectation.status
-        if answer.refusal is not None:
-            return (
-                f"it refuses {each.request.path.removeprefix('/')} with {answer.refusal}; call "
-                "what it answers, with --grpc and --body"
-            )
-        if answer.status is None:
-            continue
-        if wanted is None and not 200 <= answer.status < 300:  # noqa: PLR2004 - RFC 9110: success
-            leads = f" (to {answer.location[:_SHOWN]})" if answer.location else ""
-            step = "ask with another method, from a file, with --requests-file"
-            if answer.status != HTTPStatus.METHOD_NOT_ALLOWED:
-                step = "name a path that is answered with --path"
-            return (
-                f"it answers {answer.status}{leads} to {each.request.method} {each.request.path}; "
-                f"{step}, or accept it with --expect-status {answer.status}"
-            )
-        if wanted is not None and answer.status != wanted:
-            return (
-                f"it answers {answer.status} to {each.request.method} {each.request.path}, where "
-                f"{wanted} is expected"
-            )
+        for number, answer in enumerate(answers):
+            reason = _objection(answer, asked=each, before=answers[:number])
+            if reason is not None:
+                return reason
     return None
 
 
-def _essence(
-    heard: Heard, *, ignored: Sequence[re.Pattern[bytes]], changed: frozenset[int]
-) -> tuple[object, ...]:
-    """Return what other servers must answer, too: each status, and each body that is stable."""
+def _objection(answer: Answer, *, asked: Asked, before: Sequence[Answer]) -> str | None:
+    """Return why one answer is not worth timing; `before` are those to the same request."""
+    wanted, path = asked.expectation.status, asked.request.path
+    when = f" the {_nth(len(before))} time" if before else ""
+    if answer.refusal is not None:
+        return (
+            f"it refuses {path.removeprefix('/')}{when} with {answer.refusal}; call what it "
+            "answers, with --grpc and --body"
+        )
+    if answer.status is None:
+        return None
+    what = f"{asked.request.method} {path}{when}"
+    if wanted is not None:
+        is_right = answer.status == wanted
+        return (
+            None
+            if is_right
+            else f"it answers {answer.status} to {what}, where {wanted} is expected"
+        )
+    if 200 <= answer.status < 300:  # noqa: PLR2004 - RFC 9110: success
+        return None
+    leads = f" (to {answer.location[:_SHOWN]})" if answer.location else ""
+    step = _next_step(answer.status, before=before)
+    return f"it answers {answer.status}{leads} to {what}{step}"
+
+
+def _nth(number: int) -> str:
+    """Return the word for a number that counts from 0."""
+    return _TIMES[number] if number < len(_TIMES) else f"{number + 1}th"
+
+
+def _next_step(status: int, *, before: Sequence[Answer]) -> str:
+    """Return what may be done about a status that is no success."""
+    if before:
+        cause = "one of its processes may fail"
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            cause = "raise its limit of requests, as all of the load comes from one address"
+        return f", and {before[0].status} the first time; {cause}, and no such answer is timed"
+    accept = f"or accept it with --expect-status {status}"
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        return f"; ask with another method, from a file, with --requests-file, {accept}"
+    if status == HTTPStatus.BAD_REQUEST:
+        return (
+            "; where it answers known hosts only, as Django's ALLOWED_HOSTS says, name one with "
+            "--header 'Host: your.host', else name a path that is answered with --path"
+        )
+    return f"; name a path that is answered with --path, {accept}"
+
+
+def _essence(heard: Heard, *, view: _View) -> tuple[object, ...]:
+    """Return what other servers must answer, too: all statuses, and each body that is stable."""
     return tuple(
-        (answers[0].status, bodies.pop() if len(bodies) == 1 and index not in changed else None)
+        (
+            None if index in view.statuses_changed else _statuses(answers),
+            bodies.pop() if len(bodies) == 1 and index not in view.bodies_changed else None,
+        )
         for index, answers in enumerate(heard.answers)
-        for bodies in [{_cut(answer.body, ignored=ignored) for answer in answers}]
+        for bodies in [{_cut(answer.body, ignored=view.ignored) for answer in answers}]
     )
+
+
+def _statuses(answers: Sequence[Answer]) -> tuple[int, ...]:
+    """Return each status that occurs, once: servers are not asked equally often."""
+    return tuple(sorted({each.status for each in answers if each.status is not None}))
 
 
 def _cut(body: bytes, *, ignored: Sequence[re.Pattern[bytes]]) -> bytes:
@@ -156,24 +205,15 @@ def _cut(body: bytes, *, ignored: Sequence[re.Pattern[bytes]]) -> bytes:
     return body
 
 
-def _difference(
-    one: Heard,
-    other: Heard,
-    *,
-    asked: Sequence[Asked],
-    ignored: Sequence[re.Pattern[bytes]],
-    changed: frozenset[int],
-) -> str:
+def _difference(one: Heard, other: Heard, *, asked: Sequence[Asked], view: _View) -> str:
     compared = zip(asked, one.answers, other.answers, strict=True)
     for index, (each, mine, theirs) in enumerate(compared):
         what = f"{each.request.method} {each.request.path}"
-        if mine[0].status != theirs[0].status:
-            return (
-                f"it answers {mine[0].status} to {what}, where {other.title} answers "
-                f"{theirs[0].status}"
-            )
-        left, right = (_cut(found[0].body, ignored=ignored) for found in (mine, theirs))
-        if left != right and index not in changed:
+        statuses = [" and ".join(map(str, _statuses(answers))) for answers in (mine, theirs)]
+        if statuses[0] != statuses[1] and index not in view.statuses_changed:
+            return f"it answers {statuses[0]} to {what}, where {other.title} answers {statuses[1]}"
+        left, right = (_cut(found[0].body, ignored=view.ignored) for found in (mine, theirs))
+        if left != right and index not in view.bodies_changed:
             start = len(_shared_start([left, right]))
             return (
                 f"its answer to {what} differs from that of {other.title} from byte {start} on: "
@@ -186,12 +226,15 @@ def _difference(
 def _expecting(
     asked: Asked,
     *,
-    bodies: Sequence[bytes],
-    status: int | None,
+    answers: Sequence[Answer],
     ignored: Sequence[re.Pattern[bytes]],
 ) -> Asked:
     """Return a request with what all its answers had in common."""
-    wanted = msgspec.structs.replace(asked.expectation, status=status)
+    bodies, statuses = [each.body for each in answers], _statuses(answers)
+    # Of several, all are a success: those that are not have been refused.
+    wanted = asked.expectation
+    if len(statuses) == 1:
+        wanted = msgspec.structs.replace(wanted, status=statuses[0])
     may_differ = [
         found.start() for pattern in ignored for body in bodies if (found := pattern.search(body))
     ]

@@ -46,35 +46,37 @@ def hear(
 ) -> Heard:
     """Start a deployment, ask each request a few times, and stop it."""
     title = spec.deployment.title
-
-    def failed(reason: str) -> Heard:
-        return Heard(deployment=spec.deployment.name, title=title, failure=reason)
-
     questions = _Questions(spec, machinery=machinery)
+    reason = ""
     try:
         environment = environment_of(spec, machinery=machinery, observe=observe)
         for _ in range(_TRIES):
-            attempt = Attempting(
-                spec,
-                placement=placement,
-                environment=environment,
-                machinery=machinery,
-                folder=folder,
-                observe=observe,
-            ).rehearse(questions.ask_first, then=questions.ask)
+            try:
+                attempt = Attempting(
+                    spec,
+                    placement=placement,
+                    environment=environment,
+                    machinery=machinery,
+                    folder=folder,
+                    observe=observe,
+                ).rehearse(questions.ask_first, then=questions.ask)
+            except PortBusy as error:
+                reason = str(error)
+                continue
+            if attempt.status is TrialStatus.OK:
+                stop_s = 0.0 if attempt.stop is None else attempt.stop.seconds
+                return Heard(
+                    deployment=spec.deployment.name,
+                    title=title,
+                    answers=questions.answers,
+                    beside_load_s=None if attempt.start_s is None else attempt.start_s + stop_s,
+                )
+            reason = f"{attempt.reason}\n  {NEXT_STEP}"
             if attempt.status is not TrialStatus.INVALID:
                 break
-    except (CannotRunHere, PortBusy) as error:
-        return failed(str(error))
-    if attempt.status is not TrialStatus.OK:
-        return failed(f"{attempt.reason}\n  {NEXT_STEP}")
-    stop_s = 0.0 if attempt.stop is None else attempt.stop.seconds
-    return Heard(
-        deployment=spec.deployment.name,
-        title=title,
-        answers=questions.answers,
-        beside_load_s=None if attempt.start_s is None else attempt.start_s + stop_s,
-    )
+    except CannotRunHere as error:
+        reason = str(error)
+    return Heard(deployment=spec.deployment.name, title=title, failure=reason)
 
 
 _NOBODY_BEHIND = frozenset({502, 504})

@@ -132,6 +132,8 @@ class Asked(Struct, frozen=True, kw_only=True):
 
     request: Request
     expectation: Expectation = Expectation()
+    body_sha256: str | None = None
+    """As stored: of an expected body that was too large for that; the expectation has none then."""
 
 
 class LoadPlan(Struct, frozen=True, kw_only=True):

@@ -34,7 +34,7 @@ MODULE_FOLDER = "application"
 """Of the module that names an application of the user's, where servers need one."""
 RESULTS_ROOT = Path("servelab-results")
 LARGEST_DOCUMENT_BYTES = 16 << 20
-"""Of ``run.json``, ``plan.json`` and ``end.json``."""
+"""Of ``run.json``, ``plan.json``, ``tuning.json`` and ``end.json``."""
 _PARTS = ("records", "logs")
 _LEFTOVERS = ("*.new", "records/*.part", "records/*.raw*")
 _MOST_NAMES = 10_000
@@ -204,9 +204,18 @@ def holds_race(path: Path) -> bool:
 
 
 def _write(path: Path, value: Struct) -> None:
-    """Write a value as readable JSON, whole or not at all; raise StoreError."""
+    """Write a value as readable JSON, whole or not at all; raise StoreError.
+
+    What could not be read back is not written: its trials would be lost.
+    """
+    text = msgspec.json.format(typed_json.encode(value), indent=2) + b"\n"
+    if len(text) > LARGEST_DOCUMENT_BYTES:
+        raise StoreError(
+            f"{path.name} would take {len(text) / 1e6:.0f} MB, and no more than "
+            f"{LARGEST_DOCUMENT_BYTES / 1e6:.0f} MB are read back; ask fewer requests at a time"
+        )
     try:
-        files.write_whole(path, msgspec.json.format(typed_json.encode(value), indent=2) + b"\n")
+        files.write_whole(path, text)
     except OSError as error:
         raise StoreError(
             f"{path}: cannot be written ({error.strerror}); make room or choose another folder "

@@ -3,20 +3,23 @@
 Each pattern takes a time in proportion to the text: some of it was written by strangers.
 """
 
+import hashlib
 import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from servelab.model.launch import LaunchCommand
-from servelab.model.load import Asked, Expectation, Request
+from servelab.model.load import Asked, Request
 from servelab.model.plan import Plan, RunOptions
 from servelab.model.service import Service
 from servelab.model.trial import Trial
 from servelab.model.tuning import TuningOrder
 
 HIDDEN = "***"
+HIDDEN_OF_SEVERAL = "*** of several"
+"""Of a header that has another value in another request: typed again, nobody knows where."""
 _TELLING_NAME = re.compile(
     r"auth|cookie|credential|key|passw|secret|session|signature|token", re.IGNORECASE
 )
@@ -39,6 +42,8 @@ _SPOKEN_HEADER = re.compile(
 _VARIABLE_OPTION = "--env-var"
 """Its value is hidden whatever its name: see `own_variables`."""
 _LARGEST_STORED_BODY_BYTES = 256 << 10
+_MOST_STORED_BYTES = 4 << 20
+"""Of all bodies together: a document is to be readable in one piece."""
 _SHORTEST_SECRET = 6
 _COMMAND = "--command"
 """The option whose value is a whole command line."""
@@ -220,7 +225,7 @@ def service(asked: Service) -> Service:
             for each in asked.commands
         ),
         variables=own_variables(dict(asked.variables)),
-        asked=tuple(_asked(each) for each in asked.asked),
+        asked=tuple(_all_asked(asked.asked)),
     )
 
 
@@ -237,46 +242,85 @@ def hidden_of(stored: Service) -> tuple[str, ...]:
         found += [
             f"the header {name} {where}" for name, value in request.headers if value == HIDDEN
         ]
+        found += [
+            f"the header {name} {where}, which has another value elsewhere"
+            for name, value in request.headers
+            if value == HIDDEN_OF_SEVERAL
+        ]
         if HIDDEN in request.path:
             found.append(f"the query {where}")
         if HIDDEN.encode() in request.body:
             found.append(f"the body {where}")
-        if each.expectation.body == HIDDEN.encode():
+        if each.expectation.body == HIDDEN.encode() or each.body_sha256:
             found.append(f"the answer {where}")
     return tuple(dict.fromkeys(found))
 
 
 def lost_of(stored: Service) -> tuple[str, ...]:
-    """List in words what it lacks that is neither a variable nor a header: it cannot be typed."""
+    """List in words what it lacks that can neither be typed nor heard again.
+
+    Variables and headers can be typed, but of a header with several values nobody knows where; an
+    answer can be heard, and known by its digest.
+    """
     asked = tuple(
-        msgspec.structs.replace(each, request=msgspec.structs.replace(each.request, headers=()))
+        msgspec.structs.replace(
+            each,
+            request=msgspec.structs.replace(
+                each.request,
+                headers=tuple(pair for pair in each.request.headers if pair[1] != HIDDEN),
+            ),
+            body_sha256=None,
+        )
         for each in stored.asked
     )
     return hidden_of(msgspec.structs.replace(stored, variables=(), asked=asked))
 
 
-def _asked(asked: Asked) -> Asked:
-    return msgspec.structs.replace(
-        asked,
-        request=_request(asked.request),
-        expectation=_expectation(asked.expectation),
-    )
+def _all_asked(asked: Sequence[Asked]) -> Iterator[Asked]:
+    """Yield all requests, and of their bodies as many as there is room for."""
+    several = _names_of_several([each.request for each in asked])
+    left_bytes = _MOST_STORED_BYTES
+    for each in asked:
+        body = _body(each.request.body, most_bytes=left_bytes)
+        left_bytes -= len(body)
+        request = _request(each.request, body=body, several=several)
+        stored = _without_large_body(
+            msgspec.structs.replace(each, request=request), most_bytes=left_bytes
+        )
+        left_bytes -= len(stored.expectation.body or b"")
+        yield stored
 
 
-def _request(asked: Request) -> Request:
+def _names_of_several(requests: Sequence[Request]) -> frozenset[str]:
+    """Return the names, in small letters, of secret headers that have more than one value."""
+    values: dict[str, set[str]] = {}
+    for each in requests:
+        for name, value in each.headers:
+            if _is_secret_header(name, value):
+                values.setdefault(name.lower(), set()).add(value)
+    return frozenset(name for name, found in values.items() if len(found) > 1)
+
+
+def _is_secret_header(name: str, value: str) -> bool:
+    return is_secret(name) or _SCHEME.match(value) is not None
+
+
+def _request(asked: Request, *, body: bytes, several: frozenset[str]) -> Request:
+    def shown(name: str, value: str) -> str:
+        if not _is_secret_header(name, value):
+            return value
+        return HIDDEN_OF_SEVERAL if name.lower() in several else HIDDEN
+
     return msgspec.structs.replace(
         asked,
         path=url(asked.path),
-        headers=tuple(
-            (name, HIDDEN if is_secret(name) or _SCHEME.match(value) else value)
-            for name, value in asked.headers
-        ),
-        body=_body(asked.body),
+        headers=tuple((name, shown(name, value)) for name, value in asked.headers),
+        body=body,
     )
 
 
-def _body(body: bytes) -> bytes:
-    if len(body) > _LARGEST_STORED_BODY_BYTES:
+def _body(body: bytes, *, most_bytes: int) -> bytes:
+    if len(body) > min(_LARGEST_STORED_BODY_BYTES, most_bytes):
         return HIDDEN.encode()
     try:
         text = body.decode()
@@ -286,12 +330,19 @@ def _body(body: bytes) -> bytes:
     return body if hidden == text else hidden.encode()
 
 
-def _expectation(expected: Expectation) -> Expectation:
-    """Return what must be answered; a large body would make the document too large to be read."""
-    body = expected.body
-    if body is None or len(body) <= _LARGEST_STORED_BODY_BYTES:
-        return expected
-    return msgspec.structs.replace(expected, body=HIDDEN.encode())
+def _without_large_body(asked: Asked, *, most_bytes: int) -> Asked:
+    """Return what is asked; of a body that would make the document too large, its digest.
+
+    The body itself can be had again: whoever goes on asks for it once more.
+    """
+    body = asked.expectation.body
+    if body is None or len(body) <= min(_LARGEST_STORED_BODY_BYTES, most_bytes):
+        return asked
+    return msgspec.structs.replace(
+        asked,
+        expectation=msgspec.structs.replace(asked.expectation, body=None),
+        body_sha256=hashlib.sha256(body).hexdigest(),
+    )
 
 
 def trial(measured: Trial) -> Trial:
