@@ -1,10 +1,11 @@
 """The servers that can serve a user's own application, each in all its variants."""
 
+import itertools
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -24,7 +25,7 @@ from servelab.model.deployment import Deployment, Interface
 from servelab.model.environment import EnvironmentSpec
 from servelab.model.service import OwnCommand, Service
 from servelab.model.tuning import Candidate, StackVariant
-from servelab.model.variant import Variant
+from servelab.model.variant import Value, Variant
 
 
 def framework_of_service(service: Service) -> Framework:
@@ -60,7 +61,7 @@ def own_deployments(service: Service, *, cpu_count: int) -> tuple[Deployment, ..
     Those of the user's own commands come last.
     """
     found = (
-        _deployment(service, on, variant=variant, overrides={})
+        _deployment(service, on, variant=variant)
         for on in servers()
         for variant in _variants(on, service=service, cpu_count=cpu_count)
         if obstacle_to_own(on, service=service) is None
@@ -70,30 +71,21 @@ def own_deployments(service: Service, *, cpu_count: int) -> tuple[Deployment, ..
 
 
 def find_own_deployments(text: str, *, service: Service, cpu_count: int) -> tuple[Deployment, ...]:
-    """Return what ``SERVER[-VARIANT][:key=value,...][+FRONT][@PYTHON]`` selects.
+    """Return what ``SERVER[-VARIANT][:key=value/value,...][+FRONT][@PYTHON]`` selects.
 
-    A server alone means all its variants that can serve it; the name of a command means that, and
-    its axes are its settings. Raise UnknownName or UsageError.
+    A server alone means all its variants that can serve it, and have what the settings say; the
+    name of a command means that, and its axes are its settings. Of several values each is one
+    deployment; what the text leaves out is as a search begins. Raise UnknownName or UsageError.
     """
-    selected, python = split_python(text)
-    selected, front = split_front(selected)
-    name, colon, settings = selected.partition(":")
-    overrides = split_settings(settings, text=text) if colon else {}
-    if (command := _command_named(name, service=service)) is not None:
-        if python is not None:
-            raise UsageError(
-                f"{name} is a command, which names its interpreter itself; leave @{python} out."
-            )
-        return behind([_of_command(command, service=service, values=overrides)], name=front)
-    on, variants = _selected(name, service=service, cpu_count=cpu_count)
-    if (obstacle := obstacle_to_own(on, service=service)) is not None:
-        raise UsageError(obstacle)
+    chosen = _chosen(text, service=service, cpu_count=cpu_count)
     found = [
-        _deployment(service, on, variant=each, overrides=overrides)
-        for each in variants
-        if len(variants) == 1 or not _objects(on, each, service=service)
+        own_deployment(
+            Candidate(stack=each.stack, settings=settings), service=service, cpu_count=cpu_count
+        )
+        for each in chosen.ways
+        for settings in _combinations(each.variant, of=chosen.named)
     ]
-    return on_python(behind(found, name=front), python=python)
+    return on_python(behind(found, name=chosen.front), python=chosen.python)
 
 
 def own_ways(
@@ -101,32 +93,130 @@ def own_ways(
 ) -> tuple[StackVariant, ...]:
     """Return the ways to run a user's application, or commands, that a search goes through.
 
-    `only` names servers, their variants or commands, each ``[+FRONT]``, servers perhaps with the
-    values that settings may have: ``SERVER[-VARIANT][:key=value/value,...]``; without it all
-    commands, and all servers that are meant for production. Raise UnknownName, or UsageError for a
-    server that cannot serve it.
+    `only` names servers, their variants or commands, each perhaps with the values that settings
+    may have, and behind a front: ``SERVER[-VARIANT][:key=value/value,...][+FRONT]``; without it all
+    commands, and all servers that are meant for production. Raise UnknownName, or UsageError where
+    one of them cannot serve it so.
     """
-    of_servers = (each.name for each in servers() if _is_for_search(each, service))
-    chosen = only or (*of_servers, *(each.name for each in service.commands))
-    found = []
-    for text in chosen:
-        named, front = split_front(text)
-        if (command := _command_named(named, service=service)) is not None:
-            variant = Variant(axes=command.axes)
-            found.append(StackVariant(stack=command.name, variant=variant, front=front))
-            continue
-        name, colon, settings = named.partition(":")
+    if not only:
+        return _all_ways(service, cpu_count=cpu_count)
+    found: list[StackVariant] = []
+    for text in only:
+        chosen = _chosen(text, service=service, cpu_count=cpu_count)
+        if chosen.python is not None:
+            raise UsageError(
+                f"{text}: a race is run on one interpreter; leave @{chosen.python} out."
+            )
+        found += (msgspec.structs.replace(each, front=chosen.front) for each in chosen.ways)
+    return tuple(dict.fromkeys(found))
+
+
+def _all_ways(service: Service, *, cpu_count: int) -> tuple[StackVariant, ...]:
+    of_servers = (
+        way
+        for on in servers()
+        if not on.is_for_development and obstacle_to_own(on, service=service) is None
+        for way in _narrowed(
+            on, _variants(on, service=service, cpu_count=cpu_count), service=service, allowed={}
+        ).ways
+    )
+    return (*of_servers, *map(_way_of, service.commands))
+
+
+class _Narrowed(NamedTuple):
+    """The ways to run one server, or command, with the values that were named."""
+
+    ways: tuple[StackVariant, ...]
+    objections: tuple[UsageError, ...] = ()
+    """To the other variants."""
+
+
+class _Chosen(NamedTuple):
+    """What a text selects."""
+
+    ways: tuple[StackVariant, ...]
+    named: frozenset[str]
+    """The settings that it says something of."""
+    front: str | None
+    python: str | None
+
+
+def _chosen(text: str, *, service: Service, cpu_count: int) -> _Chosen:
+    """Take a selection apart; raise UnknownName, or UsageError where no variant is left."""
+    selected, python = split_python(text)
+    selected, front = split_front(selected)
+    name, colon, settings = selected.partition(":")
+    allowed = split_settings(settings, text=text) if colon else {}
+    if (command := _command_named(name, service=service)) is not None:
+        if python is not None:
+            raise UsageError(
+                f"{name} is a command, which names its interpreter itself; leave @{python} out."
+            )
+        way = _way_of(command)
+        on = server_of_command(command)
+        variant = narrow(way.variant, on=on, allowed=allowed, of=command.name)
+        ways: tuple[StackVariant, ...] = (msgspec.structs.replace(way, variant=variant),)
+    else:
         on, variants = _selected(name, service=service, cpu_count=cpu_count)
         if (obstacle := obstacle_to_own(on, service=service)) is not None:
             raise UsageError(obstacle)
-        allowed = split_settings(settings, text=text) if colon else {}
-        for variant in variants:
-            of = _stack_name(on, variant)
+        ways, objections = _narrowed(on, variants, service=service, allowed=allowed)
+        if not ways:
+            raise objections[0]
+    return _Chosen(ways=ways, named=frozenset(allowed), front=front, python=python)
+
+
+def _way_of(command: OwnCommand) -> StackVariant:
+    return StackVariant(stack=command.name, variant=Variant(axes=command.axes))
+
+
+def _narrowed(
+    on: Server[Any],
+    variants: Iterable[Variant],
+    *,
+    service: Service,
+    allowed: Mapping[str, str],
+) -> _Narrowed:
+    """Return the variants of a server that take all values that are allowed.
+
+    What these make of one variant may be another one, which is left then: with threads, uWSGI's
+    one request at a time.
+    """
+    own, made, objections = [], [], []
+    for variant in variants:
+        of = _stack_name(on, variant)
+        try:
             narrowed = narrow(variant, on=on, allowed=allowed, of=of)
-            if len(variants) == 1 or not _objects(on, narrowed, service=service):
-                _refuse_objections(on, narrowed, service=service)
-                found.append(StackVariant(stack=of, variant=narrowed, front=front))
-    return tuple(dict.fromkeys(found))
+            _refuse_objections(on, narrowed, service=service)
+        except UsageError as error:
+            objections.append(error)
+            continue
+        made.append(StackVariant(stack=of, variant=narrowed))
+        if _has(variant, settings=allowed):
+            own.append(made[-1])
+    reached = {_space(way.variant) for way in own}
+    left = (way for way in made if way in own or _space(way.variant) not in reached)
+    return _Narrowed(tuple(left), tuple(objections))
+
+
+def _has(variant: Variant, *, settings: Iterable[str]) -> bool:
+    return {*settings} <= {*dict(variant.fixed), *(axis.setting for axis in variant.axes)}
+
+
+def _space(variant: Variant) -> frozenset[object]:
+    """Return what a search through a variant can reach, wherever it begins."""
+    return frozenset([*variant.fixed, *((axis.setting, axis.values) for axis in variant.axes)])
+
+
+def _combinations(
+    variant: Variant, *, of: frozenset[str]
+) -> Iterator[tuple[tuple[str, Value], ...]]:
+    """Yield each combination of the values of some axes, with the rest as a search begins."""
+    axes = [axis for axis in variant.axes if axis.setting in of]
+    begun = {**dict(variant.fixed), **{axis.setting: axis.start for axis in variant.axes}}
+    for values in itertools.product(*(axis.values for axis in axes)):
+        chosen = dict(zip((axis.setting for axis in axes), values, strict=True))
+        yield tuple({**begun, **chosen}.items())
 
 
 def own_deployment(candidate: Candidate, *, service: Service, cpu_count: int) -> Deployment:
@@ -147,10 +237,6 @@ def _command_named(name: str, *, service: Service) -> OwnCommand | None:
     if name not in commands and not service.application:
         raise unknown("command", name, known=list(commands))
     return commands.get(name)
-
-
-def _is_for_search(on: Server[Any], service: Service) -> bool:
-    return not on.is_for_development and obstacle_to_own(on, service=service) is None
 
 
 def own_deployments_named(
@@ -243,9 +329,7 @@ def _refuse_objections(on: Server[Any], variant: Variant, *, service: Service) -
         for value in axis.values:
             begun = msgspec.structs.replace(axis, start=value)
             axes = tuple(begun if each is axis else each for each in variant.axes)
-            _deployment(
-                service, on, variant=msgspec.structs.replace(variant, axes=axes), overrides={}
-            )
+            _deployment(service, on, variant=msgspec.structs.replace(variant, axes=axes))
 
 
 def _values(variant: Variant) -> dict[str, Any]:
@@ -257,19 +341,9 @@ def _stack_name(on: Server[Any], variant: Variant) -> str:
     return f"{on.name}-{variant.name}" if variant.name else on.name
 
 
-def _deployment(
-    service: Service,
-    on: Server[Any],
-    *,
-    variant: Variant,
-    overrides: dict[str, str],
-) -> Deployment:
-    name = _stack_name(on, variant)
-    fixed = {key: str(value) for key, value in variant.fixed if value is not None}
-    for key, value in overrides.items():
-        if fixed.get(key, value) != value:
-            raise UsageError(f"{name} has {key}={fixed[key]}; leave {key} out, or name {on.name}.")
-    return _deployed(service, on, variant=variant, values={**_values(variant), **overrides})
+def _deployment(service: Service, on: Server[Any], *, variant: Variant) -> Deployment:
+    """Return the deployment with which a search through a variant begins."""
+    return _deployed(service, on, variant=variant, values=_values(variant))
 
 
 def _of_command(
