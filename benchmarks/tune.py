@@ -20,7 +20,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 from statistics import fmean
@@ -29,6 +28,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 from msgspec import Struct
 
+import here
 from servelab.catalogue import served_path
 from servelab.environment.uv import uv_program
 from servelab.explain.rounds import arrange
@@ -118,8 +118,8 @@ def measure(workload: str, *, folder: Path, duration_s: float, budget: str) -> L
     final = bench.run("try", "--rounds", str(FINAL_ROUNDS), *only(names))
     return Line(
         workload=workload,
-        measured_on=f"{datetime.now(UTC):%Y-%m-%d}",
-        machine=machine(),
+        measured_on=here.today(),
+        machine=here.machine(),
         race_trials=len(race.trials),
         race_minutes=minutes(race),
         grid_trials=sum(trial.role is Role.CANDIDATE for trial in grid.trials),
@@ -249,12 +249,6 @@ def held(run: StoredRun, ours: str, theirs: str) -> Ratio | None:
 def minutes(run: StoredRun) -> float:
     """Return how long the trials of a run took."""
     return sum(trial.took_s for trial in run.trials) / 60
-
-
-def machine() -> str:
-    """Return the machine in words."""
-    found = facts.read()
-    return f"{found.cpu_model}, {found.cpus_allowed:g} CPUs"
 
 
 def told(line: Line) -> Iterator[str]:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from servelab.load.fetch import Answer
 from servelab.model.load import Asked, Request
+from servelab.model.noise import ForeignProgram
 from servelab.report import commands_view, runs, tables, terminal
 from tests.conftest import Run
 from tests.fake_world import QUIET, Script, World
@@ -293,6 +294,29 @@ def test_a_machine_that_is_too_noisy_tells_nothing_and_says_so(run: Run) -> None
     assert "other programs took 50.0% of the CPU time" in printed
     assert "Files to serve" not in notes
     assert not Path("here/deploy").exists()
+
+
+@pytest.mark.usefixtures("project")
+def test_a_database_that_disturbed_a_race_is_named_with_what_to_do(run: Run) -> None:
+    postgres = ForeignProgram(name="postgres", processes=9, cpu_share=0.45)
+    noisy = msgspec.structs.replace(NOISY, foreign_programs=(postgres,))
+    status, printed, _ = run(eight_threads_win(noise=noisy), *WAITRESS)
+    assert status == 3
+    assert "other programs took 50.0% of the CPU time (postgres 45%)" in printed
+    assert "If postgres is part of the application (a database, a cache): --beside" in printed
+
+
+@pytest.mark.usefixtures("project")
+def test_a_race_knows_the_programs_that_belong_to_the_application(run: Run) -> None:
+    status, printed, notes = run(
+        eight_threads_win(), *WAITRESS, "--beside", "postgres", "--out", "here"
+    )
+    assert status == 0, notes
+    # 2.5 s of CPU time in the 10 s that were watched; 11 s at 50/s are 550 calls.
+    assert "Under waitress 8 threads, postgres took 0.2 of 2 CPUs, 4.55 ms for each" in printed
+    trials = runs.read(Path("here")).trials
+    assert {each.beside.names for each in trials if each.beside} == {"postgres"}
+    assert all(each.beside for each in trials)
 
 
 @pytest.mark.usefixtures("project")

@@ -122,7 +122,7 @@ def test_one_text_selects_the_same_to_try_and_to_search(text: str) -> None:
 
 
 def test_a_search_is_run_on_one_interpreter() -> None:
-    with pytest.raises(UsageError, match=r"one interpreter; leave @3\.13 out"):
+    with pytest.raises(UsageError, match=r"one interpreter; give it with --python 3\.13"):
         ways("waitress@3.13")
 
 

@@ -47,7 +47,7 @@ def test_without_gunicorn_there_is_no_folklore() -> None:
     assert space.benchmarks == ()
 
 
-@pytest.mark.parametrize("only", ["waitres", "waitress:threads=0", "uvicorn"])
+@pytest.mark.parametrize("only", ["waitres", "waitress:processes=4", "uvicorn"])
 def test_what_cannot_be_raced_is_refused(only: str) -> None:
     with pytest.raises((UnknownName, UsageError), match=only.partition(":")[0]):
         race_space.lay_out(SERVICE, only=(only,), cpu_count=2)

@@ -105,7 +105,7 @@ def own_ways(
         chosen = _chosen(text, service=service, cpu_count=cpu_count)
         if chosen.python is not None:
             raise UsageError(
-                f"{text}: a race is run on one interpreter; leave @{chosen.python} out."
+                f"{text}: a race is run on one interpreter; give it with --python {chosen.python}."
             )
         found += (msgspec.structs.replace(each, front=chosen.front) for each in chosen.ways)
     return tuple(dict.fromkeys(found))

@@ -15,17 +15,18 @@ import msgspec
 from servelab import catalogue
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.deployment import Deployment
-from servelab.model.environment import Package
+from servelab.model.environment import Package, python_in_words
 from servelab.model.launch import (
     PYTHON_PATH,
     ConfigurationFile,
     LaunchCommand,
     longest_drain_s,
 )
-from servelab.model.ready import Place, Ready, TextFile
+from servelab.model.ready import Place, Ready, TextFile, requirements_name
 from servelab.model.service import Service
 from servelab.model.trial import Trial
 from servelab.report import deploy_front, procfile, systemd
+from servelab.report.other_python import OtherPython, other_python
 from servelab.report.plain_text import name as name_of
 from servelab.store import redaction
 
@@ -181,8 +182,15 @@ class _Making:
     def programs(self) -> PurePosixPath:
         """Return where the programs of the user's environment are, or are to be."""
         user = self.service.environment
-        directory = f"{self.service.directory}/.venv" if user is None else user.directory
-        return PurePosixPath(directory) / "bin"
+        if user is None or self.other is not None:
+            folder = ".venv" if self.other is None else self.other.folder
+            return PurePosixPath(self.service.directory) / folder / "bin"
+        return PurePosixPath(user.directory) / "bin"
+
+    @cached_property
+    def other(self) -> OtherPython | None:
+        """Return the interpreter that was measured where the user's environment has another."""
+        return other_python(self.trial, service=self.service)
 
     def own_script_at(self, address: Address) -> LaunchCommand | None:
         """Return the command of a file that is itself the program; None where it is settings."""
@@ -390,10 +398,23 @@ def _is_as_measured(making: _Making, *, measured: Address | Path) -> bool:
     return redaction.words(str(made)) == stored
 
 
+def _environment_notes(making: _Making) -> Iterable[str]:
+    service = making.service
+    if making.other is not None:
+        python = python_in_words(making.other.version)
+        (how,) = making.other.making(results=None, project=service.directory)
+        yield (
+            f"It was measured on {python}, and the environment of yours is on another one: make it "
+            f"with {how}, and install there what yours holds; a file "
+            f"{requirements_name(making.other.version)} in the results has the list."
+        )
+    elif service.environment is None and not making.is_own:
+        yield f"Make the environment first: python3 -m venv {shlex.quote(f'{_venv(making)}')}."
+
+
 def _notes(making: _Making) -> Iterable[str]:
     service, address = making.service, making.place.address
-    if service.environment is None and not making.is_own:
-        yield f"Make the environment first: python3 -m venv {shlex.quote(f'{_venv(making)}')}."
+    yield from _environment_notes(making)
     if address.host != LOOPBACK:
         yield (
             f"On {address.host} it is reached without a proxy; put one before it where clients are "

@@ -7,8 +7,10 @@ from statistics import geometric_mean, median
 from msgspec import Struct
 
 from servelab import catalogue, tuning
+from servelab.explain.cause import of_beside
 from servelab.explain.disturbance import reasons_to_void
 from servelab.explain.losers import losers, slower
+from servelab.explain.rounds import advice_on
 from servelab.model.load import ClosedLoop
 from servelab.model.slo import Slo
 from servelab.model.trial import Role, Trial, TrialStatus
@@ -23,6 +25,7 @@ from servelab.model.tuning import (
 )
 from servelab.model.verdict import Better, CannotTell, Doubt, Equivalent, Undecided
 from servelab.report import quantities
+from servelab.report.other_python import remarks
 from servelab.report.view import Column, Row, Table
 from servelab.store.folder import StoredRun
 
@@ -87,7 +90,11 @@ def page(run: StoredRun, found: Tuned) -> RacePage:
             verdict="\n".join(_answer(found, order=order, title=title)),
             columns=_COLUMNS,
             rows=tuple(_rows(found, order=order, trials=trials, void=frozenset(void))),
-            notes=(*_notes(found, order=order, title=title), *_void_rounds(void, found=found)),
+            notes=(
+                *_notes(found, order=order, title=title),
+                *_void_rounds(void, found=found, trials=run.trials),
+                *_beside_winner(found, trials=trials, title=title),
+            ),
         ),
         front=_front(found, trials=trials, workload=order.options.workload),
         is_told=is_told(found),
@@ -104,7 +111,24 @@ def _reasons_by_round(trials: Sequence[Trial]) -> dict[int, str]:
     }
 
 
-def _void_rounds(void: Mapping[int, str], *, found: Tuned) -> Iterable[str]:
+def _beside_winner(
+    found: Tuned,
+    *,
+    trials: Mapping[Candidate, Sequence[Trial]],
+    title: Callable[[Candidate], str],
+) -> Iterable[str]:
+    """Yield what programs beside the server took under the winner, in a trial of the middle."""
+    if found.winner is None:
+        return
+    seen = [each for each in trials.get(found.winner, ()) if each.beside is not None]
+    by_cores = sorted(seen, key=lambda trial: trial.beside.cores if trial.beside else 0.0)
+    for cause in of_beside(by_cores[len(by_cores) // 2]) if by_cores else ():
+        yield f"Under {title(found.winner)}, {cause.sentence}."
+
+
+def _void_rounds(
+    void: Mapping[int, str], *, found: Tuned, trials: Sequence[Trial]
+) -> Iterable[str]:
     if void:
         rounds = quantities.counted(found.rounds, "round", "rounds")
         verb = "counts" if len(void) == 1 else "count"
@@ -112,6 +136,8 @@ def _void_rounds(void: Mapping[int, str], *, found: Tuned) -> Iterable[str]:
             f"{len(void)} of {rounds} {verb} for nothing: something disturbed a trial, such as: "
             f"{next(iter(void.values()))}."
         )
+    if (advice := advice_on(trials)) is not None:
+        yield f"{advice[0].upper()}{advice[1:]}."
 
 
 def _rows(
@@ -470,6 +496,7 @@ def _notes(found: Tuned, *, order: TuningOrder, title: Callable[[Candidate], str
         )
     if fronts := dict.fromkeys(way.front for way in order.tuning.space if way.front):
         yield f"The memory of what is behind {' or '.join(fronts)} is that of both together."
+    yield from remarks(order.options)
     for benchmark in order.tuning.benchmarks:
         yield _folklore(benchmark, found=found, title=title)
     for name, reason in order.excluded.items():
