@@ -43,6 +43,9 @@ class Typed(Struct, frozen=True, kw_only=True):
     environment: Path | None = None
     variables: tuple[str, ...] = ()
     project: Path = Path()
+    only: tuple[str, ...] = ()
+    """What is measured, as it was typed; all there is where that is empty."""
+    front: str | None = None
     seed: int = 0
 
 
@@ -51,6 +54,25 @@ class Found(Struct, frozen=True, kw_only=True):
 
     service: Service
     interpreter: Interpreter
+
+
+def unseen(typed: Typed) -> Service:
+    """Return what can be said of it before it is imported; raise UsageError.
+
+    Its interface, its environment and what it is asked are still to be found.
+    """
+    catalogue.behind((), name=typed.front)
+    service = Service(
+        name=typed.application or "",
+        application=typed.application or "",
+        interface=Interface.HTTP,
+        commands=typed_commands.commands_of(typed.commands, has_port=typed.port is not None),
+        directory=str(typed.project),
+        asked=(),
+    )
+    for text in typed.only:
+        catalogue.check_own_selection(text, service=service)
+    return service
 
 
 def find(typed: Typed) -> Found:
