@@ -29,7 +29,7 @@ from msgspec import Struct
 import here
 from servelab.environment import own_interpreter
 from servelab.environment.uv import install_arguments, uv_program, uv_variables
-from servelab.report import tune_view
+from servelab.report import race_result, tune_view
 from servelab.store.folder import StoredRun, read
 
 _PATIENCE_S = 1800.0
@@ -220,7 +220,7 @@ def tune_it(
     out = project / "servelab-results" / "race"
     _servelab("tune", application, project=project, options=(*options, "--out", str(out)))
     race = read(out)
-    found = tune_view.result(race)
+    found = race_result.result(race)
     if found is None:
         return "No race was stored.", "", race
     table = tune_view.page(race, found).table

@@ -35,7 +35,7 @@ from servelab.explain.rounds import arrange
 from servelab.host import facts
 from servelab.model.trial import Role, TrialStatus
 from servelab.model.tuning import Candidate
-from servelab.report import tune_view
+from servelab.report import race_result
 from servelab.stats.pairs import evidence_of, log_ratios, ratio_interval
 from servelab.store.folder import StoredRun, read
 
@@ -206,12 +206,12 @@ def only(names: Sequence[str]) -> list[str]:
 
 def winner_of(run: StoredRun) -> str:
     """Return the name of the deployment that won a race."""
-    found = tune_view.result(run)
+    found = race_result.result(run)
     if found is None:
         raise SystemExit("no race was stored")
     if found.winner is None:
         raise SystemExit("the race has no winner; is this machine quiet?")
-    return tune_view.trial_to_copy(run, found, found.winner).deployment
+    return race_result.trial_to_copy(run, found, found.winner).deployment
 
 
 def rates(run: StoredRun) -> dict[str, tuple[float | None, ...]]:

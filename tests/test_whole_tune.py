@@ -1,6 +1,7 @@
 """`servelab tune` from argv to the printed answer, on a deterministic world."""
 
 import json
+import re
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -10,6 +11,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from servelab.experiment import expectation
 from servelab.load.fetch import Answer
 from servelab.model.load import Asked, Request
 from servelab.model.noise import ForeignProgram
@@ -145,6 +147,24 @@ def test_the_files_go_where_they_were_asked_for_but_not_over_what_is_there(
 
 
 @pytest.mark.usefixtures("project")
+def test_what_the_rehearsal_took_to_start_and_stop_is_reckoned_with(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Servers of this world stop in half a second, which is less than is reckoned with at least.
+    monkeypatch.setattr(expectation, "BESIDE_LOAD_S", 0.0)
+    asked = (*WAITRESS, "--budget", "0.001s")
+    _, before, _ = run(eight_threads_win(), *asked, "--dry-run")
+    _, _, after = run(eight_threads_win(), *asked)
+    assert round_s(after) >= round_s(before) + 4 * 0.5
+
+
+def round_s(told: str) -> float:
+    found = re.search(r"4 trials in the first round, about ([\d.]+) s", told)
+    assert found is not None, told
+    return float(found[1])
+
+
+@pytest.mark.usefixtures("project")
 def test_json_has_the_race_with_its_winner_and_its_losers(run: Run) -> None:
     status, printed, _ = run(eight_threads_win(), *WAITRESS, "--json")
     assert status == 0
@@ -164,6 +184,9 @@ def test_json_has_the_race_with_its_winner_and_its_losers(run: Run) -> None:
     (commands,) = document(printed)["commands"]
     assert [each["deployment"] for each in commands["commands"]] == ["waitress:threads=8"]
     assert document(printed)["plan"] is None
+    order = document(printed)["race_order"]
+    assert [each["stack"] for each in order["tuning"]["space"]] == ["waitress"]
+    assert order["excluded"] == {}
 
 
 @pytest.mark.usefixtures("project")
@@ -283,6 +306,26 @@ def test_what_takes_more_memory_than_allowed_loses(run: Run) -> None:
     assert status == 0
     assert printed.startswith("\nServe shop:app with waitress")
     assert "took 200 MB, over the limit of 105 MB" in printed
+
+
+@pytest.mark.usefixtures("project")
+def test_where_all_take_more_memory_than_allowed_it_serves_all_the_same(run: Run) -> None:
+    world = World({"waitress": serving(peak_memory_bytes=200_000_000)})
+    status, printed, _ = run(world, *WAITRESS, "--memory", "100m")
+    assert status == 3
+    assert "All that were raced for shop:app took more than 105 MB; the least was 200 MB" in printed
+    assert "as it should" not in printed
+
+
+@pytest.mark.usefixtures("project")
+def test_a_way_that_begins_with_too_much_memory_wins_with_less(run: Run) -> None:
+    heavy = serving(service_s=0.02, peak_memory_bytes=200_000_000)
+    light = serving(service_s=0.03, peak_memory_bytes=90_000_000)
+    world = World({"--threads=1 ": light, "waitress": heavy})
+    status, printed, _ = run(world, *WAITRESS, "--memory", "100m")
+    assert status == 0
+    assert printed.startswith("\nServe shop:app with waitress 1 thread")
+    assert "waitress 2 threads" in printed
 
 
 @pytest.mark.usefixtures("project")

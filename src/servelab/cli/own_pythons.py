@@ -42,10 +42,7 @@ def spread(
     of_application = [each for each in deployments if not catalogue.is_own_command(each)]
     programs = [each for each in deployments if catalogue.is_own_command(each)]
     if pythons and not of_application:
-        raise UsageError(
-            "--python is about an application, and a program names its interpreter itself; put it "
-            "into the --command"
-        )
+        raise _names_its_own("put it into the --command")
     found = on_interpreters(of_application, pythons=pythons, usual=usual)
     return (*found.deployments, *programs), msgspec.structs.replace(
         options,
@@ -64,8 +61,17 @@ def on_one(options: "RunOptions", *, pythons: Sequence[str]) -> "RunOptions":
             f"a race is run on one interpreter, not on {len(pythons)}; give one --python, and "
             "compare what wins on each with servelab try --only ... --python ..."
         )
+    if options.service is not None and options.service.commands:
+        # All of a race have one interpreter, and that of a program would be another than in a try.
+        raise _names_its_own("put it into the --command, and race those without --python")
     found = find_interpreter(pythons[0], nearest=options.interpreter)
     return msgspec.structs.replace(options, interpreter=found)
+
+
+def _names_its_own(advice: str) -> UsageError:
+    return UsageError(
+        f"--python is about an application, and a program names its interpreter itself; {advice}"
+    )
 
 
 def copy(

@@ -165,5 +165,6 @@ def try_(
             measurer=ready.measurer,
             folder=folder,
             printer=printer,
+            beside_load_s=agreement.beside_load_s,
         )
     )

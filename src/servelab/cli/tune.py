@@ -207,9 +207,9 @@ def tune(
         racing.tell(order)
         return status.OK
     folder = results.new_folder(out, name=f"tune-{measuring.file_name(ready.options.workload)}")
-    left_out = own_pythons.copy(space.starts, options=options, folder=folder, printer=printer)
+    left_out = own_pythons.copy(space.rehearsed, options=options, folder=folder, printer=printer)
     agreement = rehearsed.rehearse(
-        [each for each in space.starts if each.name not in left_out],
+        [each for each in space.rehearsed if each.name not in left_out],
         options=options,
         measurer=ready.measurer,
         folder=folder,
@@ -229,6 +229,7 @@ def tune(
             measurer=ready.measurer,
             folder=folder,
             elsewhere=elsewhere,
+            beside_load_s=agreement.beside_load_s,
             printer=printer,
         )
     )

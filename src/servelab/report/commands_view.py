@@ -15,7 +15,7 @@ from servelab.model.plan import Plan
 from servelab.model.ready import BEHIND_A_PROXY
 from servelab.model.service import Service
 from servelab.model.trial import Role, Trial, TrialStatus
-from servelab.report import deploy, rounds_view, tables, tune_view, view
+from servelab.report import deploy, race_result, rounds_view, tables, view
 from servelab.report.other_python import OtherPython, other_python
 from servelab.store.folder import MODULE_FOLDER, StoredRun
 
@@ -80,17 +80,17 @@ def commands(run: StoredRun) -> tuple[Commands, ...]:
 
 def _of_race(run: StoredRun) -> tuple[Commands, ...]:
     """Return the command of what won, or is ahead, and of the lightest equivalent."""
-    found = tune_view.result(run)
+    found = race_result.result(run)
     service = None if run.tuning is None else run.tuning.options.service
     if found is None or found.winner is None or service is None:
         return ()
-    lighter = tune_view.lightest(found)
+    lighter = race_result.lightest(found)
     shown = [
-        tune_view.trial_to_copy(run, found, each)
+        race_result.trial_to_copy(run, found, each)
         for each in (found.winner, lighter)
         if each is not None
     ]
-    has_won = tune_view.has_won(run, found) and found.meets_slo
+    has_won = race_result.has_won(run, found) and found.meets_slo
     order = "what won" if has_won else "what was ahead"
     order = f"{order}, then its lighter equal" if lighter else order
     return (_to_copy(shown, workload=shown[0].workload, order=order, run=run, service=service),)
