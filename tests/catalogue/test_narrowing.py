@@ -61,7 +61,15 @@ def test_a_switch_may_be_kept_off_where_a_variant_does_not_search_it(setting: st
         assert (axis.values, axis.start) == ((None,), None)
 
 
-def test_only_a_switch_can_be_off() -> None:
+def test_what_a_search_leaves_out_can_be_off() -> None:
+    assert axes("granian:blocking_threads=off/4")["blocking_threads"].values == (4, None)
+    (found,) = catalogue.find_own_deployments(
+        "granian:blocking_threads=off", service=service(), cpu_count=2
+    )
+    assert "blocking_threads" not in found.name
+
+
+def test_nothing_else_can_be_off() -> None:
     with pytest.raises(UsageError, match="threads is a whole number"):
         ways("gunicorn-gthread:threads=off")
 

@@ -29,7 +29,8 @@ def narrow(variant: Variant, *, on: Server[Any], allowed: Mapping[str, str], of:
 
 
 def _value(text: str, *, setting: str, variant: Variant, on: Server[Any], of: str) -> Value:
-    if text == OFF and can_be_left_out(on, setting):
+    has_none = any(axis.setting == setting and None in axis.values for axis in variant.axes)
+    if text == OFF and (has_none or can_be_left_out(on, setting)):
         return None
     starts = {axis.setting: axis.start for axis in variant.axes if axis.start is not None}
     values = {**dict(variant.fixed), **starts, setting: text}
