@@ -152,7 +152,6 @@ class World:
             require_beside=self.require_beside,
             other_runs=lambda: self.other_runs,
             listen_limit=4096,
-            compiler=None,
             find_program=lambda name: Path("/usr/sbin") / name if self.has_nginx else None,
         )
 

@@ -276,7 +276,7 @@ def test_a_program_that_listens_by_itself_is_measured_once(
 ) -> None:
     command = OwnCommand(name="other", argv=("other", "{port}"))
     know(monkeypatch, user.directory.parent, environment=user, commands=(command,))
-    more = ("--only", "other", "--out", "here")
+    more = ("--command", "other {port}", "--only", "other", "--out", "here")
     status, _, notes = run(world(), *ASKED, *SHORT, *BOTH, *more)
     assert status == 0, notes
     assert {name for name, _ in named(Path("here"))} == {
@@ -284,7 +284,7 @@ def test_a_program_that_listens_by_itself_is_measured_once(
         "waitress:threads=4@3.98",
         "other",
     }
-    status, _, notes = run(world(), "try", "--only", "other", *BOTH, "--command", "x {port}")
+    status, _, notes = run(world(), "try", "--only", "other", *BOTH, "--command", "other {port}")
     assert status == 2
     assert "a program names its interpreter itself" in notes
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -300,3 +301,14 @@ def test_a_running_thread_keeps_nobody_waiting(tmp_path: Path) -> None:
     )
     project = write(tmp_path / "project", web=text)
     assert found("web", directory=project).attribute == "app"
+
+
+def test_what_listens_for_other_machines_when_imported_is_named_at_once(tmp_path: Path) -> None:
+    listens = "import socket, time\nopened = socket.create_server((%r, 0))\n"
+    write(tmp_path, exporter=listens % "" + "time.sleep(60)\n" + PLAIN)
+    began_s = time.monotonic()
+    with pytest.raises(CannotRunHere, match=r"exporter:app opens 0\.0\.0\.0:\d+, which other mach"):
+        found("exporter:app", directory=tmp_path)
+    assert time.monotonic() - began_s < 30
+    write(tmp_path, local=listens % "127.0.0.1" + PLAIN)
+    assert found("local:app", directory=tmp_path).interface is Interface.WSGI

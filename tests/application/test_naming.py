@@ -48,6 +48,8 @@ def test_names_and_calls_may_follow_a_call(text: str, parts: tuple[str, str, str
         ("shop:app; import os", "is no name in a module"),
         ("shop:create_app(os.environ)", "'os.environ' is no literal"),
         ("shop:create_app(__import__('os'))", "is no literal"),
+        ("shop:create_app({[]: 1})", "'{[]: 1}' is no literal"),
+        ("shop:create_app({[]})", "'{[]}' is no literal"),
         ("shop:create_app(**{'a': 1})", "cannot be unpacked"),
         ("shop:create_app()()", "nor a call of one"),
         ("shop:create_app()[0].app", "nor a call of one"),

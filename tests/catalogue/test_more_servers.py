@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.catalogue.test_own import service
 
 from servelab import catalogue
 from servelab.catalogue.server import LOOPBACK_DEPARTURE
@@ -111,6 +112,24 @@ def test_granians_threads_are_said_by_their_kind(settings: dict[str, Any], headi
 def test_hypercorn_is_told_the_interface_of_an_application_that_is_the_users() -> None:
     assert words("hypercorn").endswith(" asgi:shop.web:make")
     assert words("hypercorn", is_own=False).endswith(" shop.web:make")
+
+
+def test_hypercorn_needs_uvloop_only_where_that_is_its_event_loop() -> None:
+    needed = {
+        each.stack: (
+            [text.partition("==")[0] for text in of.requirements_for(each.settings)],
+            catalogue.to_install(each, packages={"hypercorn": "0.17.3", "uvloop": "0.21.0"}),
+        )
+        for of in [catalogue.server("hypercorn")]
+        if of.requirements_for is not None
+        for each in catalogue.find_own_deployments(
+            "hypercorn", service=service(Interface.ASGI), cpu_count=2
+        )
+    }
+    assert needed == {
+        "hypercorn-asyncio": (["hypercorn"], ("hypercorn==0.17.3",)),
+        "hypercorn-uvloop": (["hypercorn", "uvloop"], ("hypercorn==0.17.3", "uvloop==0.21.0")),
+    }
 
 
 def test_hypercorns_file_says_what_its_command_says() -> None:

@@ -74,6 +74,26 @@ def test_settings_replace_where_a_variant_begins() -> None:
     assert "threads=7" in found.name
 
 
+def test_each_of_several_values_is_one_deployment() -> None:
+    found = catalogue.find_own_deployments(
+        "gunicorn-gthread:processes=4/1,preload=off/on", service=service(), cpu_count=2
+    )
+    assert [each.name for each in found] == [
+        "gunicorn-gthread:processes=1,threads=8,worker_class=gthread",
+        "gunicorn-gthread:processes=1,threads=8,worker_class=gthread,preload=on",
+        "gunicorn-gthread:processes=4,threads=8,worker_class=gthread",
+        "gunicorn-gthread:processes=4,threads=8,worker_class=gthread,preload=on",
+    ]
+
+
+def test_a_switch_with_which_a_search_begins_can_be_off() -> None:
+    begun, off = (
+        catalogue.find_own_deployments(text, service=service(), cpu_count=2)[0].name
+        for text in ("uwsgi-processes", "uwsgi-processes:lazy_apps=off")
+    )
+    assert begun == f"{off},lazy_apps=on"
+
+
 def test_the_command_names_the_users_application() -> None:
     asked = service()
     (found,) = catalogue.find_own_deployments("gunicorn-sync", service=asked, cpu_count=2)

@@ -87,7 +87,7 @@ def test_nothing_is_installed_for_it_and_any_interpreter_will_do() -> None:
     spec = catalogue.own_environment_spec(found, service=asked)
     assert not spec.is_built
     old = Interpreter(path=own_interpreter().path, version="3.6.1")
-    assert catalogue.why_not_here(found, interpreter=old, compiler=None) is None
+    assert catalogue.why_not_here(found, interpreter=old) is None
 
 
 def test_it_is_selected_behind_a_front_by_the_name_that_it_then_has() -> None:

@@ -26,7 +26,7 @@ THIRD_PARTY = catalogue.Server(
     heading=lambda _: "",
     processes=lambda _: 1,
     command=lambda request: LaunchCommand(argv=("thirdparty", str(request.address))),
-    needs=catalogue.Needs(minimum_python=(3, 12), below_python=(3, 14), needs_compiler=True),
+    needs=catalogue.Needs(minimum_python=(3, 12), below_python=(3, 14)),
 )
 
 
@@ -77,21 +77,19 @@ def test_other_packages_add_servers_and_stacks_by_entry_points() -> None:
 
 @pytest.mark.usefixtures("registered")
 @pytest.mark.parametrize(
-    ("version", "compiler", "sentence"),
+    ("version", "sentence"),
     [
-        ("3.11.7", "/usr/bin/cc", "thirdparty needs Python 3.12 or newer; /opt/python is 3.11.7."),
-        ("3.14.0", "/usr/bin/cc", "thirdparty needs a Python below 3.14; /opt/python is 3.14.0."),
-        ("3.12.1", None, "thirdparty is built from source and finds no C compiler; install"),
-        ("3.12.1", "/usr/bin/cc", None),
+        ("3.11.7", "thirdparty needs Python 3.12 or newer; /opt/python is 3.11.7."),
+        ("3.14.0", "thirdparty needs a Python below 3.14; /opt/python is 3.14.0."),
+        ("3.12.1", None),
     ],
 )
 def test_a_server_that_cannot_run_here_is_told_in_a_sentence(
-    version: str, compiler: str | None, sentence: str | None
+    version: str, sentence: str | None
 ) -> None:
     reason = catalogue.why_not_here(
         deployment("sync-thirdparty"),
         interpreter=python(version),
-        compiler=None if compiler is None else Path(compiler),
     )
     assert (reason or "").startswith(sentence or "")
     assert (reason is None) == (sentence is None)
@@ -132,19 +130,17 @@ def test_a_broken_stack_is_refused_with_its_reason(tmp_path: Path, line: str, me
 def test_seed_stacks_run_on_every_supported_interpreter() -> None:
     for stack in catalogue.stacks():
         for version in ("3.11.0", "3.12.1", "3.13.0", "3.14.0"):
-            reason = catalogue.why_not_here(
-                stack.deployments[0], interpreter=python(version), compiler=None
-            )
+            reason = catalogue.why_not_here(stack.deployments[0], interpreter=python(version))
             assert reason is None
 
 
 def test_servers_without_a_build_for_free_threaded_python_say_so() -> None:
     free_threaded = python("3.14.0", is_free_threaded=True)
     uwsgi, uvicorn = deployment("sync-uwsgi"), deployment("async-fastapi")
-    reason = catalogue.why_not_here(uwsgi, interpreter=free_threaded, compiler=None)
+    reason = catalogue.why_not_here(uwsgi, interpreter=free_threaded)
     assert reason is not None
     assert "no build for free-threaded Python" in reason
-    assert catalogue.why_not_here(uvicorn, interpreter=free_threaded, compiler=None) is None
+    assert catalogue.why_not_here(uvicorn, interpreter=free_threaded) is None
 
 
 def test_the_backlog_stays_within_the_kernels_limit_beyond_which_uwsgi_refuses() -> None:

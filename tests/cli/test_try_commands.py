@@ -1,8 +1,12 @@
 """Options of `servelab try` about programs of one's own that do not go together."""
 
+from pathlib import Path
+
 import pytest
 from tests.conftest import Run
 from tests.fake_world import World
+
+from servelab.cli import requested_service
 
 SERVER = ("--command", "serve {port}")
 
@@ -27,3 +31,31 @@ def test_what_does_not_go_together_is_one_sentence(
     assert (status, printed) == (2, "")
     assert reason in told
     assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["try", "tune"])
+@pytest.mark.parametrize(
+    ("typed", "reason"),
+    [
+        (("--ignore", "a{99999999999999999999}"), "is no regular expression"),
+        (("--ignore", "(" * 100_000), "is nested too deep"),
+        (("--ignore", "["), "is no regular expression"),
+        (("--project", "sh\udcffp"), "bytes that are no UTF-8"),
+        (("--env", "sh\udcffp"), "bytes that are no UTF-8"),
+        (("--env-var", "A=sh\udcffp"), "--env-var 'A': it has bytes that are no UTF-8"),
+    ],
+)
+def test_what_nothing_can_be_made_of_is_one_sentence(
+    run: Run, tmp_path: Path, command: str, typed: tuple[str, str], reason: str
+) -> None:
+    (tmp_path / "sh\udcffp").mkdir()
+    status, printed, told = run(World({}), command, *SERVER, *typed)
+    assert (status, printed) == (2, "")
+    assert reason in told
+    assert told.count("\n") == 1
+    assert not (tmp_path / "servelab-results").exists()
+
+
+def test_what_is_ignored_may_be_any_bytes() -> None:
+    (pattern,) = requested_service.patterns(["\udcff+"])
+    assert pattern.sub(b"", b"a\xff\xffb") == b"ab"

@@ -35,6 +35,22 @@ def test_several_of_one_program_are_told_apart() -> None:
     }
 
 
+def test_a_number_that_somebody_has_is_nobody_elses() -> None:
+    texts = ("python a {port}", "python b {port}", "python-2=run c {port}", "python d {port}")
+    assert {name: words[1] for name, words in typed(*texts).items()} == {
+        "python": "a",
+        "python-3": "b",
+        "python-2": "c",
+        "python-4": "d",
+    }
+    # A program that is called so comes to its number, too.
+    assert list(typed("node-2 a {port}", "node b {port}", "node c {port}")) == [
+        "node-2",
+        "node",
+        "node-3",
+    ]
+
+
 def test_two_of_one_typed_name_are_refused() -> None:
     with pytest.raises(UsageError, match="2 of them are called web; name them apart"):
         typed("web=a {port}", "web=b {port}")

@@ -57,6 +57,42 @@ def test_a_src_layout_has_its_environment_beside_its_pyproject(tmp_path: Path) -
         found()
 
 
+def test_an_active_environment_of_conda_counts_and_its_base_only_where_there_is_no_other(
+    tmp_path: Path,
+) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    conda, active = make(tmp_path / "conda"), make(tmp_path / "active")
+
+    def found(name: str, **variables: str) -> Path:
+        variables |= {"CONDA_PREFIX": str(conda), "CONDA_DEFAULT_ENV": name}
+        return find_user_environment(None, project=project, variables=variables).directory
+
+    assert found("base") == found("shop") == conda
+    usual = make(project / ".venv")
+    assert found("shop") == conda
+    assert found("base") == usual
+    assert found("shop", VIRTUAL_ENV=str(active)) == active
+    assert find_user_environment(None, project=project, variables={"CONDA_PREFIX": sys.prefix})
+
+
+def test_an_environment_whose_interpreter_was_removed_is_named_and_no_other_taken(
+    tmp_path: Path,
+) -> None:
+    usual = make(tmp_path / ".venv")
+    make(tmp_path / "venv")
+    for each in usual.glob("bin/python*"):
+        each.unlink()
+    (usual / "bin" / "python").symlink_to("python3")
+    (usual / "bin" / "python3").symlink_to(tmp_path / "gone" / "python3")
+    said = r"/\.venv/bin/python leads to .*/gone/python3, which is not there any more; .*anew"
+    for given in (None, str(usual)):
+        with pytest.raises(UsageError, match=said):
+            find_user_environment(given, project=tmp_path, variables={})
+    with pytest.raises(UsageError, match=said):
+        find_user_environment(None, project=Path("/"), variables={"VIRTUAL_ENV": str(usual)})
+
+
 def test_no_environment_is_said_with_the_option_that_names_one(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"has no \.venv or venv.*--env"):
         find_user_environment(None, project=tmp_path, variables={})

@@ -35,8 +35,8 @@ def test_a_file_is_read_as_python_dotenv_does(tmp_path: Path) -> None:
 
 
 def test_what_is_given_by_hand_wins(tmp_path: Path) -> None:
-    (tmp_path / "staging.env").write_text("A=1\nB=2\n")
-    read = user_variables(["B=x=y", "C="], project=tmp_path, file=Path("staging.env"))
+    (tmp_path / ".env").write_text("A=1\nB=2\n")
+    read = user_variables(["B=x=y", "C="], project=tmp_path)
     assert read == {"A": "1", "B": "x=y", "C": ""}
 
 
@@ -57,9 +57,7 @@ def test_a_wrong_line_is_named_but_not_shown(tmp_path: Path) -> None:
     assert "hunter2" not in str(error.value)
 
 
-def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is no file"):
-        user_variables(project=tmp_path, file=Path("none.env"))
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"A=\xff\xfe")
     with pytest.raises(UsageError, match="cannot be read"):
         user_variables(project=tmp_path)

@@ -191,7 +191,7 @@ def test_lists_and_findings_fit(width: int, monkeypatch: pytest.MonkeyPatch) -> 
     )
     doctor.print_findings((found,))
     python = Interpreter(path=Path("/python"), version="3.11.0", is_free_threaded=False)
-    listing.print_catalogue(python, compiler=None)
+    listing.print_catalogue(python)
     text = shown.getvalue()
     assert max(len(line.rstrip()) for line in text.splitlines()) <= width
     for words in ("it saves power on 2 CPUs", "change it", "async-fastapi-process-pool"):

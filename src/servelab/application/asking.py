@@ -7,7 +7,7 @@ interpreter of the user's environment, under the supervisor, for a limited time.
 import functools
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -42,6 +42,9 @@ class AskedProcess(Protocol):
 
     def log_tail(self) -> tuple[str, ...]:
         """Return the last lines that it wrote."""
+
+    def wide_listeners(self) -> Sequence[object]:
+        """Return what it listens on for other machines, each in words when made a text."""
 
 
 Launch = Callable[..., AbstractContextManager[AskedProcess]]
@@ -123,6 +126,8 @@ def _asked(
                     lambda: None if path.exists() else "it is being imported", timeout_s=limit_s
                 )
             except ServerFailed:
+                if wide := process.wide_listeners():
+                    raise _reachable(target, wide[0]) from None
                 if not path.exists():
                     raise _unanswered(target, process, limit_s=limit_s) from None
         return _read(path, target=target)
@@ -132,6 +137,13 @@ def _quiet(variables: Mapping[str, str]) -> dict[str, str]:
     """Keep bytecode out of the user's folders, unless it has a place of its own."""
     kept = {} if "PYTHONPYCACHEPREFIX" in variables else {"PYTHONDONTWRITEBYTECODE": "1"}
     return {**kept, **variables}
+
+
+def _reachable(target: ApplicationTarget, listener: object) -> CannotRunHere:
+    return CannotRunHere(
+        f"Importing {target} opens {listener}, which other machines can reach; have it listen on "
+        "127.0.0.1 here, such as by a variable of yours, given with --env-var."
+    )
 
 
 def _unanswered(

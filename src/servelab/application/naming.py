@@ -81,7 +81,7 @@ def _literals(call: ast.Call) -> str:
     for value in values:
         try:
             ast.literal_eval(value)
-        except ValueError:
+        except (ValueError, TypeError):  # the second: a list in a set, or as a key
             raise UsageError(
                 f"{ast.unparse(value)!r} is no literal; a factory can be given texts, numbers, "
                 "None, True, False, and lists, tuples and dictionaries of them."

@@ -30,17 +30,16 @@ from servelab.catalogue.frameworks import (
 from servelab.catalogue.front import Front, FrontRequest, SiteRequest
 from servelab.catalogue.installing import to_install, to_install_for
 from servelab.catalogue.own import (
-    find_own_deployments,
     obstacle_to_own,
     own_deployment,
     own_deployments,
     own_deployments_named,
     own_environment_spec,
     own_obstacles,
-    own_ways,
 )
 from servelab.catalogue.own_command import is_own_command
 from servelab.catalogue.own_module import own_module
+from servelab.catalogue.own_selection import check_own_selection, find_own_deployments, own_ways
 from servelab.catalogue.selection import (
     deployments_named,
     find_deployments,
@@ -64,6 +63,7 @@ __all__ = [
     "Stack",
     "application_directory",
     "behind",
+    "check_own_selection",
     "configuration_file",
     "deployments_named",
     "environment_spec",

@@ -146,7 +146,6 @@ def why_not_here(
     deployment: Deployment,
     *,
     interpreter: Interpreter,
-    compiler: Path | None,
     service: Service | None = None,
 ) -> str | None:
     """Say in a sentence why a deployment cannot run on an interpreter of this machine, or None."""
@@ -164,8 +163,6 @@ def why_not_here(
             f"{server.name}, or a package that it needs, has no build for free-threaded Python; "
             "choose another interpreter with --python."
         )
-    if needs.needs_compiler and compiler is None:
-        return f"{server.name} is built from source and finds no C compiler; install one (cc)."
     return None
 
 

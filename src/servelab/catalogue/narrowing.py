@@ -1,4 +1,4 @@
-"""A search kept to what the user allows: ``processes=1/2/4,threads=16``."""
+"""What the user allows of a server's settings: ``processes=1/2/4,threads=16``."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,12 +6,11 @@ from typing import Any
 import msgspec
 
 from servelab.catalogue.server import Server
-from servelab.catalogue.settings import convert_settings
+from servelab.catalogue.settings import OFF, can_be_left_out, convert_settings
 from servelab.errors import UsageError
 from servelab.model.variant import Axis, Value, Variant
 
 BETWEEN = "/"
-_OFF = "off"
 
 
 def narrow(variant: Variant, *, on: Server[Any], allowed: Mapping[str, str], of: str) -> Variant:
@@ -25,34 +24,38 @@ def narrow(variant: Variant, *, on: Server[Any], allowed: Mapping[str, str], of:
             _value(each.strip(), setting=setting, variant=variant, on=on, of=of)
             for each in text.split(BETWEEN)
         )
-        variant = _with_axis(variant, setting=setting, values=_in_order(values), of=of)
+        variant = _with_axis(variant, setting=setting, values=tuple(dict.fromkeys(values)), of=of)
     return variant
 
 
 def _value(text: str, *, setting: str, variant: Variant, on: Server[Any], of: str) -> Value:
-    for axis in variant.axes:
-        if axis.setting == setting and text == _OFF and None in axis.values:
-            return None
+    has_none = any(axis.setting == setting and None in axis.values for axis in variant.axes)
+    if text == OFF and (has_none or can_be_left_out(on, setting)):
+        return None
     starts = {axis.setting: axis.start for axis in variant.axes if axis.start is not None}
     values = {**dict(variant.fixed), **starts, setting: text}
     value: Value = getattr(convert_settings(on, values, of=of), setting)
     return value
 
 
-def _in_order(values: tuple[Value, ...]) -> tuple[Value, ...]:
-    """Return each value once; numbers from little to much, others as they were typed."""
-    unique = tuple(dict.fromkeys(values))
-    numbers = [each for each in unique if isinstance(each, int)]
-    return tuple(sorted(numbers)) if len(numbers) == len(unique) else unique
+def _in_order(values: tuple[Value, ...], *, axis: Axis | None) -> tuple[Value, ...]:
+    """Return them from little to much, as far as that is known; else as they were typed."""
+    numbers = [each for each in values if isinstance(each, int)]
+    if len(numbers) == len(values):
+        return tuple(sorted(numbers))
+    if axis is not None and set(values) <= set(axis.values):
+        return tuple(each for each in axis.values if each in values)
+    return values
 
 
 def _with_axis(variant: Variant, *, setting: str, values: tuple[Value, ...], of: str) -> Variant:
     fixed = dict(variant.fixed)
     if setting in fixed:
-        if values == (fixed[setting],):
+        if fixed[setting] in values:  # which is what makes it this variant
             return variant
         raise UsageError(f"{of} has {setting}={fixed[setting]}; leave {setting} out.")
     before = {axis.setting: axis for axis in variant.axes}
+    values = _in_order(values, axis=before.get(setting))
     start = _nearest(values, to=before[setting].start) if setting in before else values[0]
     axis = Axis(setting=setting, values=values, start=start)
     return msgspec.structs.replace(variant, axes=tuple({**before, setting: axis}.values()))

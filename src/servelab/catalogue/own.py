@@ -6,24 +6,20 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import msgspec
-
 from servelab.catalogue.behind import behind, split_front
 from servelab.catalogue.discovery import servers
 from servelab.catalogue.environments import environment_spec, spec_beside
 from servelab.catalogue.frameworks import Framework
 from servelab.catalogue.names import unknown
-from servelab.catalogue.narrowing import narrow
 from servelab.catalogue.own_command import COMMAND, server_of_command
 from servelab.catalogue.selection import on_python, split_python, split_settings
 from servelab.catalogue.server import Naming, Server
 from servelab.catalogue.settings import convert_settings
 from servelab.catalogue.stack import Stack, deploy
-from servelab.errors import UsageError
 from servelab.model.deployment import Deployment, Interface
 from servelab.model.environment import EnvironmentSpec
 from servelab.model.service import OwnCommand, Service
-from servelab.model.tuning import Candidate, StackVariant
+from servelab.model.tuning import Candidate
 from servelab.model.variant import Variant
 
 
@@ -60,98 +56,33 @@ def own_deployments(service: Service, *, cpu_count: int) -> tuple[Deployment, ..
     Those of the user's own commands come last.
     """
     found = (
-        _deployment(service, on, variant=variant, overrides={})
+        own_start(on, variant=variant, service=service)
         for on in servers()
-        for variant in _variants(on, service=service, cpu_count=cpu_count)
+        for variant in own_variants(on, service=service, cpu_count=cpu_count)
         if obstacle_to_own(on, service=service) is None
         and not _objects(on, variant, service=service)
     )
     return (*found, *(_of_command(each, service=service) for each in service.commands))
 
 
-def find_own_deployments(text: str, *, service: Service, cpu_count: int) -> tuple[Deployment, ...]:
-    """Return what ``SERVER[-VARIANT][:key=value,...][+FRONT][@PYTHON]`` selects.
-
-    A server alone means all its variants that can serve it; the name of a command means that, and
-    its axes are its settings. Raise UnknownName or UsageError.
-    """
-    selected, python = split_python(text)
-    selected, front = split_front(selected)
-    name, colon, settings = selected.partition(":")
-    overrides = split_settings(settings, text=text) if colon else {}
-    if (command := _command_named(name, service=service)) is not None:
-        if python is not None:
-            raise UsageError(
-                f"{name} is a command, which names its interpreter itself; leave @{python} out."
-            )
-        return behind([_of_command(command, service=service, values=overrides)], name=front)
-    on, variants = _selected(name, service=service, cpu_count=cpu_count)
-    if (obstacle := obstacle_to_own(on, service=service)) is not None:
-        raise UsageError(obstacle)
-    found = [
-        _deployment(service, on, variant=each, overrides=overrides)
-        for each in variants
-        if len(variants) == 1 or not _objects(on, each, service=service)
-    ]
-    return on_python(behind(found, name=front), python=python)
-
-
-def own_ways(
-    service: Service, *, only: tuple[str, ...], cpu_count: int
-) -> tuple[StackVariant, ...]:
-    """Return the ways to run a user's application, or commands, that a search goes through.
-
-    `only` names servers, their variants or commands, each ``[+FRONT]``, servers perhaps with the
-    values that settings may have: ``SERVER[-VARIANT][:key=value/value,...]``; without it all
-    commands, and all servers that are meant for production. Raise UnknownName, or UsageError for a
-    server that cannot serve it.
-    """
-    of_servers = (each.name for each in servers() if _is_for_search(each, service))
-    chosen = only or (*of_servers, *(each.name for each in service.commands))
-    found = []
-    for text in chosen:
-        named, front = split_front(text)
-        name, colon, settings = named.partition(":")
-        allowed = split_settings(settings, text=text) if colon else {}
-        if (command := _command_named(name, service=service)) is not None:
-            of_command = server_of_command(command)
-            varied = narrow(Variant(axes=command.axes), on=of_command, allowed=allowed, of=name)
-            found.append(StackVariant(stack=name, variant=varied, front=front))
-            continue
-        on, variants = _selected(name, service=service, cpu_count=cpu_count)
-        if (obstacle := obstacle_to_own(on, service=service)) is not None:
-            raise UsageError(obstacle)
-        for variant in variants:
-            of = _stack_name(on, variant)
-            narrowed = narrow(variant, on=on, allowed=allowed, of=of)
-            if len(variants) == 1 or not _objects(on, narrowed, service=service):
-                _refuse_objections(on, narrowed, service=service)
-                found.append(StackVariant(stack=of, variant=narrowed, front=front))
-    return tuple(dict.fromkeys(found))
-
-
 def own_deployment(candidate: Candidate, *, service: Service, cpu_count: int) -> Deployment:
     """Return the deployment of a candidate of a race; raise UnknownName or UsageError."""
     values = {key: value for key, value in candidate.settings if value is not None}
-    if (command := _command_named(candidate.stack, service=service)) is not None:
+    if (command := command_named(candidate.stack, service=service)) is not None:
         made = _of_command(command, service=service, values=values)
     else:
-        on, (variant, *_) = _selected(candidate.stack, service=service, cpu_count=cpu_count)
+        on, (variant, *_) = own_stack(candidate.stack, service=service, cpu_count=cpu_count)
         made = _deployed(service, on, variant=variant, values=values)
     (found,) = behind([made], name=candidate.front)
     return found
 
 
-def _command_named(name: str, *, service: Service) -> OwnCommand | None:
+def command_named(name: str, *, service: Service) -> OwnCommand | None:
     """Return the command of a name, None where a server is meant; UnknownName if there is none."""
     commands = {each.name: each for each in service.commands}
     if name not in commands and not service.application:
         raise unknown("command", name, known=list(commands))
     return commands.get(name)
-
-
-def _is_for_search(on: Server[Any], service: Service) -> bool:
-    return not on.is_for_development and obstacle_to_own(on, service=service) is None
 
 
 def own_deployments_named(
@@ -171,9 +102,9 @@ def _named(name: str, *, service: Service, cpu_count: int) -> tuple[Deployment, 
     selected, front = split_front(selected)
     stack, _, settings = selected.partition(":")
     overrides = split_settings(settings, text=name) if settings else {}
-    if (command := _command_named(stack, service=service)) is not None:
+    if (command := command_named(stack, service=service)) is not None:
         return behind([_of_command(command, service=service, values=overrides)], name=front)
-    on, (variant, *_) = _selected(stack, service=service, cpu_count=cpu_count)
+    on, (variant, *_) = own_stack(stack, service=service, cpu_count=cpu_count)
     values = {**dict(variant.fixed), **overrides}
     found = behind([_deployed(service, on, variant=variant, values=values)], name=front)
     return on_python(found, python=python)
@@ -193,7 +124,7 @@ def own_obstacles(service: Service) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for on in servers() if service.application else ():
         obstacle = _obstacle(on, service=service)
-        variants = tuple(_variants(on, service=service, cpu_count=1))
+        variants = tuple(own_variants(on, service=service, cpu_count=1))
         would_serve = any(not _objects(on, each, service=service) for each in variants)
         if would_serve and obstacle is not None:
             found[obstacle] = (*found.get(obstacle, ()), on.name)
@@ -213,40 +144,38 @@ def _obstacle(on: Server[Any], *, service: Service) -> str | None:
     return None
 
 
-def _selected(
+def own_stack(
     name: str, *, service: Service, cpu_count: int
 ) -> tuple[Server[Any], tuple[Variant, ...]]:
-    """Return server and variants of a stack's name."""
-    by_stack: dict[str, tuple[Server[Any], tuple[Variant, ...]]] = {}
+    """Return server and variants of a stack's name; raise UnknownName."""
+    known = own_stacks(service, cpu_count=cpu_count)
+    if name not in known:
+        raise unknown("server", name, known=list(known))
+    return known[name]
+
+
+def own_stacks(
+    service: Service, *, cpu_count: int
+) -> dict[str, tuple[Server[Any], tuple[Variant, ...]]]:
+    """Return server and variants of each name that selects some, ``SERVER[-VARIANT]``."""
+    found: dict[str, tuple[Server[Any], tuple[Variant, ...]]] = {}
     for on in servers():
-        variants = tuple(_variants(on, service=service, cpu_count=cpu_count))
-        by_stack[on.name] = (on, variants)
-        by_stack |= {_stack_name(on, each): (on, (each,)) for each in variants if each.name}
-    if name not in by_stack:
-        raise unknown("server", name, known=list(by_stack))
-    return by_stack[name]
+        variants = tuple(own_variants(on, service=service, cpu_count=cpu_count))
+        found[on.name] = (on, variants)
+        found |= {own_stack_name(on, each): (on, (each,)) for each in variants if each.name}
+    return found
 
 
-def _variants(on: Server[Any], *, service: Service, cpu_count: int) -> Iterator[Variant]:
+def own_variants(on: Server[Any], *, service: Service, cpu_count: int) -> Iterator[Variant]:
+    """Yield the ways to run a server for the application's interface."""
     if service.interface in on.interfaces:
         yield from on.variants(service.interface, cpu_count)
 
 
 def _objects(on: Server[Any], variant: Variant, *, service: Service) -> bool:
     """Tell whether a server has an objection to a variant for this application."""
-    settings = convert_settings(on, _values(variant), of=_stack_name(on, variant))
+    settings = convert_settings(on, _values(variant), of=own_stack_name(on, variant))
     return on.objection(settings, framework_of_service(service)) is not None
-
-
-def _refuse_objections(on: Server[Any], variant: Variant, *, service: Service) -> None:
-    """Raise UsageError where a value of an axis does not go with the application or the others."""
-    for axis in variant.axes:
-        for value in axis.values:
-            begun = msgspec.structs.replace(axis, start=value)
-            axes = tuple(begun if each is axis else each for each in variant.axes)
-            _deployment(
-                service, on, variant=msgspec.structs.replace(variant, axes=axes), overrides={}
-            )
 
 
 def _values(variant: Variant) -> dict[str, Any]:
@@ -254,23 +183,14 @@ def _values(variant: Variant) -> dict[str, Any]:
     return {**dict(variant.fixed), **starts}
 
 
-def _stack_name(on: Server[Any], variant: Variant) -> str:
+def own_stack_name(on: Server[Any], variant: Variant) -> str:
+    """Return what selects one way to run a server."""
     return f"{on.name}-{variant.name}" if variant.name else on.name
 
 
-def _deployment(
-    service: Service,
-    on: Server[Any],
-    *,
-    variant: Variant,
-    overrides: dict[str, str],
-) -> Deployment:
-    name = _stack_name(on, variant)
-    fixed = {key: str(value) for key, value in variant.fixed if value is not None}
-    for key, value in overrides.items():
-        if fixed.get(key, value) != value:
-            raise UsageError(f"{name} has {key}={fixed[key]}; leave {key} out, or name {on.name}.")
-    return _deployed(service, on, variant=variant, values={**_values(variant), **overrides})
+def own_start(on: Server[Any], *, variant: Variant, service: Service) -> Deployment:
+    """Return the deployment with which a search through a variant begins."""
+    return _deployed(service, on, variant=variant, values=_values(variant))
 
 
 def _of_command(
@@ -296,7 +216,7 @@ def _of_command(
 def _deployed(
     service: Service, on: Server[Any], *, variant: Variant, values: dict[str, Any]
 ) -> Deployment:
-    name = _stack_name(on, variant)
+    name = own_stack_name(on, variant)
     return deploy(
         Stack(
             name=name,

@@ -90,7 +90,6 @@ class Needs(Struct, frozen=True, kw_only=True):
     below_python: tuple[int, int] | None = None
     needs_gil: bool = False
     """It, or a package that it needs, publishes no build for free-threaded Python."""
-    needs_compiler: bool = False
 
 
 _ORDINARY_NEEDS = Needs()

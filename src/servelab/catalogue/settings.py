@@ -10,6 +10,9 @@ from servelab.catalogue.names import unknown
 from servelab.catalogue.server import Server, Settings
 from servelab.errors import UsageError
 
+OFF, _ON = "off", "on"
+"""Of switches; those that are off are None."""
+
 
 def convert_settings(server: Server[Settings], values: Mapping[str, Any], *, of: str) -> Settings:
     """Return typed settings; text is converted where a number is wanted.
@@ -24,6 +27,16 @@ def convert_settings(server: Server[Settings], values: Mapping[str, Any], *, of:
             allowed = describe(types[name])
             raise UsageError(f"{of} cannot have {name}={value}; {name} is {allowed}.")
     return _build(server, values, of=of)
+
+
+def can_be_left_out(server: Server[Settings], setting: str) -> bool:
+    """Tell whether a setting is a switch: left out where it is ``off``."""
+    types = {field.name: field.type for field in msgspec.structs.fields(server.settings)}
+    if setting not in types:
+        return False
+    found = inspect.type_info(types[setting])
+    members = found.types if isinstance(found, inspect.UnionType) else ()
+    return inspect.NoneType() in members and inspect.LiteralType((_ON,)) in members
 
 
 def _build(server: Server[Settings], values: Mapping[str, Any], *, of: str) -> Settings:

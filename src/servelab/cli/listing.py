@@ -1,7 +1,5 @@
 """`servelab list`: what can be measured, and which of it here."""
 
-import shutil
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,7 +19,6 @@ def list_catalogue(
     interpreter = (
         interpreters.find_interpreter(python) if python else interpreters.own_interpreter()
     )
-    compiler = shutil.which("cc")
-    listing.print_catalogue(interpreter, compiler=Path(compiler) if compiler else None)
+    listing.print_catalogue(interpreter)
     listing.print_interpreters(interpreters.known_interpreters())
     return status.OK

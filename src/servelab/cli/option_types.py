@@ -300,8 +300,9 @@ Only = Annotated[
     list[str] | None,
     typer.Option(
         "--only",
-        metavar="SERVER[-VARIANT][:key=value,...][+nginx][@PYTHON]",
-        help="These deployments, such as gunicorn-gthread:processes=4. [default: every server]",
+        metavar="SERVER[-VARIANT][:key=value/value,...][+nginx][@PYTHON]",
+        help="These deployments, such as gunicorn-gthread:processes=2/4, which are two. "
+        "[default: every server]",
     ),
 ]
 Searched = Annotated[

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from servelab.cli import measuring, project_file, requested, requested_service
 from servelab.cli.option_types import OWN_CALLERS, OWN_CONNECTIONS, OWN_DURATION_S, OWN_WARM_UP_S
+from servelab.environment import own_interpreter
 from servelab.model.plan import RunOptions
 from servelab.model.service import Service
 from servelab.model.slo import Slo
@@ -37,25 +38,24 @@ def prepare(
 ) -> Prepared:
     """Return what was typed, or else stands in the project's file.
 
-    Raise UsageError or CannotRunHere before anything is stored.
+    Raise UsageError or CannotRunHere before anything is stored, and for what can be known without
+    the application before it is imported.
     """
-    found = requested_service.find(project_file.complete(own, section=section))
-    typed = project_file.complete_load(load, section=section)
-    options = requested.options_of(
-        msgspec.structs.replace(
-            typed,
-            duration_s=typed.duration_s or OWN_DURATION_S,
-            connections=typed.connections or OWN_CONNECTIONS,
-        ),
+    requested.check_platform()
+    own = project_file.complete(own, section=section)
+    unseen = requested_service.unseen(own)
+    measurer = measuring.new_measurer()
+    options = _options(project_file.complete_load(load, section=section), service=unseen)
+    measurer.check(options)
+    found = requested_service.find(own)
+    options = msgspec.structs.replace(
+        options,
         workload=redaction.url(found.service.label),
         interpreter=found.interpreter,
-        waiting_s=0.0,
-        default_callers=OWN_CALLERS,
+        service=found.service,
+        slo=slo,
     )
-    options = msgspec.structs.replace(options, service=found.service, slo=slo)
     warm_up = project_file.first(warm_up_s, section.warm_up)
-    measurer = measuring.new_measurer()
-    measurer.check(options)
     return Prepared(
         service=found.service,
         options=options,
@@ -63,3 +63,19 @@ def prepare(
         cpu_count=measurer.place(options).server_core_count,
         warm_up_s=OWN_WARM_UP_S if warm_up is None else warm_up,
     )
+
+
+def _options(typed: requested.Typed, *, service: Service) -> RunOptions:
+    """Return how an application is measured that nobody has seen yet; raise UsageError."""
+    options = requested.options_of(
+        msgspec.structs.replace(
+            typed,
+            duration_s=typed.duration_s or OWN_DURATION_S,
+            connections=typed.connections or OWN_CONNECTIONS,
+        ),
+        workload=service.name,
+        interpreter=own_interpreter(),
+        waiting_s=0.0,
+        default_callers=OWN_CALLERS,
+    )
+    return msgspec.structs.replace(options, service=service)

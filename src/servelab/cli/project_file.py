@@ -46,14 +46,6 @@ class Section(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_
     cpus: Annotated[float, Meta(ge=0.01, le=4096)] | None = None
     memory: str | None = None
 
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """List the keys that are there, as they are written."""
-        fields = msgspec.structs.fields(self)
-        return tuple(
-            each.encode_name for each in fields if getattr(self, each.name) != each.default
-        )
-
 
 def read(project: Path) -> Section:
     """Return what the file of a project's folder says, nothing where there is none; UsageError."""

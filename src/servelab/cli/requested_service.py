@@ -22,6 +22,8 @@ from servelab.store import scratch
 
 _MOST_NAMES = 3
 """Of commands, in a title; of more it says how many there are."""
+_SHOWN = 40
+"""Of a long text, in an error."""
 
 
 class Typed(Struct, frozen=True, kw_only=True):
@@ -41,6 +43,9 @@ class Typed(Struct, frozen=True, kw_only=True):
     environment: Path | None = None
     variables: tuple[str, ...] = ()
     project: Path = Path()
+    only: tuple[str, ...] = ()
+    """What is measured, as it was typed; all there is where that is empty."""
+    front: str | None = None
     seed: int = 0
 
 
@@ -49,6 +54,25 @@ class Found(Struct, frozen=True, kw_only=True):
 
     service: Service
     interpreter: Interpreter
+
+
+def unseen(typed: Typed) -> Service:
+    """Return what can be said of it before it is imported; raise UsageError.
+
+    Its interface, its environment and what it is asked are still to be found.
+    """
+    catalogue.behind((), name=typed.front)
+    service = Service(
+        name=typed.application or "",
+        application=typed.application or "",
+        interface=Interface.HTTP,
+        commands=typed_commands.commands_of(typed.commands, has_port=typed.port is not None),
+        directory=str(typed.project),
+        asked=(),
+    )
+    for text in typed.only:
+        catalogue.check_own_selection(text, service=service)
+    return service
 
 
 def find(typed: Typed) -> Found:
@@ -60,6 +84,7 @@ def find(typed: Typed) -> Found:
     directory = typed.project.absolute()
     if not directory.is_dir():
         raise UsageError(f"--project {typed.project}: there is no such folder")
+    _refuse_what_is_no_text(typed, directory=directory)
     commands = typed_commands.commands_of(typed.commands, has_port=typed.port is not None)
     if typed.application is None:
         return _found_of_commands(typed, commands=commands, directory=directory)
@@ -94,6 +119,24 @@ def find(typed: Typed) -> Found:
     )
     _refuse_names_of_servers(service)
     return Found(service=service, interpreter=environment.interpreter)
+
+
+def _refuse_what_is_no_text(typed: Typed, *, directory: Path) -> None:
+    """Raise UsageError for bytes that are no UTF-8, which no results folder could hold."""
+    given = {
+        "--project": (str(directory),),
+        "--env": (str(typed.environment or ""),),
+        "--command": typed.commands,
+        "--env-var": typed.variables,
+    }
+    for option, texts in given.items():
+        for text in texts:
+            if any("\ud800" <= sign <= "\udfff" for sign in text):
+                shown = text.partition("=")[0] if option == "--env-var" else text
+                raise UsageError(
+                    f"{option} {shown!r}: it has bytes that are no UTF-8, which cannot be stored; "
+                    "write it, or name it, in UTF-8"
+                )
 
 
 def _found_of_commands(typed: Typed, *, commands: tuple[OwnCommand, ...], directory: Path) -> Found:
@@ -164,9 +207,14 @@ def patterns(texts: Sequence[str]) -> tuple[re.Pattern[bytes], ...]:
 
 def _pattern(text: str) -> re.Pattern[bytes]:
     try:
-        return re.compile(text.encode())
-    except re.error as error:
+        # What was typed is no text of UTF-8, perhaps; a body need not be, either.
+        return re.compile(text.encode(errors="surrogateescape"))
+    except (re.error, OverflowError) as error:
         raise UsageError(f"--ignore {text!r} is no regular expression: {error}") from None
+    except RecursionError:
+        raise UsageError(
+            f"--ignore {text[:_SHOWN]!r}... is nested too deep; write a simpler one"
+        ) from None
 
 
 def _asked(typed: Typed) -> tuple[Asked, ...]:

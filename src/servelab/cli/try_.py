@@ -79,6 +79,7 @@ def try_(
 
     printer = printers.choose(as_json=as_json, quiet=quiet, verbose=verbose)
     section = project_file.read(project)
+    chosen = tuple(only or section.only)
     ignored = requested_service.patterns(ignore or section.ignore)
     ready = prepared.prepare(
         requested_service.Typed(
@@ -96,6 +97,8 @@ def try_(
             environment=environment,
             variables=tuple(variable or ()),
             project=project,
+            only=chosen,
+            front=front,
             seed=seed or 0,
         ),
         load=requested.Typed(
@@ -120,14 +123,12 @@ def try_(
         warm_up_s=warm_up,
     )
     deployments = requested_service.deployments(
-        ready.service, only=only or section.only, cpu_count=ready.cpu_count, front=front
+        ready.service, only=chosen, cpu_count=ready.cpu_count, front=front
     )
     deployments, options = own_pythons.spread(
         deployments, options=ready.options, pythons=python or ()
     )
-    for obstacle, names in (
-        {} if only or section.only else catalogue.own_obstacles(ready.service).items()
-    ):
+    for obstacle, names in {} if chosen else catalogue.own_obstacles(ready.service).items():
         printer.note(f"Not tried: {', '.join(names)}: {obstacle}")
     plan = Plan(
         deployments=tuple(each.name for each in deployments),

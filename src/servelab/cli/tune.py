@@ -155,6 +155,10 @@ def tune(
         )
     section = project_file.read(project)
     slo, memory = slo or section.slo, memory or section.memory
+    chosen = tuple(only or section.only)
+    ignored = requested_service.patterns(ignore or section.ignore)
+    most_s = amounts.seconds(budget or section.budget or BUDGET, option="--budget")
+    judging = Judging(delta=amounts.share(delta, option="--delta"))
     objective = None if slo is None else slo_text.parse(slo)
     memory_limit_bytes = None if memory is None else loads.memory_of(memory)
     ready = prepared.prepare(
@@ -173,6 +177,8 @@ def tune(
             environment=environment,
             variables=tuple(variable or ()),
             project=project,
+            only=chosen,
+            front=front,
             seed=seed or 0,
         ),
         load=requested.Typed(
@@ -197,18 +203,16 @@ def tune(
         slo=objective,
     )
     options = own_pythons.on_one(ready.options, pythons=python or ())
-    space = race_space.lay_out(
-        ready.service, only=only or section.only, cpu_count=ready.cpu_count, front=front
-    )
+    space = race_space.lay_out(ready.service, only=chosen, cpu_count=ready.cpu_count, front=front)
     order = TuningOrder(
         tuning=Tuning(
             space=space.ways,
             benchmarks=space.benchmarks,
             slo=objective,
             memory_limit_bytes=memory_limit_bytes,
-            most_s=amounts.seconds(budget or section.budget or BUDGET, option="--budget"),
+            most_s=most_s,
             seed=seed or 0,
-            judging=Judging(delta=amounts.share(delta, option="--delta")),
+            judging=judging,
         ),
         options=options,
         cpu_count=ready.cpu_count,
@@ -217,7 +221,6 @@ def tune(
     if dry_run:
         racing.tell(order)
         return status.OK
-    ignored = requested_service.patterns(ignore or section.ignore)
     folder = results.new_folder(out, name=f"tune-{measuring.file_name(ready.options.workload)}")
     left_out = own_pythons.copy(space.rehearsed, options=options, folder=folder, printer=printer)
     agreement = rehearsed.rehearse(

@@ -1,5 +1,6 @@
 """Programs of the user's that listen by themselves, as their commands were typed."""
 
+import itertools
 import re
 import shlex
 from collections import Counter
@@ -30,7 +31,7 @@ def commands_of(texts: Sequence[str], *, has_port: bool) -> tuple[OwnCommand, ..
     for name, count in Counter(typed).items():
         if count > 1:
             raise UsageError(f"--command: {count} of them are called {name}; name them apart")
-    return tuple(_named_apart(found, taken=Counter(typed)))
+    return tuple(_named_apart(found, typed=typed))
 
 
 def _command_of(text: str, *, has_port: bool) -> tuple[OwnCommand, bool]:
@@ -91,11 +92,17 @@ def _words(command: str, *, text: str) -> tuple[str, ...]:
 
 
 def _named_apart(
-    found: Sequence[tuple[OwnCommand, bool]], *, taken: Counter[str]
+    found: Sequence[tuple[OwnCommand, bool]], *, typed: Sequence[str]
 ) -> Iterator[OwnCommand]:
-    """Yield the commands; of those called after one program the second is ``PROGRAM-2``."""
+    """Yield the commands; of those called after one program the second is ``PROGRAM-2``.
+
+    What was typed as a name is left to its command.
+    """
+    taken = set(typed)
     for command, has_name in found:
-        taken[command.name] += not has_name
-        number = 1 if has_name else taken[command.name]
-        name = command.name if number == 1 else f"{command.name}-{number}"
+        names = itertools.chain(
+            [command.name], (f"{command.name}-{number}" for number in itertools.count(2))
+        )
+        name = command.name if has_name else next(each for each in names if each not in taken)
+        taken.add(name)
         yield msgspec.structs.replace(command, name=name)

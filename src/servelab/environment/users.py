@@ -18,6 +18,7 @@ from servelab.store.typed_json import decode
 _PATIENCE_S = 60.0
 _SHOWN_LINES = 4
 _FOLDERS = (".venv", "venv")
+_CONDA_BASE = frozenset({"base", "root"})
 _QUESTION = """
 import importlib.metadata, json, platform, site, sys, sysconfig
 packages = []
@@ -67,17 +68,17 @@ def find_user_environment(
 
     It is the one given (a virtual environment, or an interpreter), else the active one unless that
     is servelab's own, else ``.venv`` or ``venv`` in the project's folder, or in one above it up to
-    that of its pyproject.toml. Raise UsageError where there is none, CannotRunHere where its
-    interpreter does not run.
+    that of its pyproject.toml, else conda's base. Raise UsageError where there is none, or where
+    its interpreter was removed; CannotRunHere where that does not run.
     """
     if given is not None:
         return read(_interpreter_of(Path(given).expanduser()))
     for folder in _usual_places(project, os.environ if variables is None else variables):
-        if (python := folder / "bin" / "python").exists():
-            return read(python)
+        if _has_python(folder):
+            return read(_python_of(folder))
     raise UsageError(
-        f"{project} has no .venv or venv, and no environment is active; name the one that your "
-        "application runs in with --env."
+        f"{project} has no .venv or venv, and no environment with a Python is active; name the one "
+        "that your application runs in with --env."
     )
 
 
@@ -102,8 +103,8 @@ def read(python: Path) -> UserEnvironment:
 def _interpreter_of(path: Path) -> Path:
     if path.is_file() and os.access(path, os.X_OK):
         return path
-    if (python := path / "bin" / "python").exists():
-        return python
+    if _has_python(path):
+        return _python_of(path)
     if not path.exists():
         raise UsageError(
             f"{path} does not exist; give the folder of a virtual environment to --env."
@@ -114,12 +115,36 @@ def _interpreter_of(path: Path) -> Path:
     )
 
 
+def _has_python(folder: Path) -> bool:
+    """Tell whether an environment has a Python; raise UsageError where it was removed."""
+    python = _python_of(folder)
+    if python.is_symlink() and not python.exists():
+        raise UsageError(
+            f"{python} leads to {os.path.realpath(python)}, which is not there any more; make that "
+            "environment anew, or name another one with --env."
+        )
+    return python.exists()
+
+
+def _python_of(folder: Path) -> Path:
+    return folder / "bin" / "python"
+
+
 def _usual_places(project: Path, variables: Mapping[str, str]) -> Iterator[Path]:
-    active = variables.get("VIRTUAL_ENV")
-    if active and Path(active).resolve() != Path(sys.prefix).resolve():
-        yield Path(active)
+    active, conda = (
+        Path(found) if found and Path(found).resolve() != Path(sys.prefix).resolve() else None
+        for found in (variables.get("VIRTUAL_ENV"), variables.get("CONDA_PREFIX"))
+    )
+    # conda's installer has every new shell activate it, so that it says nothing of a project.
+    is_base = variables.get("CONDA_DEFAULT_ENV") in _CONDA_BASE
+    if active is not None:
+        yield active
+    if conda is not None and not is_base:
+        yield conda
     for folder in _folders(project):
         yield from (folder / name for name in _FOLDERS)
+    if conda is not None and is_base:
+        yield conda
 
 
 def _folders(project: Path) -> tuple[Path, ...]:

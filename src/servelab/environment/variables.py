@@ -7,20 +7,16 @@ from pathlib import Path
 from servelab.errors import UsageError
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_USUAL_FILE = ".env"
+_FILE = ".env"
 
 
-def user_variables(
-    given: Iterable[str] = (), *, project: Path, file: Path | None = None
-) -> dict[str, str]:
-    """Return the variables of `file`, or of the project's ``.env`` if it has one, then the given.
+def user_variables(given: Iterable[str] = (), *, project: Path) -> dict[str, str]:
+    """Return the variables of the project's ``.env`` if it has one, then the given ones.
 
     `given` are texts ``NAME=VALUE``, which win; without a value, ``NAME=``, it is empty. Raise
-    UsageError where a text or a line of the file is none, or the file that was named is not there.
+    UsageError where a text or a line of the file is none.
     """
-    found = project / _USUAL_FILE if file is None else project / file
-    if file is not None and not found.is_file():
-        raise UsageError(f"{found} is no file; name a file of NAME=VALUE lines.")
+    found = project / _FILE
     read = read_file(found) if found.is_file() else {}
     return {**read, **dict(_pair(each) for each in given)}
 

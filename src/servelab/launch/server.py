@@ -538,9 +538,9 @@ def launched(
 
     ``programs`` goes first on its PATH, ``directory`` is its working folder, ``python_path`` its
     PYTHONPATH, ``log`` takes its output; ``cpus`` limits where it runs, ``limits`` what it
-    may use. It is told to listen at the ``address`` or on the ``unix_socket``; without either, its
-    listeners are not watched. Raise PortBusy or CannotRunHere before anything is started,
-    ServerExited when the command cannot be started.
+    may use. It is told to listen at the ``address`` or on the ``unix_socket``; without either, it
+    is only kept from listening for other machines. Raise PortBusy or CannotRunHere before anything
+    is started, ServerExited when the command cannot be started.
     """
     if address is not None:
         ports.refuse_if_busy(address)

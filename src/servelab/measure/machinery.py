@@ -132,8 +132,6 @@ class Machinery:
     require_limits: Callable[[Limits], None]
     """Raises CannotRunHere where a server cannot be limited so."""
     listen_limit: int
-    compiler: Path | None
-    """A C compiler, for servers that are built from source."""
     require_beside: Callable[[Sequence[str]], None] = lambda _names: None
     """Raises UsageError where a program that was named so does not run."""
     spare_memory_bytes: Callable[[], int | None] = lambda: None
@@ -180,7 +178,6 @@ def real() -> Machinery:
         require_limits=limiting.require,
         require_beside=beside.require,
         listen_limit=ports.listen_limit(),
-        compiler=Path(compiler) if (compiler := shutil.which("cc")) else None,
         spare_memory_bytes=pressure.available_bytes,
         other_runs=lambda: len(presence.names() or ()),
         host=_in_words(facts.read()),

@@ -19,7 +19,6 @@ def environment_of(
     obstacle = catalogue.why_not_here(
         spec.deployment,
         interpreter=spec.interpreter,
-        compiler=machinery.compiler,
         service=spec.service,
     ) or fronting.obstacle(spec.deployment, machinery=machinery)
     if obstacle is not None:

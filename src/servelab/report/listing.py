@@ -16,10 +16,10 @@ from servelab.report import quantities, terminal
 from servelab.report.plain_text import name, plain
 
 
-def print_catalogue(interpreter: Interpreter, *, compiler: Path | None) -> None:
+def print_catalogue(interpreter: Interpreter) -> None:
     """Print stacks with their deployments, then servers and workloads; mark what cannot run."""
     console = terminal.console()
-    rows = tuple(_stacks(interpreter, compiler=compiler))
+    rows = tuple(_stacks(interpreter))
     if console.is_terminal and console.width < terminal.NARROW:
         _print_paragraphs(console, rows)
     else:
@@ -50,14 +50,10 @@ def print_interpreters(found: Sequence[Interpreter]) -> None:
     )
 
 
-def _stacks(
-    interpreter: Interpreter, *, compiler: Path | None
-) -> Iterator[tuple[str, str, str, str]]:
+def _stacks(interpreter: Interpreter) -> Iterator[tuple[str, str, str, str]]:
     """Yield name, summary, deployments and whether it can run here, of each stack."""
     for stack in catalogue.stacks():
-        obstacle = catalogue.why_not_here(
-            stack.deployments[0], interpreter=interpreter, compiler=compiler
-        )
+        obstacle = catalogue.why_not_here(stack.deployments[0], interpreter=interpreter)
         headings = [name(deployment.heading) or "one" for deployment in stack.deployments]
         yield (
             name(stack.name),

@@ -16,6 +16,7 @@ from servelab.model.deployment import Interface, ServerSettings
 from servelab.model.launch import ConfigurationFile, LaunchCommand
 from servelab.model.variant import Variant
 
+_REQUIREMENTS = ("hypercorn==0.18.0", "uvloop")
 _BACKLOG = 1024
 _FILE = "hypercorn.toml"
 
@@ -87,6 +88,16 @@ def departures(request: LaunchRequest[Settings]) -> tuple[str, ...]:
     return (*request.loopback_departure, said)
 
 
+def installs(settings: Settings) -> tuple[str, ...]:
+    """Return hypercorn, and its event loop where that is not Python's own."""
+    return ("hypercorn",) if settings.worker_class == "asyncio" else ("hypercorn", "uvloop")
+
+
+def requirements_for(settings: Settings) -> tuple[str, ...]:
+    """Return the same in the catalogue's versions."""
+    return _REQUIREMENTS[: len(installs(settings))]
+
+
 def _backlog(request: LaunchRequest[Settings]) -> int:
     return min(_BACKLOG, request.listen_limit)
 
@@ -95,7 +106,9 @@ SERVER = Server(
     name="hypercorn",
     summary="hypercorn",
     interfaces=frozenset({Interface.ASGI}),
-    requirements=("hypercorn==0.18.0", "uvloop"),
+    requirements=_REQUIREMENTS,
+    requirements_for=requirements_for,
+    installs=installs,
     settings=Settings,
     heading=heading,
     processes=lambda settings: settings.processes,
