@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from servelab.catalogue.discovery import server, stacks
+from servelab.catalogue.distributions import canonical
 from servelab.catalogue.frameworks import framework
 from servelab.errors import UsageError
 from servelab.model.deployment import ServerSettings
@@ -156,7 +157,7 @@ def _constrains(line: str, names: set[str]) -> bool:
 
 
 def _name(requirement: str) -> str:
-    return re.sub(r"[-_.]+", "-", _match(requirement).group(1)).lower()
+    return canonical(_match(requirement).group(1))
 
 
 def _extras(requirement: str) -> str:

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
+from servelab.catalogue.distributions import canonical
 from servelab.catalogue.frameworks import Framework
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.deployment import Interface, ServerSettings
@@ -73,7 +74,7 @@ class LaunchRequest(Generic[Settings]):
     def version(self, package: str) -> tuple[int, ...] | None:
         """Return the leading numbers of a package's version; None for the catalogue's own."""
         for installed in self.packages:
-            if installed.name.lower().replace("_", "-") == package:
+            if canonical(installed.name) == package:
                 return tuple(int(number) for number in re.findall(r"\d+", installed.version)[:3])
         return None
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import msgspec
 
+from servelab.catalogue.distributions import canonical
 from servelab.environment import copies, overlay, receipts
 from servelab.environment.cache import MARKER, cache_directory, try_lock, wait_for_lock
 from servelab.environment.uv import install_arguments
-from servelab.environment.uv_runs import NAME, canonical, run_uv
+from servelab.environment.uv_runs import NAME, run_uv
 from servelab.model.environment import Environment, EnvironmentSpec, Interpreter, Package
 from servelab.store import redaction
 from servelab.store.typed_json import decode, encode

@@ -20,11 +20,11 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from servelab.catalogue.distributions import canonical, required_name
 from servelab.environment import overlay, receipts, users
 from servelab.environment.cache import MARKER, cache_directory, try_lock, wait_for_lock
 from servelab.environment.uv import install_arguments
 from servelab.environment.uv_runs import (
-    canonical,
     failing_requirement,
     has_no_solution,
     last_lines,
@@ -212,11 +212,10 @@ def _fetched(directory: Path, requirements: Sequence[str]) -> str | None:
 def _needed_by_some(user: UserEnvironment) -> set[str]:
     """Return the names of packages that others ask for on some interpreters only."""
     return {
-        canonical(name[0])
+        required_name(requirement)
         for each in _distributions(user)
         for requirement, _, marker in (text.partition(";") for text in each.requires or ())
         if _OF_PYTHON.search(marker)
-        if (name := re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", requirement.strip())) is not None
     }
 
 

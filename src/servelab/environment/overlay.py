@@ -18,9 +18,10 @@ from pathlib import Path
 
 import msgspec
 
+from servelab.catalogue.distributions import canonical, required_name
 from servelab.environment.cache import MARKER, cache_directory
 from servelab.environment.uv import install_arguments
-from servelab.environment.uv_runs import canonical, not_built, run_uv, uv_failure
+from servelab.environment.uv_runs import not_built, run_uv, uv_failure
 from servelab.errors import EnvironmentNotBuilt
 from servelab.model.environment import (
     ConsoleScript,
@@ -126,7 +127,7 @@ def merged(packages: tuple[Package, ...], *, user: UserEnvironment | None) -> tu
 def _constraints(spec: EnvironmentSpec, *, user: UserEnvironment) -> list[str]:
     """Return the constraints, but not of what is there: a copy may hold more than its original."""
     theirs = {each.name for each in user.packages}
-    return [line for line in spec.constraints.splitlines() if canonical(_name(line)) not in theirs]
+    return [line for line in spec.constraints.splitlines() if required_name(line) not in theirs]
 
 
 def _pins(user: UserEnvironment) -> list[str]:
@@ -158,8 +159,8 @@ def _refusal(
     directory: Path, *, spec: EnvironmentSpec, user: UserEnvironment, output: str
 ) -> EnvironmentNotBuilt:
     """Name the packages of the user's that the server cannot run with: resolve without them."""
-    own = {canonical(_name(each)) for each in spec.requirements}
-    kept = [pin for pin in _pins(user) if canonical(_name(pin)) in own]
+    own = {required_name(each) for each in spec.requirements}
+    kept = [pin for pin in _pins(user) if required_name(pin) in own]
     constraints = [*_constraints(spec, user=user), *kept]
     free = resolve(directory, spec=spec, constraints=constraints, user=user)
     if isinstance(free, str):
@@ -203,10 +204,6 @@ def _stated_needs(output: str, *, names: list[str]) -> str:
         if (found := re.search(needs, text)) is not None:
             return f" ({found[1]} needs {name}{found[2]})"
     return ""
-
-
-def _name(requirement: str) -> str:
-    return re.split(r"[^A-Za-z0-9._-]", requirement.strip(), maxsplit=1)[0]
 
 
 def _write(file: Path, *, lines: "list[str] | tuple[str, ...]") -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from servelab.environment.uv_runs import canonical
+from servelab.catalogue.distributions import canonical
 from servelab.errors import CannotRunHere, UsageError
 from servelab.model.environment import ConsoleScript, Interpreter, Package, UserEnvironment
 from servelab.store.typed_json import decode

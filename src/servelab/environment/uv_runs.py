@@ -5,6 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
+from servelab.catalogue.distributions import canonical
 from servelab.environment.uv import uv_program, uv_variables
 from servelab.errors import EnvironmentNotBuilt
 from servelab.model.environment import EnvironmentSpec
@@ -94,8 +95,3 @@ def failing_requirement(spec: EnvironmentSpec, *, output: str) -> str | None:
     # A package can have the name of an English word: one named with its version goes first.
     whole = [line for line in mentioned if line.partition(";")[0].strip() in output]
     return next(iter([*whole, *mentioned]), None)
-
-
-def canonical(name: str) -> str:
-    """Return the normal form of a distribution's name."""
-    return re.sub(r"[-_.]+", "-", name).lower()
