@@ -477,7 +477,10 @@ def test_what_is_not_stored_is_read_again_and_given_to_the_servers(
     assert asked == {(("Authorization", "Bearer abcdef"),)}
     unit = Path("here/deploy/shop-app.service").read_text()
     assert "hunter22" not in unit
-    assert f"EnvironmentFile={project}/.env" in unit
+    assert (
+        f"EnvironmentFile={project}/.env\n# To be made, with NAME=value of MODE:\n"
+        f"EnvironmentFile={project}/shop-app.env\n"
+    ) in unit
 
 
 def test_what_cannot_be_typed_again_ends_it(

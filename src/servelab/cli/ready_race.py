@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from servelab.store.folder import StoredRun
 
 
+_OF_THE_USER = frozenset({"HOME", "LOGNAME", "TMPDIR", "USER"})
+"""Of what servers inherit: a unit's ``User=`` sees to these."""
+
+
 class Elsewhere(Struct, frozen=True, kw_only=True):
     """Where else the winner's files go, as it was typed."""
 
@@ -110,6 +114,7 @@ def _ready(
         place=Place(
             folder=None if is_project else str(folder),
             environment_file=_variables_of(service),
+            inherited=_inherited(),
             program=_program_of(deployment, service=service),
         ),
         listen_limit=ports.listen_limit(),
@@ -129,10 +134,20 @@ def _program_of(deployment: "Deployment", *, service: "Service") -> str | None:
 
 def _variables_of(service: "Service") -> "EnvironmentFile | None":
     """Return the project's ``.env`` where it has one that can be read."""
-    from servelab.environment import variables
     from servelab.model.ready import EnvironmentFile
+    from servelab.report import systemd_variables
 
     file = Path(service.directory) / ".env"
-    if not file.is_file():
+    try:
+        text = file.read_bytes().decode()
+    except (OSError, UnicodeDecodeError):
         return None
-    return EnvironmentFile(path=str(file), names=tuple(variables.read_file(file)))
+    return EnvironmentFile(path=str(file), variables=tuple(systemd_variables.read(text).items()))
+
+
+def _inherited() -> tuple[tuple[str, str], ...]:
+    """Return what servers have of this process, but for what belongs to its user."""
+    from servelab.launch.server import inherited
+
+    found = inherited(os.environ)
+    return tuple(pair for pair in found.items() if pair[0] not in _OF_THE_USER)

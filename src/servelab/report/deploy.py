@@ -25,19 +25,18 @@ from servelab.model.launch import (
 from servelab.model.ready import Place, Ready, TextFile
 from servelab.model.service import Service
 from servelab.model.trial import Trial
-from servelab.report import deploy_front, procfile, systemd
+from servelab.report import deploy_front, procfile, systemd, unit_variables
 from servelab.report.plain_text import name as name_of
+from servelab.report.unit_variables import UnitVariables
 from servelab.store import redaction
 
 PROCFILE = "Procfile"
 _LISTEN_LIMIT = 4096
-_SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+_SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
 _LONGEST_NAME = 80
 _OTHER_PORT = 1
 """Nobody serves there."""
 _HOSTS = (LOOPBACK, procfile.ANY_HOST)
-_LOOKS_UP = "/usr/bin/env"
-"""Finds a program on the PATH that a unit sets, which systemd itself does not."""
 
 
 def ready(
@@ -173,6 +172,18 @@ class _Making:
         """Return the module that names the application; None where the server needs none."""
         return catalogue.own_module(self.deployment, service=self.service)
 
+    @cached_property
+    def variables(self) -> UnitVariables:
+        """Return where a unit has the user's variables from."""
+        return unit_variables.of_service(
+            self.service, file=self.place.environment_file, name=self.slug
+        )
+
+    @property
+    def has_environment(self) -> bool:
+        """Tell whether it runs in an environment of the user's, be it one that is to be made."""
+        return self.service.environment is not None or not self.is_own
+
     @property
     def folder(self) -> str:
         return self.place.folder or self.service.directory
@@ -240,17 +251,14 @@ class _Making:
 def _unit(making: _Making) -> systemd.Unit:
     command = making.started
     program, *arguments = _program_and_arguments(making)
-    variables, secret = _variables(making)
-    file = making.place.environment_file
-    where = file.path if file is not None else f"{making.service.directory}/.env"
-    before, *words = (*_assigned(making), program)
     return systemd.Unit(
         description=_description(making),
         directory=making.service.directory,
-        program=before,
-        arguments=(*words, *(_where_it_lies(word, making=making) for word in arguments)),
-        variables=(*_surroundings(making), *command.variables, *variables),
-        environment_file=where if file is not None or secret else None,
+        program=program,
+        arguments=tuple(_where_it_lies(word, making=making) for word in arguments),
+        variables=(*_surroundings(making), *command.variables),
+        environment_files=making.variables.files,
+        appended=tuple(_appended(making)),
         remarks=tuple(_remarks(making)),
         limits=making.trial.limits,
         socket=deploy_front.unit_socket(making.deployment, trial=making.trial, name=making.slug),
@@ -271,56 +279,36 @@ def _program_and_arguments(making: _Making) -> tuple[str, ...]:
         return (str(PurePosixPath(making.service.directory) / program), *arguments)
     if making.place.program is not None:
         return (making.place.program, *arguments)
-    return (_LOOKS_UP, program, *arguments)
+    return (systemd.ENV, program, *arguments)
 
 
 def _surroundings(making: _Making) -> Iterable[tuple[str, str]]:
     """Yield what activating the environment does, as it was when the server was measured."""
-    has_environment = making.service.environment is not None or not making.is_own
-    places = [str(making.programs)] if has_environment else []
+    yield "PATH", ":".join(_path(making))
+    if making.has_environment:
+        yield "VIRTUAL_ENV", str(making.programs.parent)
+    yield from (pair for pair in making.place.inherited if pair[0] != "PATH")
+    if making.module is not None and not _has_python_path(making):
+        yield PYTHON_PATH, making.folder
+
+
+def _path(making: _Making) -> tuple[str, ...]:
+    """Return the folders of a unit's PATH."""
+    places = [str(making.programs)] if making.has_environment else []
     if making.place.program is not None:
         own = str(PurePosixPath(making.place.program).parent)
-        places += [own] if own not in (*places, *_SYSTEM_PATH.split(":")) else []
-    yield "PATH", ":".join((*places, _SYSTEM_PATH))
-    if has_environment:
-        yield "VIRTUAL_ENV", str(making.programs.parent)
-    if making.module is not None and not _is_in_file(PYTHON_PATH, making=making):
-        yield PYTHON_PATH, _python_path(making)
+        places += [own] if own not in (*places, *_SYSTEM_PATH) else []
+    return (*places, *_SYSTEM_PATH)
 
 
-def _assigned(making: _Making) -> tuple[str, ...]:
-    """Return the words that set PYTHONPATH where a file would set it anew, over the unit."""
-    if making.module is None or not _is_in_file(PYTHON_PATH, making=making):
-        return ()
-    return ("/usr/bin/env", f"{PYTHON_PATH}={_python_path(making)}")
+def _appended(making: _Making) -> Iterable[tuple[str, str]]:
+    """Yield what goes behind a variable whose value is the user's, and stands in no unit."""
+    if making.module is not None and _has_python_path(making):
+        yield PYTHON_PATH, making.folder
 
 
-def _python_path(making: _Making) -> str:
-    given = dict(making.service.variables).get(PYTHON_PATH)
-    return ":".join(each for each in (given, making.folder) if each)
-
-
-def _is_in_file(name: str, *, making: _Making) -> bool:
-    file = making.place.environment_file
-    return file is not None and name in file.names
-
-
-def _variables(making: _Making) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
-    """Return the variables that may be written down, and the names of those that may not.
-
-    Neither has what the environment file sets.
-    """
-    missing = [
-        (name, value)
-        for name, value in making.service.variables
-        if not _is_in_file(name, making=making) and not (making.module and name == PYTHON_PATH)
-    ]
-    secret = tuple(name for name, value in missing if _is_secret(name, value))
-    return tuple(pair for pair in missing if pair[0] not in secret), secret
-
-
-def _is_secret(name: str, value: str) -> bool:
-    return value == redaction.HIDDEN or redaction.argument(f"{name}={value}") != f"{name}={value}"
+def _has_python_path(making: _Making) -> bool:
+    return PYTHON_PATH in dict(making.service.variables)
 
 
 def _where_it_lies(word: str, *, making: _Making) -> str:
@@ -363,8 +351,17 @@ def _differences(making: _Making) -> Iterable[str]:
             f"servelab would start it otherwise today; what was measured is: {trial.command}. "
             "Measure again, or take that command."
         )
+    yield from _of_path(making)
     if making.configuration is not None and making.own_script_at(address) is None:
         yield f"The unit has the same settings from {making.configuration.name}."
+
+
+def _of_path(making: _Making) -> Iterable[str]:
+    """Tell what of the PATH that it had when it was measured it has not in the unit."""
+    measured = dict(making.place.inherited).get("PATH", "").split(":")
+    lost = [each for each in dict.fromkeys(measured) if each and each not in _path(making)]
+    if lost:
+        yield f"PATH in the unit has no {', '.join(map(name_of, lost))}, as it had when measured."
 
 
 def _of_procfile(making: _Making) -> str:
@@ -414,17 +411,7 @@ def _notes(making: _Making) -> Iterable[str]:
         )
     if catalogue.server_of(making.deployment).is_for_development:
         yield f"{making.deployment.server} is for development: its own manual says so."
-    _, secret = _variables(making)
-    if secret:
-        yield (
-            f"No file has the value of {', '.join(map(name_of, secret))}: the unit reads it from "
-            f"{_environment_file(making)}, as NAME=value."
-        )
-    elif making.place.environment_file is not None:
-        yield (
-            f"systemd reads {making.place.environment_file.path} as lines of NAME=value, without "
-            "`export` and without variables in values."
-        )
+    yield from making.variables.notes()
     if service.variables:
         names = ", ".join(name_of(name) for name, _ in service.variables)
         yield f"What runs the Procfile has to set {names}."
@@ -434,8 +421,3 @@ def _notes(making: _Making) -> Iterable[str]:
 
 def _venv(making: _Making) -> PurePosixPath:
     return making.programs.parent
-
-
-def _environment_file(making: _Making) -> str:
-    file = making.place.environment_file
-    return f"{making.service.directory}/.env" if file is None else file.path
