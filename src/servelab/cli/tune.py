@@ -129,6 +129,11 @@ def tune(
             racing.resume(resume, given=given, elsewhere=elsewhere, printer=printer)
         )
     section = project_file.read(project)
+    ready_race.refuse_what_is_there(
+        elsewhere,
+        application=application or (None if command else section.application),
+        commands=command or (),
+    )
     slo, memory = slo or section.slo, memory or section.memory
     objective = None if slo is None else slo_text.parse(slo)
     memory_limit_bytes = None if memory is None else loads.memory_of(memory)

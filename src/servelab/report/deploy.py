@@ -63,7 +63,7 @@ def ready(
     files = [
         *([TextFile(name=configuration.name, text=configuration.text)] if configuration else []),
         *([making.module] if making.module else []),
-        TextFile(name=f"{making.slug}.service", text=systemd.unit(_unit(making))),
+        TextFile(name=_unit_name(making.name), text=systemd.unit(_unit(making))),
         TextFile(name=PROCFILE, text=_procfile(making) + "\n"),
         *deploy_front.files(
             deployment, trial=trial, name=making.slug, address=making.place.address
@@ -104,10 +104,23 @@ def command_elsewhere(
     return str(making.command_at(address))
 
 
+def names_of(service: str) -> tuple[str, ...]:
+    """Return the names of files that any deployment of a service called so has."""
+    return (_unit_name(service), PROCFILE)
+
+
 def install_line(requirements: Iterable[str]) -> str:
     """Return the command line that installs requirements; empty without any."""
     texts = tuple(requirements)
     return shlex.join(["pip", "install", *texts]) if texts else ""
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:_LONGEST_NAME] or "application"
+
+
+def _unit_name(name: str) -> str:
+    return f"{_slug(name)}.service"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +156,7 @@ class _Making:
     @property
     def slug(self) -> str:
         """Return the name for files and folders."""
-        return re.sub(r"[^A-Za-z0-9]+", "-", self.name).strip("-")[:_LONGEST_NAME] or "application"
+        return _slug(self.name)
 
     @cached_property
     def listens_at(self) -> Address | Path:
