@@ -115,7 +115,7 @@ def test_a_unit_that_is_there_is_found_before_the_application_is_loaded(
 ) -> None:
     (project / "pyproject.toml").write_text('[tool.servelab]\napplication = "shop:app"\n')
     (project / name).write_text("mine")
-    monkeypatch.setattr("servelab.application.find", None)
+    monkeypatch.setattr("servelab.cli.requested_service.find", None)
     world = World({})
     status, _, notes = run(world, *asked, "--project", str(project), "--write", str(project))
     assert (status, world.started) == (2, [])

@@ -297,6 +297,34 @@ def test_what_to_install_is_what_was_measured_and_no_more(text: str, line: str) 
     assert ready(text).install == line
 
 
+def test_without_pip_in_the_environment_uv_installs_into_it() -> None:
+    environment = msgspec.structs.replace(environment_in("/srv/my shop/.venv"), packages=())
+    service = msgspec.structs.replace(SERVICE, environment=environment)
+    assert ready(service=service).install == (
+        "uv pip install --python '/srv/my shop/.venv/bin/python' gunicorn==27.0.1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "forks"),
+    [
+        ("gunicorn-sync:processes=2,preload=on", True),
+        ("gunicorn-sync:processes=2", False),
+        ("uwsgi-threads:processes=2,threads=8", True),
+        ("uwsgi-threads:processes=2,threads=8,lazy_apps=on", False),
+        ("waitress", False),
+    ],
+)
+def test_what_an_import_before_the_fork_loses_is_told_in_the_unit_and_beside_it(
+    text: str, *, forks: bool
+) -> None:
+    (of,) = catalogue.own_deployments_named((text,), service=SERVICE, cpu_count=2)
+    made = deploy.ready(of, service=SERVICE, trial=trial_of(of))
+    assert any("forks its processes then" in each for each in made.notes) == forks
+    unit = file(made, "shop-site-app.service")
+    assert ("imports the application once here" in unit) == forks
+
+
 def test_an_asgi_application_needs_other_things() -> None:
     service = msgspec.structs.replace(SERVICE, interface=Interface.ASGI, framework="")
     packages = {"gunicorn": "27.0.1", "Uvicorn_Worker": "0.4.0", "uvicorn": "0.54.0"}

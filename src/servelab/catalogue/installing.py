@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from servelab.catalogue.behind import split_front
 from servelab.catalogue.discovery import server_of, servers
+from servelab.catalogue.environments import SAME_PROGRAM
 from servelab.catalogue.names import unknown
 from servelab.catalogue.selection import split_python, split_settings
 from servelab.catalogue.server import Server, Settings
@@ -49,8 +50,11 @@ def _pinned(
 ) -> Iterable[str]:
     for text in asked:
         name = _normal(_name(text))
+        other = SAME_PROGRAM.get(name, "")
         if name in versions:
             yield f"{_with_extras(text)}=={versions[name]}"
+        elif other in versions:
+            yield f"{other}=={versions[other]}"
         elif name in catalogued:
             yield catalogued[name]
 

@@ -15,7 +15,7 @@ import msgspec
 from servelab import catalogue
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.deployment import Deployment
-from servelab.model.environment import Package
+from servelab.model.environment import Package, UserEnvironment
 from servelab.model.launch import (
     PYTHON_PATH,
     ConfigurationFile,
@@ -71,7 +71,10 @@ def ready(
     ]
     return Ready(
         deployment=deployment.name,
-        install=install_line(catalogue.to_install(deployment, packages=trial.packages)),
+        install=install_line(
+            catalogue.to_install(deployment, packages=trial.packages),
+            environment=service.environment,
+        ),
         command=str(making.typed),
         files=tuple(files),
         differences=tuple(_differences(making)),
@@ -109,10 +112,18 @@ def names_of(service: str) -> tuple[str, ...]:
     return (_unit_name(service), PROCFILE)
 
 
-def install_line(requirements: Iterable[str]) -> str:
-    """Return the command line that installs requirements; empty without any."""
+def install_line(requirements: Iterable[str], *, environment: UserEnvironment | None) -> str:
+    """Return the command line that installs requirements; empty without any.
+
+    An environment without pip was made by uv, or can be filled by it; None is one that is to be
+    made.
+    """
     texts = tuple(requirements)
-    return shlex.join(["pip", "install", *texts]) if texts else ""
+    if not texts:
+        return ""
+    if environment is None or any(each.name == "pip" for each in environment.packages):
+        return shlex.join(["pip", "install", *texts])
+    return shlex.join(["uv", "pip", "install", "--python", str(environment.python), *texts])
 
 
 def _slug(name: str) -> str:
@@ -333,9 +344,15 @@ def _where_it_lies(word: str, *, making: _Making) -> str:
 
 
 def _remarks(making: _Making) -> Iterable[str]:
-    words = catalogue.server_of(making.deployment).on_sigterm
-    if words:
-        yield words
+    on = catalogue.server_of(making.deployment)
+    if on.forks_after_import(making.deployment.settings):
+        yield (
+            f"{on.name} imports the application once here, and forks its processes then: a thread "
+            "that the import starts is in none of them, and a connection that it opens is shared "
+            "by all. Begin both afterwards."
+        )
+    if on.on_sigterm:
+        yield on.on_sigterm
 
 
 def _procfile(making: _Making) -> str:

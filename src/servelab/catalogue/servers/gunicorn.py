@@ -178,6 +178,7 @@ SERVER = Server(
     naming=Naming.CALL,
     takes_unix_sockets=True,
     installs=installs,
+    forks_after_import=lambda settings: settings.preload == "on",
     on_sigterm=(
         "On SIGTERM gunicorn gives the calls at work 30 s (graceful_timeout) to be answered; the "
         "sync worker loses the connections that wait in its queue."
