@@ -81,7 +81,25 @@ def test_the_longest_drain_is_reckoned_as_a_trial_does() -> None:
     # Of the trial's 60 s, twice, and one more.
     assert trial_of(deployment(GTHREAD)).timeout_s == 60
     assert " --timeout 121 " in ready().command
-    assert "timeout = 121\n" in file(ready(), "gunicorn.conf.py")
+    assert "\ntimeout = 121\n" in file(ready(), "gunicorn.conf.py")
+
+
+def test_a_time_out_that_is_not_gunicorns_own_is_explained_in_its_file_and_beside_it() -> None:
+    made = ready()
+    (note,) = (each for each in made.notes if "timeout = 121" in each)
+    assert note.startswith("gunicorn.conf.py: timeout = 121: a worker that hangs is killed only")
+    assert f"# {note.removeprefix('gunicorn.conf.py: ')}\n" in file(made, "gunicorn.conf.py")
+    usual = file(ready(timeout_s=10.0), "gunicorn.conf.py")
+    assert "\ntimeout = 30\n" in usual
+    assert "killed" not in usual
+
+
+def test_a_file_of_the_users_that_was_not_read_is_spoken_of() -> None:
+    made = ready()
+    assert any("without any gunicorn.conf.py of yours, and without" in each for each in made.notes)
+    assert "\n# It was measured without any gunicorn.conf.py of" in "\n" + file(
+        made, "gunicorn.conf.py"
+    )
 
 
 def test_the_configuration_holds_the_settings_and_the_unit_starts_the_server_with_it() -> None:

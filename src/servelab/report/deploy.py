@@ -427,6 +427,8 @@ def _notes(making: _Making) -> Iterable[str]:
             "slow or not trusted."
         )
     yield from _remarks(making)
+    if making.configuration is not None:
+        yield from (f"{making.configuration.name}: {each}" for each in making.configuration.remarks)
     yield from deploy_front.notes(making.deployment, trial=making.trial, name=making.slug)
     if any(redaction.HIDDEN in word for word in making.started.argv) and making.is_own:
         yield (
