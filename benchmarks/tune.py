@@ -20,7 +20,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 from statistics import fmean
@@ -29,13 +28,14 @@ from tempfile import TemporaryDirectory
 import msgspec
 from msgspec import Struct
 
+import here
 from servelab.catalogue import served_path
 from servelab.environment.uv import uv_program
 from servelab.explain.rounds import arrange
 from servelab.host import facts
 from servelab.model.trial import Role, TrialStatus
 from servelab.model.tuning import Candidate
-from servelab.report import tune_view
+from servelab.report import race_result
 from servelab.stats.pairs import evidence_of, log_ratios, ratio_interval
 from servelab.store.folder import StoredRun, read
 
@@ -118,8 +118,8 @@ def measure(workload: str, *, folder: Path, duration_s: float, budget: str) -> L
     final = bench.run("try", "--rounds", str(FINAL_ROUNDS), *only(names))
     return Line(
         workload=workload,
-        measured_on=f"{datetime.now(UTC):%Y-%m-%d}",
-        machine=machine(),
+        measured_on=here.today(),
+        machine=here.machine(),
         race_trials=len(race.trials),
         race_minutes=minutes(race),
         grid_trials=sum(trial.role is Role.CANDIDATE for trial in grid.trials),
@@ -206,12 +206,12 @@ def only(names: Sequence[str]) -> list[str]:
 
 def winner_of(run: StoredRun) -> str:
     """Return the name of the deployment that won a race."""
-    found = tune_view.result(run)
+    found = race_result.result(run)
     if found is None:
         raise SystemExit("no race was stored")
     if found.winner is None:
         raise SystemExit("the race has no winner; is this machine quiet?")
-    return tune_view.trial_to_copy(run, found, found.winner).deployment
+    return race_result.trial_to_copy(run, found, found.winner).deployment
 
 
 def rates(run: StoredRun) -> dict[str, tuple[float | None, ...]]:
@@ -249,12 +249,6 @@ def held(run: StoredRun, ours: str, theirs: str) -> Ratio | None:
 def minutes(run: StoredRun) -> float:
     """Return how long the trials of a run took."""
     return sum(trial.took_s for trial in run.trials) / 60
-
-
-def machine() -> str:
-    """Return the machine in words."""
-    found = facts.read()
-    return f"{found.cpu_model}, {found.cpus_allowed:g} CPUs"
 
 
 def told(line: Line) -> Iterator[str]:

@@ -11,6 +11,11 @@ from servelab.measure import machinery
 from tests.fake_world import World
 
 
+def pytest_configure() -> None:
+    """Heed SIGINT, which a shell's job in the background ignores, with all that it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_notes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep the notes of what runs apart from those of the user's own runs."""

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from servelab.errors import CannotRunHere, EnvironmentNotBuilt, PortBusy, ServerExited
+from servelab.errors import CannotRunHere, EnvironmentNotBuilt, PortBusy, ServerExited, UsageError
 from servelab.launch.server import Exit
 from servelab.linux.cgroups import GroupFigures
 from servelab.load.fetch import Answer
@@ -21,6 +21,7 @@ from servelab.load.generator import ProbeAnswer, Records
 from servelab.measure import stopping
 from servelab.measure.machinery import Machinery
 from servelab.model.address import Address
+from servelab.model.beside import BesideProgram, BesideUse
 from servelab.model.environment import Environment, EnvironmentSpec, Interpreter, Package
 from servelab.model.launch import LaunchCommand, StopReport
 from servelab.model.limits import Limits
@@ -106,6 +107,8 @@ class World:
     """Every path that a server was told."""
     loads: int = 0
     noise: Noise | None = QUIET
+    beside: Sequence[str] = ("postgres", "redis-server")
+    """Programs that run on the machine already."""
     plans: list[LoadPlan] = field(default_factory=list)
     cpus: HostCpus = TWO_CPUS
     grants: Scheduling = Scheduling.NORMAL
@@ -141,11 +144,12 @@ class World:
             generate=self.generate,
             read_records=self.read_records,
             sample=self.sample,
-            watch=lambda: FakeWatch(self.noise),
+            watch=lambda named: FakeWatch(self.noise, named=named),
             read_counts=lambda _path: self._counts,
             free_port=lambda first: first + self.busy_ports,
             cpus=self.cpus,
             require_limits=self.require_limits,
+            require_beside=self.require_beside,
             other_runs=lambda: self.other_runs,
             listen_limit=4096,
             compiler=None,
@@ -156,6 +160,11 @@ class World:
         """Refuse where the script says so."""
         if self.cannot_limit:
             raise CannotRunHere(self.cannot_limit)
+
+    def require_beside(self, names: Sequence[str]) -> None:
+        """Refuse programs that do not run."""
+        for name in set(names) - set(self.beside):
+            raise UsageError(f"--beside {name}: no other program of this name runs here")
 
     def fetch(self, _address: Address, request: Request, _timeout_s: float) -> Answer | str:
         """Answer as the script says."""
@@ -379,6 +388,7 @@ class FakeWatch:
     """Sees what the world says."""
 
     seen: Noise | None
+    named: Sequence[str] = ()
     is_open: bool = False
     has_loaded: bool = False
 
@@ -395,6 +405,17 @@ class FakeWatch:
         assert self.is_open
         yield
         self.has_loaded = True
+
+    def beside(self) -> BesideUse | None:
+        """Have each named program use a quarter of a core, once the trial is over."""
+        assert not self.is_open
+        if not self.has_loaded or not self.named:
+            return None
+        programs = tuple(
+            BesideProgram(name=name, cpu_s=2.5, shared_cpu_s=2.5, processes=3)
+            for name in self.named
+        )
+        return BesideUse(seconds=10.0, cpus=2, programs=programs)
 
     def noise(self, *, unwaited_cpu_s: float = 0.0) -> Noise | None:
         """Tell, once the trial is over."""

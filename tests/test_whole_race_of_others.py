@@ -223,6 +223,7 @@ def test_one_command_with_nothing_to_search_has_nobody_beside_it(run: Run) -> No
         ((*OTHER, "--grpc", "Greet"), "write it as package.Service/Method"),
         (("app:app", "--grpc", "a.B/C"), "--grpc is about a program that listens by itself"),
         ((*OTHER, "--only", "nodejs"), "There is no command 'nodejs'; there is other"),
+        ((*OTHER, "--python", "3.13"), "--python is about an application, and a program names"),
         ((*OTHER, "--front", "apache"), "There is no front 'apache'; there is nginx"),
         (
             ("--command", "node server.js", "--port", "3500", *NGINX),

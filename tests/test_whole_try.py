@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from servelab.load.fetch import Answer
+from servelab.model.noise import ForeignProgram
 from servelab.store import folder as stored
 from tests.conftest import Run
-from tests.fake_world import Script, World
+from tests.fake_world import QUIET, Script, World
 from tests.own_world import OTHER, know, serving
 
 ASKED = ("try", "shop:app", "--only", "waitress", "--only", "gunicorn-gthread")
@@ -173,3 +175,81 @@ def test_where_the_application_cannot_be_called_alone_its_servers_are_timed_all_
         (20, None, None),
     }
     assert "ceiling" not in printed
+
+
+# ---- programs beside the server
+
+DATABASE = ("--beside", "postgres", "--beside", "redis-server")
+DISTURBED = msgspec.structs.replace(
+    QUIET,
+    foreign_cpu_share=0.36,
+    foreign_programs=(ForeignProgram(name="postgres", processes=52, cpu_share=0.35),),
+)
+
+
+@pytest.mark.usefixtures("project")
+def test_what_runs_beside_the_server_is_stored_and_told_by_itself(run: Run) -> None:
+    once = ("--duration", "5", "--warm-up", "1", "-c", "2", "--rounds", "1", "--out", "here")
+    status, printed, notes = run(world(), *ASKED, *once, *DATABASE)
+    assert status == 0, notes
+    trials = {trial.stack: trial for trial in stored.read(Path("here")).trials}
+    gthread = trials["gunicorn-gthread"]
+    assert gthread.beside is not None
+    assert [each.name for each in gthread.beside.programs] == ["postgres", "redis-server"]
+    # 6 s at 50/s: 300 calls; 2.5 s of CPU time each. The server's own figure is its own.
+    assert gthread.beside_cpu_s_per_call == pytest.approx(5.0 / 300)
+    assert gthread.cpu_s_per_call == pytest.approx(0.125)
+    assert "postgres:" in printed
+    assert "8.3 ms CPU per call, 0.25 of 2 CPUs, 3 processes; beside the server" in printed
+    assert "postgres and redis-server took 0.5 of 2 CPUs" in printed
+
+
+@pytest.mark.usefixtures("project")
+def test_without_a_name_nothing_is_said_of_programs_beside_the_server(run: Run) -> None:
+    status, printed, _ = run(world(), *ASKED, *SHORT, "--json")
+    assert status == 0
+    for trial in json.loads(printed)["trials"]:
+        assert (trial["beside"], trial["beside_cpu_s_per_call"]) == (None, None)
+
+
+@pytest.mark.usefixtures("project")
+def test_a_program_that_does_not_run_is_refused_before_anything_is_stored(run: Run) -> None:
+    asked = world()
+    status, printed, notes = run(asked, *ASKED, *SHORT, "--beside", "mysqld")
+    assert (status, printed) == (2, "")
+    assert notes == "servelab: --beside mysqld: no other program of this name runs here\n"
+    assert asked.started == []
+    assert not Path("servelab-results").exists()
+
+
+def test_programs_that_the_projects_file_names_need_not_be_typed(run: Run, project: Path) -> None:
+    (project / "pyproject.toml").write_text('[tool.servelab]\nbeside = ["postgres"]\n')
+    here = ("--project", str(project), "--out", "here")
+    status, _, notes = run(world(), *ASKED, *SHORT, *here)
+    assert status == 0, notes
+    found = stored.read(Path("here"))
+    assert found.plan is not None
+    assert found.plan.options.beside == ("postgres",)
+    assert {each.beside.programs[0].name for each in found.trials if each.beside} == {"postgres"}
+
+
+@pytest.mark.usefixtures("project")
+def test_where_a_database_voids_all_rounds_it_is_named_with_what_to_do(run: Run) -> None:
+    asked = world()
+    asked.noise = DISTURBED
+    _, printed, _ = run(asked, *ASKED, *SHORT)
+    words = " ".join(printed.split())
+    assert "Nothing can be said: 2 of 2 rounds were voided" in words
+    assert "if postgres is part of the application" in words
+    assert "--beside postgres." in words
+    assert "other programs took 36.0% of the CPU time (postgres 35%)" in words
+
+
+@pytest.mark.usefixtures("project")
+def test_a_try_that_was_interrupted_goes_on_with_the_same_programs(run: Run) -> None:
+    first = world()
+    first.interrupt_after = 3
+    assert run(first, *ASKED, *SHORT, *DATABASE, "--out", "here")[0] == 130
+    status, _, notes = run(world(), "run", "--resume", "here")
+    assert status == 0, notes
+    assert all(trial.beside is not None for trial in stored.read(Path("here")).trials)

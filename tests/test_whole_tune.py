@@ -1,6 +1,7 @@
 """`servelab tune` from argv to the printed answer, on a deterministic world."""
 
 import json
+import re
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -10,8 +11,10 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from servelab.experiment import expectation
 from servelab.load.fetch import Answer
 from servelab.model.load import Asked, Request
+from servelab.model.noise import ForeignProgram
 from servelab.report import commands_view, runs, tables, terminal
 from tests.conftest import Run
 from tests.fake_world import QUIET, Script, World
@@ -181,6 +184,24 @@ def test_the_files_go_where_they_were_asked_for_but_not_over_what_is_there(
 
 
 @pytest.mark.usefixtures("project")
+def test_what_the_rehearsal_took_to_start_and_stop_is_reckoned_with(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Servers of this world stop in half a second, which is less than is reckoned with at least.
+    monkeypatch.setattr(expectation, "BESIDE_LOAD_S", 0.0)
+    asked = (*WAITRESS, "--budget", "0.001s")
+    _, before, _ = run(eight_threads_win(), *asked, "--dry-run")
+    _, _, after = run(eight_threads_win(), *asked)
+    assert round_s(after) >= round_s(before) + 4 * 0.5
+
+
+def round_s(told: str) -> float:
+    found = re.search(r"4 trials in the first round, about ([\d.]+) s", told)
+    assert found is not None, told
+    return float(found[1])
+
+
+@pytest.mark.usefixtures("project")
 def test_json_has_the_race_with_its_winner_and_its_losers(run: Run) -> None:
     status, printed, _ = run(eight_threads_win(), *WAITRESS, "--json")
     assert status == 0
@@ -200,6 +221,9 @@ def test_json_has_the_race_with_its_winner_and_its_losers(run: Run) -> None:
     (commands,) = document(printed)["commands"]
     assert [each["deployment"] for each in commands["commands"]] == ["waitress:threads=8"]
     assert document(printed)["plan"] is None
+    order = document(printed)["race_order"]
+    assert [each["stack"] for each in order["tuning"]["space"]] == ["waitress"]
+    assert order["excluded"] == {}
 
 
 @pytest.mark.usefixtures("project")
@@ -322,6 +346,26 @@ def test_what_takes_more_memory_than_allowed_loses(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("project")
+def test_where_all_take_more_memory_than_allowed_it_serves_all_the_same(run: Run) -> None:
+    world = World({"waitress": serving(peak_memory_bytes=200_000_000)})
+    status, printed, _ = run(world, *WAITRESS, "--memory", "100m")
+    assert status == 3
+    assert "All that were raced for shop:app took more than 105 MB; the least was 200 MB" in printed
+    assert "as it should" not in printed
+
+
+@pytest.mark.usefixtures("project")
+def test_a_way_that_begins_with_too_much_memory_wins_with_less(run: Run) -> None:
+    heavy = serving(service_s=0.02, peak_memory_bytes=200_000_000)
+    light = serving(service_s=0.03, peak_memory_bytes=90_000_000)
+    world = World({"--threads=1 ": light, "waitress": heavy})
+    status, printed, _ = run(world, *WAITRESS, "--memory", "100m")
+    assert status == 0
+    assert printed.startswith("\nServe shop:app with waitress 1 thread")
+    assert "waitress 2 threads" in printed
+
+
+@pytest.mark.usefixtures("project")
 def test_a_machine_that_is_too_noisy_tells_nothing_and_says_so(run: Run) -> None:
     status, printed, notes = run(eight_threads_win(noise=NOISY), *WAITRESS, "--out", "here")
     assert status == 3
@@ -330,6 +374,29 @@ def test_a_machine_that_is_too_noisy_tells_nothing_and_says_so(run: Run) -> None
     assert "other programs took 50.0% of the CPU time" in printed
     assert "Files to serve" not in notes
     assert not Path("here/deploy").exists()
+
+
+@pytest.mark.usefixtures("project")
+def test_a_database_that_disturbed_a_race_is_named_with_what_to_do(run: Run) -> None:
+    postgres = ForeignProgram(name="postgres", processes=9, cpu_share=0.45)
+    noisy = msgspec.structs.replace(NOISY, foreign_programs=(postgres,))
+    status, printed, _ = run(eight_threads_win(noise=noisy), *WAITRESS)
+    assert status == 3
+    assert "other programs took 50.0% of the CPU time (postgres 45%)" in printed
+    assert "If postgres is part of the application (a database, a cache): --beside" in printed
+
+
+@pytest.mark.usefixtures("project")
+def test_a_race_knows_the_programs_that_belong_to_the_application(run: Run) -> None:
+    status, printed, notes = run(
+        eight_threads_win(), *WAITRESS, "--beside", "postgres", "--out", "here"
+    )
+    assert status == 0, notes
+    # 2.5 s of CPU time in the 10 s that were watched; 11 s at 50/s are 550 calls.
+    assert "Under waitress 8 threads, postgres took 0.2 of 2 CPUs, 4.55 ms for each" in printed
+    trials = runs.read(Path("here")).trials
+    assert {each.beside.names for each in trials if each.beside} == {"postgres"}
+    assert all(each.beside for each in trials)
 
 
 @pytest.mark.usefixtures("project")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from servelab.catalogue.axes import MOST_PROCESSES, processes_axis, threads_axis
+from servelab.catalogue.axes import processes_axis, threads_axis
+from servelab.catalogue.folklore import MOST_PROCESSES
 
 
 @pytest.mark.parametrize("cpu_count", [1, 2, 3, 4, 6, 8, 12, 64, 200, 600])

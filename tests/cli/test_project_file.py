@@ -36,6 +36,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         expect-status = 200
         ignore = ["token"]
         only = ["gunicorn"]
+        beside = ["postgres", "redis-server.service"]
         slo = "p99<200ms"
         budget = "15m"
         concurrency = 20
@@ -49,10 +50,11 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         memory = "512m"
         """,
     )
-    assert len(found.keys) == 20
+    assert len(found.keys) == 21
     assert found.keys[0] == "application"
     assert found.expect_status == 200
     assert found.rate == 100.0
+    assert found.beside == ("postgres", "redis-server.service")
 
 
 def test_what_is_typed_wins_and_the_rest_is_as_the_file_says(tmp_path: Path) -> None:
@@ -86,6 +88,13 @@ def test_what_is_typed_wins_and_the_rest_is_as_the_file_says(tmp_path: Path) -> 
     assert beside.variables == ("A=1", "B=2", "A=3")
     assert beside.expect_status == 200
     assert beside.environment == Path("other")
+
+
+def test_programs_beside_the_server_that_are_typed_stand_for_those_of_the_file() -> None:
+    said = project_file.Section(beside=("postgres",))
+    alone = project_file.complete_load(requested.Typed(), section=said)
+    typed_too = project_file.complete_load(requested.Typed(beside=("mysqld",)), section=said)
+    assert (alone.beside, typed_too.beside) == (("postgres",), ("mysqld",))
 
 
 def test_a_command_is_tried_without_the_application_that_stands_there(tmp_path: Path) -> None:

@@ -41,13 +41,61 @@ def test_the_folklore_setting_is_raced_beside_them(cpu_count: int, processes: in
     assert dict(benchmark.settings)["processes"] == processes
 
 
+def test_the_folklore_setting_is_never_more_than_servers_allow() -> None:
+    (benchmark,) = race_space.lay_out(SERVICE, only=("gunicorn-sync",), cpu_count=256).benchmarks
+    assert dict(benchmark.settings)["processes"] == 512
+    assert catalogue.own_deployment(benchmark, service=SERVICE, cpu_count=256).processes == 512
+    assert catalogue.rule_of(benchmark, cpu_count=256) == "2 x cores + 1, at most 512"
+
+
+def test_folklore_that_the_user_does_not_allow_is_not_raced() -> None:
+    space = race_space.lay_out(SERVICE, only=("gunicorn-sync:processes=1/2",), cpu_count=4)
+    assert space.benchmarks == ()
+    space = race_space.lay_out(SERVICE, only=("gunicorn-sync:processes=4/9",), cpu_count=4)
+    assert [dict(each.settings)["processes"] for each in space.benchmarks] == [9]
+
+
+@pytest.mark.parametrize("other", ["gunicorn-sync:preload=on", "gunicorn-sync:processes=1/2"])
+def test_a_stack_that_is_named_twice_has_its_folklore_once(other: str) -> None:
+    space = race_space.lay_out(SERVICE, only=("gunicorn-sync", other), cpu_count=2)
+    assert [each.name for each in space.ways] == ["gunicorn-sync"] * 2
+    assert [dict(each.settings)["processes"] for each in space.benchmarks] == [5]
+
+
+def test_a_benchmark_that_follows_no_rule_is_not_said_to() -> None:
+    (way,) = race_space.lay_out(SERVICE, only=("gunicorn-gthread",), cpu_count=2).ways
+    other = starts_of.start(way)
+    assert catalogue.rule_of(other, cpu_count=2) is None
+    (folklore,) = race_space.lay_out(SERVICE, only=("gunicorn-sync",), cpu_count=2).benchmarks
+    assert catalogue.rule_of(folklore, cpu_count=2) == "2 x cores + 1"
+    assert catalogue.rule_of(folklore, cpu_count=4) is None
+
+
+def test_of_a_stack_that_is_named_twice_only_the_way_that_failed_goes() -> None:
+    only = ("gunicorn-gthread", "gunicorn-gthread:preload=on")
+    space = race_space.lay_out(SERVICE, only=only, cpu_count=2)
+    tuning = Tuning(space=space.ways, benchmarks=space.benchmarks)
+    left = race_space.without(tuning, space=space, excluded={space.starts[1].name: "it failed"})
+    assert left.space == space.ways[:1]
+
+
+def test_ways_that_begin_alike_are_rehearsed_once() -> None:
+    only = ("waitress", "waitress:threads=4/8")
+    space = race_space.lay_out(SERVICE, only=only, cpu_count=2)
+    assert [each.name for each in space.rehearsed] == ["waitress:threads=4"]
+    left = race_space.without(
+        Tuning(space=space.ways), space=space, excluded={space.starts[0].name: "it failed"}
+    )
+    assert left.space == ()
+
+
 def test_without_gunicorn_there_is_no_folklore() -> None:
     space = race_space.lay_out(SERVICE, only=("waitress",), cpu_count=2)
     assert [each.stack for each in space.ways] == ["waitress"]
     assert space.benchmarks == ()
 
 
-@pytest.mark.parametrize("only", ["waitres", "waitress:threads=4", "uvicorn"])
+@pytest.mark.parametrize("only", ["waitres", "waitress:processes=4", "uvicorn"])
 def test_what_cannot_be_raced_is_refused(only: str) -> None:
     with pytest.raises((UnknownName, UsageError), match=only.partition(":")[0]):
         race_space.lay_out(SERVICE, only=(only,), cpu_count=2)
@@ -151,3 +199,14 @@ def test_one_that_was_excluded_behind_a_front_may_stay_without() -> None:
     left = race_space.without(tuning, space=space, excluded={space.starts[1].name: "no nginx"})
     assert [each.name for each in left.space] == ["gunicorn-sync"]
     assert [each.front for each in left.benchmarks] == [None]
+
+
+def test_the_search_of_a_command_is_kept_to_the_values_that_are_named() -> None:
+    (way,) = race_space.lay_out(ALONE, only=("mine:workers=2/4+nginx",), cpu_count=2).ways
+    assert (way.name, [axis.values for axis in way.variant.axes]) == ("mine+nginx", [("2", "4")])
+    (one,) = race_space.lay_out(ALONE, only=("mine:workers=4",), cpu_count=2).starts
+    assert one.name == "mine:workers=4"
+    with pytest.raises(UsageError, match="mine cannot have workers=3; workers is 1 or 2 or 4"):
+        race_space.lay_out(ALONE, only=("mine:workers=2/3",), cpu_count=2)
+    with pytest.raises(UnknownName, match="no setting of other called 'workers'"):
+        race_space.lay_out(ALONE, only=("other:workers=2",), cpu_count=2)

@@ -1,8 +1,9 @@
 """All deployments are heard once, and one of them again where they do not agree."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -20,8 +21,14 @@ from servelab.store.folder import RunFolder
 class Hearer:
     """Servers that answer as they are told, each time with another moment in mind."""
 
-    def __init__(self, answer: Callable[[str, int], bytes]) -> None:
+    def __init__(
+        self,
+        answer: Callable[[str, int], bytes],
+        *,
+        beside_load_s: Mapping[str, float | None] = MappingProxyType({}),
+    ) -> None:
         self.asked: list[TrialSpec] = []
+        self._beside_load_s = beside_load_s
         self._answer = answer
         self._moments = count(1)
 
@@ -32,6 +39,7 @@ class Hearer:
             deployment=spec.deployment.name,
             title=spec.deployment.title,
             answers=((Answer(status=200, body=body),) * 2,),
+            beside_load_s=self._beside_load_s.get(spec.deployment.server),
         )
 
 
@@ -74,3 +82,15 @@ def test_a_server_that_answers_otherwise_is_left_out(tmp_path: Path, odd: str) -
     ((name, reason),) = found.excluded
     assert name.startswith(odd)
     assert "differs" in reason
+
+
+def test_what_starting_takes_is_that_of_those_that_agree(tmp_path: Path) -> None:
+    taken_s = {"waitress": 2.0, "cheroot": 4.0, "gunicorn": 60.0}
+    hearer = Hearer(
+        lambda server, _: b"odd" if server == "gunicorn" else b"hi", beside_load_s=taken_s
+    )
+    assert rehearsed(hearer, folder=tmp_path).beside_load_s == pytest.approx(3.0)
+
+
+def test_where_no_start_was_measured_nothing_is_said_of_it(tmp_path: Path) -> None:
+    assert rehearsed(Hearer(lambda *_: b"hi"), folder=tmp_path).beside_load_s is None

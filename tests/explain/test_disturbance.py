@@ -2,7 +2,7 @@ import msgspec
 import pytest
 
 from servelab.explain import disturbance
-from servelab.model.noise import Calibration, ForeignProcess, Noise
+from servelab.model.noise import Calibration, ForeignProcess, ForeignProgram, Noise
 from tests.fake_world import QUIET
 
 
@@ -116,3 +116,66 @@ def test_more_than_three_in_ten_voided_rounds_are_too_many() -> None:
     assert not disturbance.is_machine_too_noisy(rounds=10, voided=3)
     assert disturbance.is_machine_too_noisy(rounds=10, voided=4)
     assert not disturbance.is_machine_too_noisy(rounds=0, voided=0)
+
+
+def program(name: str, *, share: float, processes: int = 1) -> ForeignProgram:
+    return ForeignProgram(name=name, processes=processes, cpu_share=share)
+
+
+def test_what_voids_names_the_busiest_programs_with_their_shares() -> None:
+    found = noise(
+        foreign_cpu_share=0.36,
+        foreign_programs=(
+            program("postgres", share=0.31, processes=52),
+            program("redis-server", share=0.04),
+        ),
+    )
+    (reason,) = disturbance.reasons_to_void(found)
+    assert reason == "other programs took 36.0% of the CPU time (postgres 31%, redis-server 4%)"
+
+
+def test_a_warning_names_a_program_of_many_processes_once() -> None:
+    found = noise(
+        foreign_cpu_share=0.36,
+        foreign_programs=(
+            program("postgres", share=0.31, processes=52),
+            program("backup", share=0.04),
+        ),
+        foreign_processes=(
+            ForeignProcess(name="backup", pid=77, cpu_share=0.04),
+            ForeignProcess(name="postgres", pid=78, cpu_share=0.02),
+        ),
+    )
+    (warning,) = disturbance.warnings(found)
+    assert "postgres (52 processes, 31%), backup (pid 77, 4%); stop them" in warning.text
+    assert "--beside" not in warning.text
+    (of_own,) = disturbance.warnings(found, remedy=disturbance.remedy_of_own(found))
+    assert of_own.text.endswith(
+        "if postgres is part of the application (a database, a cache): --beside postgres"
+    )
+
+
+def test_the_advice_is_on_the_program_that_took_the_most_where_it_voided() -> None:
+    little = noise(foreign_cpu_share=0.05, foreign_programs=(program("make", share=0.05),))
+    postgres = noise(
+        foreign_cpu_share=0.4,
+        foreign_programs=(program("backup", share=0.21), program("postgres", share=0.19)),
+    )
+    again = noise(foreign_cpu_share=0.3, foreign_programs=(program("postgres", share=0.3),))
+    advice = disturbance.advice_on_own([little, postgres, again])
+    assert advice is not None
+    assert "if postgres is part" in advice
+    assert advice.endswith("--beside postgres")
+    assert disturbance.advice_on_own([little]) is None
+
+
+@pytest.mark.parametrize("name", ["kworker/0:1", "ksoftirqd/1", "(sd-pam)"])
+def test_nobody_is_told_to_name_a_thread_of_the_kernel(name: str) -> None:
+    found = noise(foreign_cpu_share=0.4, foreign_programs=(program(name, share=0.4),))
+    assert disturbance.advice_on_own([found]) is None
+    assert disturbance.remedy_of_own(found) == disturbance.STOP_THEM
+
+
+def test_a_name_with_a_space_is_quoted_for_the_shell() -> None:
+    found = noise(foreign_cpu_share=0.4, foreign_programs=(program("Web Content", share=0.4),))
+    assert disturbance.remedy_of_own(found).endswith("--beside 'Web Content'")

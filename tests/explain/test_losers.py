@@ -106,3 +106,7 @@ def test_a_missed_objective_is_told_with_the_objective_and_what_held_it_back() -
     slo = Slo(quantile="p99", target_s=0.2)
     told = line(changed(cause=LossCause.MISSES_SLO), CONTENDING, slo=slo)
     assert told.endswith("misses p99<200ms (8 rounds); threads contend")
+    by = changed(cause=LossCause.MISSES_SLO, slo_value_s=0.4123)
+    assert line(by, slo=slo).endswith("misses p99<200ms with 412 ms (8 rounds)")
+    by = changed(cause=LossCause.MISSES_SLO, slo_value_s=1.5)
+    assert line(by, slo=slo).endswith("misses p99<200ms with 1.5 s (8 rounds)")

@@ -7,6 +7,7 @@ import pytest
 
 from servelab.explain import own_causes
 from servelab.explain.causes import explain
+from servelab.model.beside import BesideProgram, BesideUse
 from servelab.model.limits import Limits
 from servelab.model.load import ClosedLoop, OpenLoop
 from servelab.model.placement import Placement
@@ -208,10 +209,7 @@ def test_a_few_failures_are_told() -> None:
 def test_what_others_took_is_named_and_idle_cores_are_not_held_against_the_server() -> None:
     noise = msgspec.structs.replace(QUIET, foreign_cpu_share=0.7, steal_share=0.05)
     assert causes(usage=usage(0.15, 0.15), noise=noise) == [
-        (
-            "others took 75% of the CPU | it used 0.30 of 2 cores; what runs beside it took 75% of "
-            "the CPU time"
-        )
+        ("others took 75% of the CPU | it used 0.30 of 2 cores; others took 75% of the CPU time")
     ]
     assert causes(noise=QUIET) == causes(noise=None)
 
@@ -274,3 +272,37 @@ def test_near_a_ceiling_there_is_nothing_to_explain() -> None:
 def test_own_is_what_the_catalogue_does_not_name() -> None:
     assert own_causes.is_own(OWN)
     assert not own_causes.is_own(BASE)
+
+
+def beside(cores: float) -> BesideUse:
+    return BesideUse(
+        seconds=SECONDS,
+        cpus=2,
+        programs=(
+            BesideProgram(
+                name="postgres", cpu_s=cores * SECONDS, shared_cpu_s=cores * SECONDS, processes=9
+            ),
+            BesideProgram(name="memcached", cpu_s=0.0, shared_cpu_s=0.0, processes=1),
+        ),
+    )
+
+
+def test_what_a_database_took_comes_first_and_its_part_of_the_cores_is_not_idle() -> None:
+    shared = msgspec.structs.replace(PLACEMENT, is_shared=True, shared_cores=2.0)
+    seen = {"usage": usage(0.7), "beside": beside(1.2), "beside_cpu_s_per_call": 0.012}
+    (first, second) = causes(placement=shared, **seen)
+    assert first == "postgres took 1.2 of 2 CPUs | postgres took 1.2 of 2 CPUs, 12 ms for each call"
+    assert second.startswith("all cores busy: 10.0 ms CPU per call | it used 0.70 of 2 cores")
+    assert "postgres 1.20" in second
+
+
+def test_of_a_database_as_much_is_on_the_servers_cores_as_they_are_of_all() -> None:
+    four = msgspec.structs.replace(beside(1.2), cpus=4)
+    (waits, database) = causes(usage=usage(0.7), beside=four, response_time_s=times(0.5))
+    # 0.7 of the server's own and half of the 1.2 make 1.3 of 2.
+    assert waits.startswith("waits: 0.7 of 2 cores")
+    assert database.startswith("postgres took 1.2 of 4 CPUs")
+
+
+def test_a_database_that_took_next_to_nothing_is_not_mentioned() -> None:
+    assert causes(beside=beside(0.05)) == causes()

@@ -1,14 +1,16 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 from servelab.host import noise, pace
+from servelab.host.beside import Member
 from servelab.host.noise import Reading
 from servelab.linux.processors import ProcessorTimes
 from servelab.linux.procfs import ProcessStat
@@ -59,6 +61,7 @@ def reading(
     throttled: dict[Path, Throttling] | None = None,
     stall_s: float | None = None,
     overflows: int | None = None,
+    named: Mapping[int, Member] = MappingProxyType({}),
 ) -> Reading:
     return Reading(
         monotonic_s=at_s,
@@ -71,6 +74,7 @@ def reading(
         memory_stall_s=stall_s,
         swapped_in_bytes=None,
         listen_overflows=overflows,
+        beside={each.identity: named[each.pid] for each in processes if each.pid in named},
     )
 
 
@@ -158,6 +162,81 @@ def test_the_busiest_foreign_processes_are_named_with_their_ended_children() -> 
     found = seen(first, last).foreign_processes
     assert [each.name for each in found] == ["new", "make"]
     assert [each.cpu_share for each in found] == pytest.approx([4 / 20, 3 / 20])
+
+
+POSTGRES = Member("postgres", 1.0)
+
+
+def test_a_program_that_the_user_named_is_not_foreign_nor_are_its_children_that_ended() -> None:
+    named = {30: POSTGRES, 31: POSTGRES, 32: POSTGRES, 33: POSTGRES}
+    first = reading(
+        0,
+        process(OWN, name="ours"),
+        process(30, cpu_s=100, name="postgres"),
+        process(31, parent=30, cpu_s=50, name="postgres"),
+        process(32, parent=30, cpu_s=7, name="postgres"),
+        cpus=times(idle_s=0, total_s=0),
+        named=named,
+    )
+    last = reading(
+        10,
+        process(OWN, cpu_s=4, name="ours"),
+        # One child has ended: of the 53 s that are inherited it used 50 s before the load.
+        process(30, cpu_s=101, ended_s=53, name="postgres"),
+        process(32, parent=30, cpu_s=9, name="postgres"),
+        process(33, parent=30, cpu_s=2, name="postgres"),
+        process(40, cpu_s=2, name="stranger"),
+        cpus=times(idle_s=6, total_s=20),
+        named=named,
+    )
+    found = seen(first, last)
+    # 20 s, 6 idle, 4 ours, 1 + 3 + 2 + 2 the database's: 2 are somebody else's.
+    assert found.foreign_cpu_share == pytest.approx(2 / 20)
+    assert [each.name for each in found.foreign_processes] == ["stranger"]
+    assert [each.name for each in found.foreign_programs] == ["stranger"]
+
+
+def test_who_lost_its_parent_or_came_while_we_watched_still_belongs_to_its_program() -> None:
+    first = reading(
+        0,
+        process(30, cpu_s=1, name="postgres"),
+        process(31, parent=30, cpu_s=5, name="archiver"),
+        cpus=times(idle_s=0, total_s=0),
+        named={30: POSTGRES, 31: POSTGRES},
+    )
+    last = reading(
+        10,
+        process(31, parent=1, cpu_s=11, name="archiver"),
+        process(50, cpu_s=3, name="postgres"),
+        cpus=times(idle_s=11, total_s=20),
+        named={50: POSTGRES},
+    )
+    assert seen(first, last).foreign_cpu_share == pytest.approx(0.0)
+
+
+def test_of_a_program_with_cpus_of_its_own_only_what_it_took_of_ours_is_subtracted() -> None:
+    def with_share(share: float) -> float | None:
+        named = {30: Member("postgres", share)}
+        first = reading(0, process(30), cpus=times(idle_s=0, total_s=0), named=named)
+        last = reading(10, process(30, cpu_s=8), cpus=times(idle_s=12, total_s=20), named=named)
+        return seen(first, last).foreign_cpu_share
+
+    assert with_share(1.0) == pytest.approx(0.0)
+    assert with_share(0.5) == pytest.approx(4 / 20)
+    assert with_share(0.0) == pytest.approx(8 / 20)
+
+
+def test_a_program_of_many_processes_that_take_little_each_is_named_with_their_sum() -> None:
+    many = [process(pid, cpu_s=0.19, name="postgres") for pid in range(100, 150)]
+    last = reading(
+        10, *many, process(30, cpu_s=1, name="backup"), cpus=times(idle_s=9.5, total_s=20)
+    )
+    found = seen(reading(0, cpus=times(idle_s=0, total_s=0)), last)
+    assert [each.name for each in found.foreign_processes] == ["backup"]
+    (postgres, backup) = found.foreign_programs
+    assert (postgres.name, postgres.processes) == ("postgres", 50)
+    assert postgres.cpu_share == pytest.approx(9.5 / 20)
+    assert (backup.name, backup.processes) == ("backup", 1)
 
 
 def test_a_suspension_and_a_set_clock_are_told_apart() -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from servelab.measure import gates
 from servelab.measure.gates import Punctuality
+from servelab.model.beside import BesideProgram, BesideUse
 from servelab.model.load import ClosedLoop, OpenLoop, Pacing, Scheduling
 from servelab.model.trial import GeneratorUsage, TrialStatus
 
@@ -103,3 +104,12 @@ def test_a_spinning_generator_is_judged_by_its_work_not_by_its_core() -> None:
     assert not list(gates.warnings_on_generator(idle))
     busy = msgspec.structs.replace(idle, busy_share=0.8)
     assert [warning.kind for warning in gates.warnings_on_generator(busy)] == ["client-bound"]
+
+
+def test_a_program_that_is_gone_when_the_load_ends_is_told() -> None:
+    there = BesideProgram(name="postgres", cpu_s=1.0, shared_cpu_s=1.0, processes=1)
+    gone = BesideProgram(name="redis-server", cpu_s=0.0, shared_cpu_s=0.0, processes=0)
+    use = BesideUse(seconds=10.0, cpus=2, programs=(there, gone))
+    (warning,) = gates.warnings_on_beside(use)
+    assert warning.kind == "beside-missing"
+    assert warning.text.startswith("redis-server, which was named with --beside, did not run")

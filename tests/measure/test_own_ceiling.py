@@ -1,11 +1,13 @@
 """The ceiling of a user's application: its calls without a server, under the supervisor."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from tests.fake_world import QUIET, FakeWatch
 from tests.report.own_runs import PYTHON, SERVICE, deployment
 
 from servelab.errors import ServerFailed
@@ -13,6 +15,7 @@ from servelab.experiment.plan import trial_spec
 from servelab.linux import procfs
 from servelab.measure import ceiling, machinery, subject
 from servelab.measure.ceiling import Ceilings
+from servelab.model.beside import BesideProgram, BesideUse
 from servelab.model.deployment import Interface
 from servelab.model.environment import Environment, Package
 from servelab.model.load import Asked, Expectation, Request
@@ -96,6 +99,32 @@ def test_of_calls_that_wait_the_cpu_time_sets_the_limit(ceilings: Ceilings, tmp_
     assert known.cpu_s_per_call is not None
     assert known.per_s == pytest.approx(1 / known.cpu_s_per_call)
     assert known.per_s > 250, "more than one caller alone gets"
+
+
+def test_of_calls_that_wait_for_a_database_its_cpu_time_counts_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(ceiling, "BARE_SECONDS", 0.2)
+    calibrations: Any = Carried()
+    watching = replace(machinery.real(), watch=lambda named: FakeWatch(QUIET, named=named))
+    spec = spec_of(tmp_path, CALL.format(work="time.sleep(0.005)"))
+    spec = msgspec.structs.replace(spec, beside=("postgres",))
+    known = found(Ceilings(watching, calibrations=calibrations), spec)
+    assert known.source == ("the bare work in 1 process, by its CPU time and that of postgres")
+    assert known.cpu_s_per_call is not None
+    # The fake database takes 2.5 s of two CPUs.
+    assert known.beside_cpu_s_per_call is not None
+    assert known.beside_cpu_s_per_call > 0.01
+    whole_s = known.cpu_s_per_call + known.beside_cpu_s_per_call
+    assert known.per_s == pytest.approx(2 / whole_s)
+
+
+def test_a_database_elsewhere_leaves_all_cpus_to_the_application() -> None:
+    reports = [ceiling._BareProcess([0.0, 1.0, 2.0], 0.5)]
+    there = BesideProgram(name="postgres", cpu_s=9.0, shared_cpu_s=0.0, processes=1)
+    beside = BesideUse(seconds=2.0, cpus=2, programs=(there,))
+    alone = ceiling._rate(reports, cores=1.0)
+    assert ceiling._rate(reports, cores=1.0, beside=beside).per_s == alone.per_s == 2 / 0.5
 
 
 def test_the_environment_of_the_calls_is_that_of_the_server(

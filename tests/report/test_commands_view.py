@@ -162,7 +162,8 @@ def test_the_object_has_them(capsys: pytest.CaptureFixture[str]) -> None:
     JsonPrinter(Console(file=StringIO()), verbose=False).finish(run_of(rounds(3)))
     found = json.loads(capsys.readouterr().out)["commands"][0]
     assert found["workload"] == "shop.site:app"
-    assert set(found["commands"][0]) == {"deployment", "title", "install", "command", "front"}
+    of_command = {"deployment", "title", "activate", "install", "command", "front"}
+    assert set(found["commands"][0]) == of_command
     assert json.loads(json_text.render(run_of(rounds(1), service=None)))["commands"] == []
 
 

@@ -321,6 +321,9 @@ def test_without_pip_in_the_environment_uv_installs_into_it() -> None:
     assert ready(service=service).install == (
         "uv pip install --python '/srv/my shop/.venv/bin/python' gunicorn==27.0.1"
     )
+    # The environment that is to be made for another interpreter has one.
+    other = ready(service=service, interpreter="3.13.1")
+    assert other.install == "pip install gunicorn==27.0.1"
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,17 @@ def test_every_server_of_a_search_can_be_made_ready_behind_a_front(
         assert str(SOCKET) not in told
 
 
+@pytest.mark.parametrize("upstream", ["", "nowhere", "127.0.0.1:x", "127.0.0.1:²"])
+def test_of_a_front_that_says_nothing_of_its_server_nothing_is_claimed(upstream: str) -> None:
+    of = deployment("devserver+nginx")
+    trial = behind(of)
+    assert trial.front is not None
+    front = msgspec.structs.replace(trial.front, upstream=upstream)
+    lost = msgspec.structs.replace(trial, front=front)
+    made = deploy.ready(of, service=SERVICE, trial=lost)
+    assert "where it was measured is not known" in made.differences[0]
+
+
 def test_grpc_of_a_program_is_passed_on_as_such() -> None:
     service = msgspec.structs.replace(
         SERVICE,

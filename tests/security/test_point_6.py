@@ -279,8 +279,27 @@ def test_point_6_records_of_another_form_or_beyond_all_measure_are_an_error(
 def test_point_6_what_a_race_was_to_be_mutated_at_random_gives_an_answer_or_an_error(
     run: Run, tmp_path: Path, cases: int
 ) -> None:
-    race = of_runs(run, tmp_path)[-1]
-    folder = tmp_path / "mutated"
+    mutate_race(of_runs(run, tmp_path)[-1], cases=cases, folder=tmp_path / "mutated")
+
+
+@pytest.mark.parametrize("cases", [50, pytest.param(1_000, marks=pytest.mark.slow)])
+def test_point_6_what_a_race_of_commands_behind_a_front_was_to_be_may_be_mutated_too(
+    run: Run, tmp_path: Path, cases: int
+) -> None:
+    world = World({"pool": serving(service_s=0.05)})
+    status, _, notes = run(
+        world,
+        *("tune", "--command", "pool --workers {workers=1|2|4} {port}", "--front", "nginx"),
+        *("--slo", "p50<10ms", "--duration", "5", "-c", "4", "--out", str(tmp_path / "race")),
+    )
+    assert status == 3, notes
+    files = [each for each in (tmp_path / "race").iterdir() if each.is_file()]
+    race = {each.name: each.read_bytes() for each in files}
+    mutate_race(race, cases=cases, folder=tmp_path / "mutated")
+
+
+def mutate_race(race: Files, *, cases: int, folder: Path) -> None:
+    """Tell a race with other values in what it was to be: an answer, or an error of servelab's."""
     folder.mkdir()
     told = 0
     for case in range(cases):

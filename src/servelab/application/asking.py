@@ -57,12 +57,14 @@ def find(
     launch: Launch,
     log: Path,
     limit_s: float = _LIMIT_S,
+    copied_from: Path | None = None,
 ) -> FoundApplication:
     """Import what the text names in a process of its own, and return what it is.
 
     `interpreter` is that of the user's environment, `directory` the project's folder, `variables`
-    the user's own, `log` takes what the process writes. Raise UsageError where the text names no
-    application, CannotRunHere where it cannot be imported here.
+    the user's own, `log` takes what the process writes, `copied_from` is the user's environment
+    where the interpreter is that of a copy. Raise UsageError where the text names no application,
+    CannotRunHere where it cannot be imported here.
     """
     target = parse(text)
     if not directory.is_dir():
@@ -78,7 +80,13 @@ def find(
     try:
         answer = _asked(target, interpreter=interpreter, log=log, limit_s=limit_s, start=start)
         if answer.problem:
-            raise error_for(answer, target=target, directory=directory, interpreter=interpreter)
+            raise error_for(
+                answer,
+                target=target,
+                directory=directory,
+                interpreter=interpreter,
+                copied_from=copied_from,
+            )
     except ServelabError as error:
         raise type(error)(_without_secrets(str(error), variables)) from None
     return FoundApplication(

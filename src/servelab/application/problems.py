@@ -35,17 +35,26 @@ class Answer(Struct, frozen=True, kw_only=True):
 
 
 def error_for(
-    answer: Answer, *, target: ApplicationTarget, directory: Path, interpreter: Path
+    answer: Answer,
+    *,
+    target: ApplicationTarget,
+    directory: Path,
+    interpreter: Path,
+    copied_from: Path | None = None,
 ) -> ServelabError:
     """Return the error for what the process found: the thing, the fact, the next step."""
     if answer.problem == "no module":
         return UsageError(_no_module(answer.name, target, directory))
     if answer.problem == "missing import":
-        return CannotRunHere(
-            f"{target.module} imports {answer.name}, which is not in the environment of "
-            f"{interpreter}; install it there, or name the environment that has it with --env"
-            f"{indented(answer.trace)}"
+        place = (
+            f"the environment of {interpreter}; install it there, or name the environment that has "
+            "it with --env"
+            if copied_from is None
+            else f"the copy of {copied_from} for this interpreter; install there what it is part "
+            "of, from an index, or leave this interpreter out"
         )
+        fact = f"{target.module} imports {answer.name}, which is not in {place}"
+        return CannotRunHere(f"{fact}{indented(answer.trace)}")
     if (sentence := _usage_sentence(answer, target)) is not None:
         return UsageError(sentence)
     trace = indented(answer.trace)

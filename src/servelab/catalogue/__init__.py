@@ -19,6 +19,7 @@ from servelab.catalogue.calls import (
 from servelab.catalogue.commands import configuration_file, launch_command, why_not_here
 from servelab.catalogue.discovery import front, fronts, server, server_of, servers, stack, stacks
 from servelab.catalogue.environments import environment_spec, spec_beside
+from servelab.catalogue.folklore import folklore_processes, folklore_stack, rule_of
 from servelab.catalogue.frameworks import (
     Framework,
     application_directory,
@@ -68,6 +69,8 @@ __all__ = [
     "environment_spec",
     "find_deployments",
     "find_own_deployments",
+    "folklore_processes",
+    "folklore_stack",
     "framework",
     "frameworks",
     "front",
@@ -90,6 +93,7 @@ __all__ = [
     "protocol_of",
     "published",
     "request_for",
+    "rule_of",
     "served_path",
     "server",
     "server_of",

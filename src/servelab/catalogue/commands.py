@@ -143,7 +143,11 @@ def _request(
 
 
 def why_not_here(
-    deployment: Deployment, *, interpreter: Interpreter, compiler: Path | None
+    deployment: Deployment,
+    *,
+    interpreter: Interpreter,
+    compiler: Path | None,
+    service: Service | None = None,
 ) -> str | None:
     """Say in a sentence why a deployment cannot run on an interpreter of this machine, or None."""
     server = server_of(deployment)
@@ -152,7 +156,10 @@ def why_not_here(
         return f"{server.name} needs Python {_dotted(needs.minimum_python)} or newer; {found}."
     if needs.below_python is not None and interpreter.minor >= needs.below_python:
         return f"{server.name} needs a Python below {_dotted(needs.below_python)}; {found}."
-    if needs.needs_gil and interpreter.is_free_threaded:
+    needs_gil = needs.needs_gil
+    if service is not None and server.needs_gil_beside is not None:
+        needs_gil = server.needs_gil_beside(deployment.settings)
+    if needs_gil and interpreter.is_free_threaded:
         return (
             f"{server.name}, or a package that it needs, has no build for free-threaded Python; "
             "choose another interpreter with --python."

@@ -111,15 +111,16 @@ def own_ways(
     found = []
     for text in chosen:
         named, front = split_front(text)
-        if (command := _command_named(named, service=service)) is not None:
-            variant = Variant(axes=command.axes)
-            found.append(StackVariant(stack=command.name, variant=variant, front=front))
-            continue
         name, colon, settings = named.partition(":")
+        allowed = split_settings(settings, text=text) if colon else {}
+        if (command := _command_named(name, service=service)) is not None:
+            of_command = server_of_command(command)
+            varied = narrow(Variant(axes=command.axes), on=of_command, allowed=allowed, of=name)
+            found.append(StackVariant(stack=name, variant=varied, front=front))
+            continue
         on, variants = _selected(name, service=service, cpu_count=cpu_count)
         if (obstacle := obstacle_to_own(on, service=service)) is not None:
             raise UsageError(obstacle)
-        allowed = split_settings(settings, text=text) if colon else {}
         for variant in variants:
             of = _stack_name(on, variant)
             narrowed = narrow(variant, on=on, allowed=allowed, of=of)

@@ -136,6 +136,9 @@ class Server(Generic[Settings]):
     What they do not need cannot keep a user's packages from being served.
     """
     naming: Naming = Naming.NAME
+    needs_gil_beside: Callable[[Settings], bool] | None = None
+    """Tell whether what some settings need beside a user's packages has no build for free-threaded
+    Python; None: what `needs` says of all of its requirements holds there, too."""
     takes_unix_sockets: bool = False
     is_for_development: bool = False
     """Its own manual says not to use it in production."""

@@ -44,13 +44,17 @@ def go_on(
     measurer: "TrialMeasurer",
     folder: "RunFolder",
     printer: "Printer",
+    beside_load_s: float | None = None,
 ) -> "StoredRun":
-    """Measure a plan into a folder that is there; of what was skipped already, the reason."""
+    """Measure a plan into a folder that is there; of what was skipped already, the reason.
+
+    `beside_load_s` is what a rehearsal saw that a trial takes beside its load.
+    """
     from servelab.experiment.plan import Past
 
     folder.keep_plan(plan)
     if not plan.is_single:
-        printer.note(_expectation(plan, deployments=deployments))
+        printer.note(_expectation(plan, deployments=deployments, beside_load_s=beside_load_s))
     return _measure(
         plan,
         deployments=deployments,
@@ -217,7 +221,9 @@ def _measure(
     return run
 
 
-def _expectation(plan: "Plan", *, deployments: Sequence["Deployment"]) -> str:
+def _expectation(
+    plan: "Plan", *, deployments: Sequence["Deployment"], beside_load_s: float | None = None
+) -> str:
     """Return how long a plan takes, in words."""
     from servelab.experiment import expectation
     from servelab.linux.cpus import cpu_allowance
@@ -230,6 +236,7 @@ def _expectation(plan: "Plan", *, deployments: Sequence["Deployment"]) -> str:
             deployments=deployments,
             rounds=_rounds_to_expect(plan),
             cores=max(1, int(cpu_allowance().cores)),
+            beside_load_s=beside_load_s,
         ),
     )
 

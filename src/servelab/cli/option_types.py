@@ -96,6 +96,16 @@ Front = Annotated[
         rich_help_panel=PLACING,
     ),
 ]
+Beside = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--beside",
+        metavar="PROGRAM|UNIT|pid:N",
+        help="What belongs to your application and runs already, such as postgres or "
+        "redis-server: its CPU time is told by itself, and voids no round.",
+        rich_help_panel=ITS_PLACE,
+    ),
+]
 ResultsFolder = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Where results go, a new folder.")
 ]
@@ -166,6 +176,26 @@ Pythons = Annotated[
         metavar="VERSION|PATH",
         help="Interpreter of the servers, such as 3.13 or 3.14t; several: everything on each. "
         "[default: servelab's own]",
+    ),
+]
+OwnPythons = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--python",
+        metavar="VERSION|PATH",
+        help="Interpreter, such as 3.13 or 3.14t, with a copy of your environment's packages where "
+        "it is another one; several: everything on each. [default: your environment's own]",
+        rich_help_panel=ITS_PLACE,
+    ),
+]
+OwnPython = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--python",
+        metavar="VERSION|PATH",
+        help="One interpreter for the whole race, with a copy of your environment's packages where "
+        "it is another one. [default: your environment's own]",
+        rich_help_panel=ITS_PLACE,
     ),
 ]
 Requirements = Annotated[
@@ -270,7 +300,7 @@ Only = Annotated[
     list[str] | None,
     typer.Option(
         "--only",
-        metavar="SERVER[-VARIANT][:key=value,...][+nginx]",
+        metavar="SERVER[-VARIANT][:key=value,...][+nginx][@PYTHON]",
         help="These deployments, such as gunicorn-gthread:processes=4. [default: every server]",
     ),
 ]

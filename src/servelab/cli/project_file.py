@@ -33,6 +33,7 @@ class Section(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_
     expect_status: _Status | None = None
     ignore: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     slo: str | None = None
     budget: str | None = None
     concurrency: Annotated[int, Meta(ge=1, le=10_000)] | None = None
@@ -116,6 +117,7 @@ def complete_load(typed: requested.Typed, *, section: Section) -> requested.Type
         duration_s=first(typed.duration_s, section.duration),
         cpus=first(typed.cpus, section.cpus),
         memory=typed.memory or section.memory,
+        beside=typed.beside or section.beside,
     )
 
 

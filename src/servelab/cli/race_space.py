@@ -6,13 +6,10 @@ import msgspec
 from msgspec import Struct
 
 from servelab import catalogue
-from servelab.model.deployment import Deployment, Interface
+from servelab.model.deployment import Deployment
 from servelab.model.service import Service
 from servelab.model.tuning import Candidate, StackVariant, Tuning, TuningOrder
 from servelab.tuning import space as starts_of
-
-_FOLKLORE = {Interface.WSGI: "gunicorn-sync", Interface.ASGI: "gunicorn-uvicorn"}
-"""Whose manual advises 2 * cores + 1 processes."""
 
 
 class Space(Struct, frozen=True, kw_only=True):
@@ -22,6 +19,11 @@ class Space(Struct, frozen=True, kw_only=True):
     starts: tuple[Deployment, ...]
     """One of each way."""
     benchmarks: tuple[Candidate, ...]
+
+    @property
+    def rehearsed(self) -> tuple[Deployment, ...]:
+        """Return the starts, each once: ways that differ in their axes may begin alike."""
+        return tuple({each.name: each for each in self.starts}.values())
 
 
 def lay_out(
@@ -38,28 +40,26 @@ def lay_out(
             for way in catalogue.own_ways(service, only=tuple(only), cpu_count=cpu_count)
         )
     )
-    folklore = _FOLKLORE.get(service.interface)
-    benchmarks = tuple(
-        _with_processes(way, count=2 * cpu_count + 1) for way in ways if way.stack == folklore
-    )
     return Space(
         ways=ways,
         starts=tuple(
             catalogue.own_deployment(starts_of.start(way), service=service, cpu_count=cpu_count)
             for way in ways
         ),
-        benchmarks=benchmarks,
+        benchmarks=_folklore(ways, service=service, cpu_count=cpu_count),
     )
 
 
 def without(tuning: Tuning, *, space: Space, excluded: Mapping[str, str]) -> Tuning:
     """Return a race without the ways whose start was excluded."""
     started = zip(space.ways, space.starts, strict=True)
-    gone = {way.name for way, start in started if start.name in excluded}
+    left = tuple(way for way, start in started if start.name not in excluded)
     return msgspec.structs.replace(
         tuning,
-        space=tuple(way for way in tuning.space if way.name not in gone),
-        benchmarks=tuple(each for each in tuning.benchmarks if each.way not in gone),
+        space=left,
+        benchmarks=tuple(
+            each for each in tuning.benchmarks if any(starts_of.holds(way, each) for way in left)
+        ),
     )
 
 
@@ -74,7 +74,18 @@ def deployment_of(order: TuningOrder) -> Callable[[Candidate], Deployment]:
     return made
 
 
-def _with_processes(way: StackVariant, *, count: int) -> Candidate:
-    begun = starts_of.start(way)
-    settings = tuple((key, count if key == "processes" else value) for key, value in begun.settings)
-    return msgspec.structs.replace(begun, settings=settings)
+def _folklore(
+    ways: Sequence[StackVariant], *, service: Service, cpu_count: int
+) -> tuple[Candidate, ...]:
+    """Return the folklore setting of each way that may have it.
+
+    Where the user keeps the processes to other values it could win, and would be no answer.
+    """
+    stack = catalogue.folklore_stack(service.interface)
+    count = catalogue.folklore_processes(cpu_count)
+    found: dict[str, Candidate] = {}
+    for way in ways:
+        benchmark = starts_of.with_value(starts_of.start(way), setting="processes", value=count)
+        if way.stack == stack and starts_of.holds(way, benchmark):
+            found.setdefault(way.name, benchmark)
+    return tuple(found.values())

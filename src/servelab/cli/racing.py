@@ -22,11 +22,15 @@ def begin(
     measurer: "TrialMeasurer",
     folder: "RunFolder",
     elsewhere: ready_race.Elsewhere,
+    beside_load_s: float | None,
     printer: "Printer",
 ) -> "StoredRun":
-    """Race into a new folder; return what is stored then."""
+    """Race into a new folder; return what is stored then.
+
+    `beside_load_s` is what the rehearsal saw that a trial takes beside its load.
+    """
     folder.keep_race(order)
-    printer.note(_expectation(order))
+    printer.note(_expectation(order, beside_load_s=beside_load_s))
     return _measure(
         order,
         made=(),
@@ -79,11 +83,12 @@ def tell(order: "TuningOrder") -> None:
     terminal.write(race_plan_view.text(order, expected=expectation.of_race(order)))
 
 
-def _expectation(order: "TuningOrder") -> str:
+def _expectation(order: "TuningOrder", *, beside_load_s: float | None) -> str:
     from servelab.experiment import expectation
     from servelab.report import race_plan_view
 
-    return race_plan_view.expectation(order, expected=expectation.of_race(order))
+    expected = expectation.of_race(order, beside_load_s=beside_load_s)
+    return race_plan_view.expectation(order, expected=expected)
 
 
 def _measure(
@@ -142,10 +147,10 @@ def _finish(
     printer: "Printer",
 ) -> None:
     """Tell what was found; where something won, write how to serve with it."""
-    from servelab.report import tune_view
+    from servelab.report import race_result
 
-    found = tune_view.result(run)
-    has_won = found is not None and tune_view.is_told(found) and not run.end.interrupted
+    found = race_result.result(run)
+    has_won = found is not None and race_result.is_told(found) and not run.end.interrupted
     if found is None or not has_won:
         printer.finish(run)
         if elsewhere.folder is not None:
@@ -157,17 +162,16 @@ def _finish(
 
 
 def status_of(run: "StoredRun") -> int:
-    """Return 0 where there is a winner that can be told, 1 where nothing serves, 3 otherwise."""
-    from servelab.model.tuning import RaceEnding
-    from servelab.report import tune_view
+    """Return 0 where there is a winner that can be told, 1 where all have failed, 3 otherwise."""
+    from servelab.report import no_winner, race_result
 
     if any(trial.audit_errors for trial in run.trials):
         return status.BUG
     if run.end.interrupted:
         return status.INTERRUPTED
-    found = tune_view.result(run)
-    if found is not None and found.ending is RaceEnding.NOTHING_RUNS:
+    found = race_result.result(run)
+    if found is not None and no_winner.nothing_serves(found):
         return status.FAILED
     if found is None:
         return status.INVALID
-    return status.OK if tune_view.has_won(run, found) and found.meets_slo else status.INVALID
+    return status.OK if race_result.has_won(run, found) and found.meets_slo else status.INVALID

@@ -63,11 +63,11 @@ def into_results(
     `order` has the values that are not stored. What cannot be written is told, and no error: the
     race is over.
     """
-    from servelab.report import tune_view
+    from servelab.report import race_result
     from servelab.store import folder as stored
     from servelab.store import ready_files
 
-    lighter = tune_view.lightest(found)
+    lighter = race_result.lightest(found)
     for candidate, name in (
         (found.winner, stored.DEPLOY_FOLDER),
         (lighter, stored.LIGHTER_FOLDER),
@@ -140,7 +140,7 @@ def _ready(
     from servelab.cli import race_space
     from servelab.linux import ports
     from servelab.model.ready import Place
-    from servelab.report import deploy, tune_view
+    from servelab.report import deploy, race_result
 
     service = order.options.service
     assert service is not None  # noqa: S101 - nothing else is raced
@@ -149,7 +149,7 @@ def _ready(
     return deploy.ready(
         deployment,
         service=service,
-        trial=tune_view.trial_to_copy(run, found, candidate),
+        trial=race_result.trial_to_copy(run, found, candidate),
         place=Place(
             folder=None if is_project else str(folder),
             environment_file=_variables_of(service),
@@ -161,14 +161,20 @@ def _ready(
 
 
 def _program_of(deployment: "Deployment", *, service: "Service") -> str | None:
-    """Return where the program of a command is found, as when it was measured; None: nowhere."""
+    """Return where the program of a command is found by its name, as when it was measured.
+
+    None of a server, of a program that is named with its path, and where it is nowhere.
+    """
     from servelab import catalogue
 
     if not catalogue.is_own_command(deployment):
         return None
+    program, *_ = shlex.split(deployment.application)
+    if "/" in program:
+        return None
     user = service.environment
     places = [*([] if user is None else [str(user.directory / "bin")]), os.environ.get("PATH", "")]
-    return shutil.which(shlex.split(deployment.application)[0], path=os.pathsep.join(places))
+    return shutil.which(program, path=os.pathsep.join(places))
 
 
 def _variables_of(service: "Service") -> "EnvironmentFile | None":

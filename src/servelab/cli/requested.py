@@ -48,6 +48,7 @@ class Typed(Struct, frozen=True, kw_only=True):
     with_requirements: Sequence[str] = ()
     stops_under_load: bool = False
     front: str | None = None
+    beside: Sequence[str] = ()
 
 
 def parse(
@@ -115,6 +116,7 @@ def options_of(
         interpreter=interpreter,
         with_requirements=tuple(typed.with_requirements),
         stops_under_load=typed.stops_under_load,
+        beside=tuple(dict.fromkeys(typed.beside)),
     )
 
 

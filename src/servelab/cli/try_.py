@@ -34,7 +34,9 @@ def try_(
     only: option_types.Only = None,
     environment: option_types.UsersEnvironment = None,
     variable: option_types.Variables = None,
+    beside: option_types.Beside = None,
     project: option_types.Project = Path(),
+    python: option_types.OwnPythons = None,
     rounds: Annotated[
         int | None,
         typer.Option(
@@ -71,7 +73,7 @@ def try_(
     import msgspec
 
     from servelab import catalogue
-    from servelab.cli import prepared, project_file, requested_service
+    from servelab.cli import own_pythons, prepared, project_file, requested_service
     from servelab.model.plan import Plan
     from servelab.report import printers
 
@@ -112,6 +114,7 @@ def try_(
             timeout_s=timeout,
             connections=connections,
             port=port,
+            beside=tuple(beside or ()),
         ),
         section=section,
         warm_up_s=warm_up,
@@ -119,13 +122,16 @@ def try_(
     deployments = requested_service.deployments(
         ready.service, only=only or section.only, cpu_count=ready.cpu_count, front=front
     )
+    deployments, options = own_pythons.spread(
+        deployments, options=ready.options, pythons=python or ()
+    )
     for obstacle, names in (
         {} if only or section.only else catalogue.own_obstacles(ready.service).items()
     ):
         printer.note(f"Not tried: {', '.join(names)}: {obstacle}")
     plan = Plan(
         deployments=tuple(each.name for each in deployments),
-        options=ready.options,
+        options=options,
         rounds=rounds or section.rounds or ROUNDS,
         seed=seed or 0,
         warm_up_s=ready.warm_up_s,
@@ -135,9 +141,10 @@ def try_(
         measuring.tell(plan, deployments=deployments)
         return status.OK
     folder = results.new_folder(out, name=measuring.name_of(plan))
+    left_out = own_pythons.copy(deployments, options=options, folder=folder, printer=printer)
     agreement = rehearsed.rehearse(
-        deployments,
-        options=ready.options,
+        [each for each in deployments if each.name not in left_out],
+        options=options,
         measurer=ready.measurer,
         folder=folder,
         printer=printer,
@@ -147,15 +154,16 @@ def try_(
     plan = msgspec.structs.replace(
         plan,
         deployments=agreement.agreeing,
-        options=msgspec.structs.replace(ready.options, service=service),
+        options=msgspec.structs.replace(options, service=service),
     )
     return measuring.status_of(
         measuring.go_on(
             plan,
             deployments=[each for each in deployments if each.name in agreement.agreeing],
-            skipped=dict(agreement.excluded),
+            skipped={**left_out, **dict(agreement.excluded)},
             measurer=ready.measurer,
             folder=folder,
             printer=printer,
+            beside_load_s=agreement.beside_load_s,
         )
     )

@@ -72,7 +72,9 @@ def tune(
     only: option_types.Searched = None,
     environment: option_types.UsersEnvironment = None,
     variable: option_types.Variables = None,
+    beside: option_types.Beside = None,
     project: option_types.Project = Path(),
+    python: option_types.OwnPython = None,
     duration: option_types.OwnDuration = None,
     warm_up: option_types.OwnWarmUp = None,
     concurrency: option_types.OwnConcurrency = None,
@@ -114,7 +116,15 @@ def tune(
     """Find the server and the settings that serve your application best, or a program of yours."""
     import msgspec
 
-    from servelab.cli import prepared, project_file, race_space, racing, requested_service, restored
+    from servelab.cli import (
+        own_pythons,
+        prepared,
+        project_file,
+        race_space,
+        racing,
+        requested_service,
+        restored,
+    )
     from servelab.model.tuning import Tuning, TuningOrder
     from servelab.model.verdict import Judging
     from servelab.report import printers
@@ -169,12 +179,14 @@ def tune(
             timeout_s=timeout,
             connections=connections,
             port=port,
+            beside=tuple(beside or ()),
         ),
         # Here memory is what a candidate may take of its own accord, not what it is given.
         section=msgspec.structs.replace(section, memory=None),
         warm_up_s=warm_up,
         slo=objective,
     )
+    options = own_pythons.on_one(ready.options, pythons=python or ())
     space = race_space.lay_out(
         ready.service, only=only or section.only, cpu_count=ready.cpu_count, front=front
     )
@@ -188,7 +200,7 @@ def tune(
             seed=seed or 0,
             judging=Judging(delta=amounts.share(delta, option="--delta")),
         ),
-        options=ready.options,
+        options=options,
         cpu_count=ready.cpu_count,
         warm_up_s=ready.warm_up_s,
     )
@@ -197,27 +209,29 @@ def tune(
         return status.OK
     ignored = requested_service.patterns(ignore or section.ignore)
     folder = results.new_folder(out, name=f"tune-{measuring.file_name(ready.options.workload)}")
+    left_out = own_pythons.copy(space.rehearsed, options=options, folder=folder, printer=printer)
     agreement = rehearsed.rehearse(
-        space.starts,
-        options=ready.options,
+        [each for each in space.rehearsed if each.name not in left_out],
+        options=options,
         measurer=ready.measurer,
         folder=folder,
         printer=printer,
         ignored=ignored,
     )
     service = msgspec.structs.replace(ready.service, asked=agreement.asked)
-    excluded = dict(agreement.excluded)
+    excluded = {**left_out, **dict(agreement.excluded)}
     return racing.status_of(
         racing.begin(
             msgspec.structs.replace(
                 order,
                 tuning=race_space.without(order.tuning, space=space, excluded=excluded),
-                options=msgspec.structs.replace(ready.options, service=service),
+                options=msgspec.structs.replace(options, service=service),
                 excluded=excluded,
             ),
             measurer=ready.measurer,
             folder=folder,
             elsewhere=elsewhere,
+            beside_load_s=agreement.beside_load_s,
             printer=printer,
         )
     )

@@ -24,16 +24,22 @@ class OnInterpreters(Struct, frozen=True, kw_only=True):
     """Of those that do."""
 
 
-def on_interpreters(deployments: Sequence[Deployment], *, pythons: Sequence[str]) -> OnInterpreters:
+def on_interpreters(
+    deployments: Sequence[Deployment],
+    *,
+    pythons: Sequence[str],
+    usual: Interpreter | None = None,
+) -> OnInterpreters:
     """Return each deployment on its own interpreter, or else on every one of the run.
 
-    `pythons` are versions or paths; none: servelab's own interpreter. Names stay as they are where
-    all run on one and nobody named it. Raise UsageError or CannotRunHere.
+    `pythons` are versions or paths; none: the `usual` interpreter, which is the nearest, too, or
+    servelab's own. Names stay as they are where all run on one and nobody named it. Raise
+    UsageError or CannotRunHere.
     """
-    of_run = [interpreters.find_interpreter(each) for each in pythons]
-    of_run = of_run or [interpreters.own_interpreter()]
+    nearest = usual or interpreters.own_interpreter()
+    of_run = [interpreters.find_interpreter(each, nearest=nearest) for each in pythons] or [nearest]
     named = {
-        each: interpreters.find_interpreter(each)
+        each: interpreters.find_interpreter(each, nearest=nearest)
         for each in dict.fromkeys(deployment.python for deployment in deployments)
         if each is not None
     }

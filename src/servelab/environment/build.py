@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from servelab.environment import overlay, receipts
+from servelab.environment import copies, overlay, receipts
 from servelab.environment.cache import MARKER, cache_directory, try_lock, wait_for_lock
 from servelab.environment.uv import install_arguments
 from servelab.environment.uv_runs import NAME, canonical, run_uv
@@ -38,6 +38,9 @@ def ensure(
     """
     if not spec.is_built:
         return _as_it_is(spec, interpreter=interpreter, cache=cache)
+    spec = _on_their_interpreter(
+        spec, interpreter=interpreter, cache=cache, on_progress=on_progress
+    )
     folder = cache or cache_directory()
     directory = folder / environment_key(spec, interpreter=interpreter)
     if (found := _read(directory, interpreter=interpreter)) is not None:
@@ -70,6 +73,17 @@ def _as_it_is(
         packages=user.packages,
         variables=overlay.bytecode_variables(user, cache=cache),
     )
+
+
+def _on_their_interpreter(
+    spec: EnvironmentSpec, *, interpreter: Interpreter, cache: Path | None, on_progress: Progress
+) -> EnvironmentSpec:
+    """Return what is to be built beside the user's environment, or beside its copy."""
+    user = spec.beside
+    if user is None or not copies.is_needed(user, interpreter=interpreter):
+        return spec
+    copy = copies.copied(user, interpreter=interpreter, cache=cache, on_progress=on_progress)
+    return msgspec.structs.replace(spec, beside=copy.environment)
 
 
 def environment_key(spec: EnvironmentSpec, *, interpreter: Interpreter) -> str:

@@ -42,19 +42,29 @@ def own_interpreter() -> Interpreter:
     )
 
 
-def find_interpreter(wanted: str, *, variables: Mapping[str, str] | None = None) -> Interpreter:
+def find_interpreter(
+    wanted: str,
+    *,
+    variables: Mapping[str, str] | None = None,
+    nearest: Interpreter | None = None,
+) -> Interpreter:
     """Find an interpreter by version (``3.13``, ``3.13.1``, free-threaded ``3.14t``) or path.
 
-    Raise UsageError where the text is neither, CannotRunHere where there is no such interpreter.
+    The `nearest` is what is meant where it can be; without it, servelab's own goes first. Raise
+    UsageError where the text is neither, CannotRunHere where there is no such interpreter.
     """
     given = os.environ if variables is None else variables
     if "/" in wanted:
-        return _by_path(Path(wanted).expanduser())
+        found = _by_path(Path(wanted).expanduser())
+        is_nearest = nearest is not None and found.path.resolve() == nearest.path.resolve()
+        return nearest if nearest is not None and is_nearest else found
     if _VERSION.fullmatch(wanted) is None:
         raise UsageError(
             f"{wanted!r} names no Python interpreter; give a version such as 3.13 or 3.14t, "
             "or the path of an interpreter."
         )
+    if nearest is not None and nearest.answers_to(wanted):
+        return nearest
     others = []
     for found in _interpreters((_minor(wanted),), variables=given):
         if found.answers_to(wanted):

@@ -27,6 +27,7 @@ from servelab.model.environment import (
     EnvironmentSpec,
     Package,
     UserEnvironment,
+    python_in_words,
 )
 from servelab.store import redaction
 from servelab.store.typed_json import encode
@@ -77,12 +78,12 @@ def fill(directory: Path, *, spec: EnvironmentSpec, user: UserEnvironment) -> No
 
     Raise EnvironmentNotBuilt, naming the packages, where the server cannot run beside them.
     """
-    constraints = [*spec.constraints.splitlines(), *_pins(user)]
-    resolved = _resolve(directory, spec=spec, constraints=constraints, user=user)
+    constraints = [*_constraints(spec, user=user), *_pins(user)]
+    resolved = resolve(directory, spec=spec, constraints=constraints, user=user)
     if isinstance(resolved, str):
         # Where two indexes have a version, uv looks for a preferred one in the first of them only.
         free = msgspec.structs.replace(spec, preferred="")
-        resolved = _resolve(directory, spec=free, constraints=constraints, user=user)
+        resolved = resolve(directory, spec=free, constraints=constraints, user=user)
     if isinstance(resolved, str):
         raise _refusal(directory, spec=spec, user=user, output=resolved)
     theirs = {each.name for each in user.packages}
@@ -122,6 +123,12 @@ def merged(packages: tuple[Package, ...], *, user: UserEnvironment | None) -> tu
     return tuple(Package(name, version) for name, version in sorted(versions.items()))
 
 
+def _constraints(spec: EnvironmentSpec, *, user: UserEnvironment) -> list[str]:
+    """Return the constraints, but not of what is there: a copy may hold more than its original."""
+    theirs = {each.name for each in user.packages}
+    return [line for line in spec.constraints.splitlines() if canonical(_name(line)) not in theirs]
+
+
 def _pins(user: UserEnvironment) -> list[str]:
     """Pin what came from an index; what did not is left out of the resolution altogether."""
     elsewhere = set(user.from_elsewhere)
@@ -129,7 +136,7 @@ def _pins(user: UserEnvironment) -> list[str]:
     return [f"{each.name}=={each.version}" for each in kept]
 
 
-def _resolve(
+def resolve(
     directory: Path, *, spec: EnvironmentSpec, constraints: list[str], user: UserEnvironment
 ) -> dict[str, str] | str:
     """Return name -> version of all that the server needs; where it fails, what uv wrote."""
@@ -153,8 +160,8 @@ def _refusal(
     """Name the packages of the user's that the server cannot run with: resolve without them."""
     own = {canonical(_name(each)) for each in spec.requirements}
     kept = [pin for pin in _pins(user) if canonical(_name(pin)) in own]
-    constraints = [*spec.constraints.splitlines(), *kept]
-    free = _resolve(directory, spec=spec, constraints=constraints, user=user)
+    constraints = [*_constraints(spec, user=user), *kept]
+    free = resolve(directory, spec=spec, constraints=constraints, user=user)
     if isinstance(free, str):
         return not_built(spec, output=output)
     conflicts = _conflicts(user.packages, wanted=free, output=output)
@@ -166,9 +173,16 @@ def _refusal(
     ours = ", ".join(f"{each.name} {free[each.name]}" for each in shown)
     names = " and ".join(each.name for each in shown)
     return EnvironmentNotBuilt(
-        f"{spec.name} cannot run beside what {user.directory} holds: {theirs} is there, {ours} is "
+        f"{spec.name} cannot run beside what {_place(user)} holds: {theirs} is there, {ours} is "
         f"what {spec.name} would take{needs}; change {names} there, or do without this server."
     )
+
+
+def _place(user: UserEnvironment) -> str:
+    """Return where the user can change something: of a copy, what it is a copy of."""
+    if user.copied_from is None:
+        return str(user.directory)
+    return f"{user.copied_from}, copied to {python_in_words(user.interpreter.full_version)},"
 
 
 def _conflicts(

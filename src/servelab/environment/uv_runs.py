@@ -70,6 +70,17 @@ def not_built(spec: EnvironmentSpec, *, output: str) -> EnvironmentNotBuilt:
     )
 
 
+def has_no_solution(output: str) -> bool:
+    """Tell whether uv found no versions that go together, rather than failed to get them."""
+    return "no solution found" in output.lower()
+
+
+def last_lines(output: str, *, count: int = _SHOWN_LINES) -> tuple[str, ...]:
+    """Return the end of what uv wrote, without credentials and empty lines."""
+    lines = [line.rstrip() for line in redaction.words(output).splitlines() if line.strip()]
+    return tuple(lines[-count:])
+
+
 def failing_requirement(spec: EnvironmentSpec, *, output: str) -> str | None:
     """Return the first requirement, or line of the lock, whose package uv's words name."""
     source = spec.lock.splitlines() if spec.lock is not None else spec.requirements

@@ -10,7 +10,7 @@ from servelab.model.plan import Plan
 from servelab.model.tuning import RaceExpectation, Round, TuningOrder
 
 BESIDE_LOAD_S = 3.0
-"""Starting and stopping a server takes .5 to 3 s beside its load."""
+"""Starting and stopping a server takes .5 to 3 s beside its load, or more with a slow import."""
 _USUAL_WARM_UP_S = 2.0
 _STOP_UNDER_LOAD_S = 3.0
 _LEAST_OF_LATER_ROUND = 3
@@ -18,34 +18,49 @@ _LEAST_OF_LATER_ROUND = 3
 
 
 def seconds(
-    plan: Plan, *, deployments: Sequence[Deployment], rounds: int, cores: int
+    plan: Plan,
+    *,
+    deployments: Sequence[Deployment],
+    rounds: int,
+    cores: int,
+    beside_load_s: float | None = None,
 ) -> float | None:
     """Return how long so many rounds take, built environments given.
 
-    None where a number of requests decides, which are as fast as the servers are.
+    `beside_load_s` is what starting and stopping took in a rehearsal. None where a number of
+    requests decides, which are as fast as the servers are.
     """
     if plan.options.duration_s is None:
         return None
     warm_up_s = _USUAL_WARM_UP_S if plan.warm_up_s is None else plan.warm_up_s
     stop_s = _STOP_UNDER_LOAD_S if plan.options.stops_under_load else 0.0
     pilots = len(deployments) if plan.warm_up_s is None else 0
+    beside_s = _beside_s(beside_load_s)
     trials = len(deployments) + (plan.judging is not None)
     # The work of a program that listens by itself cannot be done without it.
     ceilings = len(
         {(each.server, each.python) for each in deployments if each.processes is not None}
     )
     round_s = (
-        trials * (BESIDE_LOAD_S + warm_up_s + plan.options.duration_s + stop_s)
+        trials * (beside_s + warm_up_s + plan.options.duration_s + stop_s)
         + ceilings * len(ceiling.process_counts(cores)) * ceiling.BARE_SECONDS
     )
-    return pilots * (BESIDE_LOAD_S + PILOT_S) + rounds * round_s
+    return pilots * (beside_s + PILOT_S) + rounds * round_s
 
 
-def of_race(order: TuningOrder) -> RaceExpectation:
-    """Return what a race takes, built environments given."""
+def _beside_s(rehearsed_s: float | None) -> float:
+    """Return what a trial takes beside its load: what a rehearsal saw, but not less than usual."""
+    return max(BESIDE_LOAD_S, rehearsed_s or 0.0)
+
+
+def of_race(order: TuningOrder, *, beside_load_s: float | None = None) -> RaceExpectation:
+    """Return what a race takes, built environments given.
+
+    `beside_load_s` is what starting and stopping took in the rehearsal.
+    """
     first = tuning.next_round((), tuning=order.tuning)
     entrants = len(first.entrants) if isinstance(first, Round) else 0
-    trial_s = BESIDE_LOAD_S + order.warm_up_s + (order.options.duration_s or 0.0)
+    trial_s = _beside_s(beside_load_s) + order.warm_up_s + (order.options.duration_s or 0.0)
     most_s, most_trials = order.tuning.most_s, order.tuning.most_trials
     service = order.options.service
     # The work of programs that listen by themselves cannot be done without them.

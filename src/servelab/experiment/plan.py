@@ -146,6 +146,7 @@ def trial_spec(
         with_requirements=options.with_requirements,
         stops_under_load=options.stops_under_load and round_number != PILOT_ROUND,
         slo=options.slo,
+        beside=options.beside,
         round=round_number,
     )
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from statistics import fmean
 from typing import Protocol
 
 import msgspec
@@ -46,7 +47,7 @@ def rehearse(
         observe(TrialStarted(title=deployment.title, index=index, count=len(deployments), round=0))
         spec = _spec(deployment, options=options, number=1)
         heard.append(hearer.hear(spec, folder=folder, observe=observe))
-    found = agree(heard, asked=service.asked, ignored=ignored)
+    found = _timed(agree(heard, asked=service.asked, ignored=ignored), heard=heard)
     answered = [each.deployment for each in heard if each.failure is None]
     if not found.agreeing or len(found.agreeing) == len(answered):
         return found
@@ -54,7 +55,17 @@ def rehearse(
     count = len(deployments) + 1
     observe(TrialStarted(title=first.title, index=count, count=count, round=0))
     again = hearer.hear(_spec(first, options=options, number=2), folder=folder, observe=observe)
-    return agree(heard, asked=service.asked, ignored=ignored, again=again)
+    return _timed(agree(heard, asked=service.asked, ignored=ignored, again=again), heard=heard)
+
+
+def _timed(found: Agreement, *, heard: Sequence[Heard]) -> Agreement:
+    """Return what they agree on, with what starting and stopping took of those that do."""
+    taken_s = [
+        each.beside_load_s
+        for each in heard
+        if each.deployment in found.agreeing and each.beside_load_s is not None
+    ]
+    return msgspec.structs.replace(found, beside_load_s=fmean(taken_s) if taken_s else None)
 
 
 def _spec(deployment: Deployment, *, options: RunOptions, number: int) -> TrialSpec:

@@ -28,6 +28,17 @@ def front_cores(trial: Trial) -> float:
     return usage.cpu_s / seconds if usage is not None and seconds else 0.0
 
 
+def of_beside(trial: Trial) -> Iterator["Cause"]:
+    """Yield what programs beside the server took of the CPUs, which it shares with them."""
+    use = trial.beside
+    if use is None or use.cores < FRONT_NOTED * use.cpus:
+        return
+    what = f"{use.names} took {use.cores:.1f} of {use.cpus} {'CPU' if use.cpus == 1 else 'CPUs'}"
+    calls = trial.beside_cpu_s_per_call
+    cost = "" if calls is None else f", {calls * 1000:.3g} ms for each call"
+    yield Cause(short=what, sentence=what + cost, factor=max(0.0, 1 - use.cores / use.cpus))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cause:
     """What held a deployment back, or that nothing did."""

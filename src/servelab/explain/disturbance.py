@@ -4,9 +4,10 @@ Only signals from outside the trial may void, never its outcome: throwing away w
 would leave what one wished for.
 """
 
+import shlex
 from collections.abc import Iterable
 
-from servelab.model.noise import Noise
+from servelab.model.noise import ForeignProgram, Noise
 from servelab.model.trial import Warning  # noqa: A004 - the word of the reports
 
 STEAL_NOTED = 0.01
@@ -31,11 +32,21 @@ MEMORY_PRESSURE = "memory-pressure"
 CLOCK_JUMP = "clock-jump"
 OTHER_RUN = "other-run"
 LISTEN_OVERFLOW = "listen-overflow"
+STOP_THEM = "stop them and measure again"
+_UNNAMEABLE = frozenset("/:[]()")
+"""Marks of names that threads of the kernel and containers have, and no program that one starts."""
 
 
-def warnings(noise: Noise) -> Iterable[Warning]:
-    """Yield what a reader must know, each with what to do about it."""
-    for rule in _RULES:
+def warnings(noise: Noise, *, remedy: str = STOP_THEM) -> Iterable[Warning]:
+    """Yield what a reader must know, each with what to do about it.
+
+    `remedy` is what helps against other programs.
+    """
+    yield from _other_runs(noise)
+    yield from _clock(noise)
+    yield from _steal(noise)
+    yield from _foreign(noise, remedy=remedy)
+    for rule in _OTHER_RULES:
         yield from rule(noise)
 
 
@@ -49,12 +60,47 @@ def reasons_to_void(noise: Noise) -> tuple[str, ...]:
     if noise.steal_share is not None and noise.steal_share > STEAL_LIMIT:
         reasons.append(f"the hypervisor took {noise.steal_share:.1%} of the CPU time")
     if noise.foreign_cpu_share is not None and noise.foreign_cpu_share > FOREIGN_LIMIT:
-        reasons.append(f"other programs took {noise.foreign_cpu_share:.1%} of the CPU time")
+        named = ", ".join(f"{each.name} {each.cpu_share:.0%}" for each in noise.foreign_programs)
+        reasons.append(
+            f"other programs took {noise.foreign_cpu_share:.1%} of the CPU time"
+            f"{f' ({named})' if named else ''}"
+        )
     if (slept := _suspension(noise)) is not None:
         reasons.append(slept)
     if (step := _clock_step(noise)) is not None:
         reasons.append(step)
     return tuple(reasons)
+
+
+def advice_on_own(noises: Iterable[Noise]) -> str | None:
+    """Return how to have what voided these loads counted as a part of the user's application.
+
+    None where other programs voided none, or none of them can be seen.
+    """
+    shares: dict[str, float] = {}
+    for noise in noises:
+        if noise.foreign_cpu_share is None or noise.foreign_cpu_share <= FOREIGN_LIMIT:
+            continue
+        for each in filter(_can_be_named, noise.foreign_programs):
+            shares[each.name] = shares.get(each.name, 0.0) + each.cpu_share
+    if not shares:
+        return None
+    return _advice(max(shares, key=lambda name: shares[name]))
+
+
+def remedy_of_own(noise: Noise) -> str:
+    """Return what helps against other programs where the application is the user's."""
+    name = next((each.name for each in filter(_can_be_named, noise.foreign_programs)), None)
+    return STOP_THEM if name is None else f"{STOP_THEM}; {_advice(name)}"
+
+
+def _advice(name: str) -> str:
+    option = f"--beside {shlex.quote(name)}"
+    return f"if {name} is part of the application (a database, a cache): {option}"
+
+
+def _can_be_named(program: ForeignProgram) -> bool:
+    return not _UNNAMEABLE & set(program.name)
 
 
 def is_machine_too_noisy(*, rounds: int, voided: int) -> bool:
@@ -85,20 +131,28 @@ def _steal(noise: Noise) -> Iterable[Warning]:
         )
 
 
-def _foreign(noise: Noise) -> Iterable[Warning]:
+def _foreign(noise: Noise, *, remedy: str) -> Iterable[Warning]:
     share = noise.foreign_cpu_share
     if share is None or share <= FOREIGN_NOTED:
         return
-    named = ", ".join(
-        f"{each.name} (pid {each.pid}, {each.cpu_share:.0%})" for each in noise.foreign_processes
-    )
+    named = ", ".join(_strangers(noise))
     yield Warning(
         kind=FOREIGN_CPU,
         text=(
             f"other programs took {share:.1%} of the CPU time that the trial could have had"
-            f"{f', first of all {named}' if named else ''}; stop them and measure again"
+            f"{f', first of all {named}' if named else ''}; {remedy}"
         ),
     )
+
+
+def _strangers(noise: Noise) -> Iterable[str]:
+    """Yield the busiest programs, with the number of the process where there is but one."""
+    several = [each for each in noise.foreign_programs if each.processes > 1]
+    for program in several:
+        yield f"{program.name} ({program.processes} processes, {program.cpu_share:.0%})"
+    for each in noise.foreign_processes:
+        if each.name not in {program.name for program in several}:
+            yield f"{each.name} (pid {each.pid}, {each.cpu_share:.0%})"
 
 
 def _preempted(noise: Noise) -> Iterable[Warning]:
@@ -205,11 +259,7 @@ def _overflows(noise: Noise) -> Iterable[Warning]:
         )
 
 
-_RULES = (
-    _other_runs,
-    _clock,
-    _steal,
-    _foreign,
+_OTHER_RULES = (
     _preempted,
     _pace,
     _throttled,

@@ -66,9 +66,16 @@ def _seen(
             limit = f" of {_bytes(limit_bytes)}" if limit_bytes else ""
             return f"took {_bytes(loss.peak_memory_bytes or 0)}, over the limit{limit}"
         case LossCause.MISSES_SLO:
-            return f"misses {slo or 'the objective'} ({_rounds(loss)})"
+            return f"misses {slo or 'the objective'}{_by(loss)} ({_rounds(loss)})"
         case LossCause.WORSE | LossCause.OUTPLACED:
             return f"{_slower(loss)} {_other(loss, tuned=tuned, titles=titles)}{_end(loss)}"
+
+
+def _by(loss: Loss) -> str:
+    if loss.slo_value_s is None:
+        return ""
+    time_s = loss.slo_value_s
+    return f" with {time_s:.3g} s" if time_s >= 1 else f" with {1e3 * time_s:.3g} ms"
 
 
 def _slower(loss: Loss) -> str:

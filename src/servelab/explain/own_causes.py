@@ -9,7 +9,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from servelab import catalogue
-from servelab.explain.cause import LOSS, MANY_SWITCHES_PER_CALL, Cause, front_cores, of_front
+from servelab.explain.cause import (
+    LOSS,
+    MANY_SWITCHES_PER_CALL,
+    Cause,
+    front_cores,
+    of_beside,
+    of_front,
+)
 from servelab.model.load import ClosedLoop, OpenLoop
 from servelab.model.trial import Trial, TrialStatus
 from servelab.model.usage import ProcessUsage
@@ -44,6 +51,9 @@ class Shown:
     cores_used: float
     generator_cores: float
     """What the generator took of the same cores."""
+    beside_cores: float
+    """What programs beside the server took of them; where the generator has cores of its own, as
+    much as falls to the server's by their number."""
     busy: tuple[float, ...]
     """Cores that each working process used, the busiest first."""
 
@@ -60,8 +70,8 @@ class Shown:
 
     @property
     def share(self) -> float:
-        """Return how much of the cores was at work for the server, its front or the generator."""
-        taken = self.cores_used + front_cores(self.trial) + self.generator_cores
+        """Return how much of the cores was at work for the server, or for what goes with it."""
+        taken = self.cores_used + front_cores(self.trial) + self.generator_cores + self.beside_cores
         return taken / self.cores
 
     @property
@@ -102,8 +112,18 @@ def _shown(trial: Trial) -> Shown | None:
         generator_cores=trial.generator.cpu_s / seconds
         if is_shared and trial.generator is not None
         else 0.0,
+        beside_cores=_beside_cores(trial),
         busy=tuple(sorted((cpu_s / seconds for cpu_s in shares), reverse=True)),
     )
+
+
+def _beside_cores(trial: Trial) -> float:
+    use, placement = trial.beside, trial.placement
+    if use is None or placement is None:
+        return 0.0
+    if placement.is_shared or not use.cpus:
+        return use.cores
+    return use.cores * min(1.0, len(placement.server_cpus) / use.cpus)
 
 
 def _failures(shown: Shown) -> Iterator[Cause]:
@@ -138,7 +158,7 @@ def _taken_by_others(shown: Shown) -> Iterator[Cause]:
     """Name what other programs took: nobody knows what the server would have made of it."""
     yield Cause(
         short=f"others took {shown.taken:.0%} of the CPU",
-        sentence=f"{shown.used}; what runs beside it took {shown.taken:.0%} of the CPU time",
+        sentence=f"{shown.used}; others took {shown.taken:.0%} of the CPU time",
         factor=max(0.0, 1 - shown.taken),
     )
 
@@ -163,10 +183,12 @@ def _all_cores_busy(shown: Shown) -> Iterator[Cause]:
     generator = (
         f", the generator {shown.generator_cores:.2f} more" if shown.generator_cores >= IDLE else ""
     )
+    use = shown.trial.beside
+    beside = f", {use.names} {shown.beside_cores:.2f}" if use and shown.beside_cores >= IDLE else ""
     yield Cause(
         short="all cores busy"
         + ("" if cpu_s is None else f": {_milliseconds(cpu_s)} ms CPU per call"),
-        sentence=f"{shown.used}{generator}{cost}",
+        sentence=f"{shown.used}{generator}{beside}{cost}",
         factor=shown.share if shown.share < 1 else 1.0,
     )
 
@@ -240,6 +262,11 @@ def _front(shown: Shown) -> Iterator[Cause]:
     yield from of_front(shown.trial, cores=shown.cores)
 
 
+def _beside_it(shown: Shown) -> Iterator[Cause]:
+    """Name what the application's other programs took."""
+    yield from of_beside(shown.trial)
+
+
 def _switches(shown: Shown) -> Iterator[Cause]:
     """Count how often the threads of a busy process gave it up."""
     if shown.trial.work_share is not None:  # with it, their cost is known and told
@@ -298,6 +325,12 @@ _RULES: tuple[Rule, ...] = (
     _waits,
     _failures,
     _front,
+    _beside_it,
     _switches,
 )
-_RULES_BESIDE_OTHERS: tuple[Rule, ...] = (_throttled, _taken_by_others, _failures)
+_RULES_BESIDE_OTHERS: tuple[Rule, ...] = (
+    _throttled,
+    _taken_by_others,
+    _beside_it,
+    _failures,
+)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 
 from msgspec import Struct
 
-from servelab.explain import disturbance
+from servelab.explain import disturbance, own_causes
 from servelab.model.figure import Figure
 from servelab.model.trial import Role, Trial, TrialStatus
 from servelab.model.verdict import RoundsInterval
@@ -104,6 +104,9 @@ class Rounds(Struct, frozen=True, kw_only=True):
     numbers: tuple[int, ...]
     contestants: tuple[Contestant, ...]
     voided: tuple[Voided, ...] = ()
+    advice: str | None = None
+    """How to have programs that voided rounds counted as a part of the user's application; None
+    where none did, or none is the user's."""
 
     @property
     def ranked(self) -> tuple[Contestant, ...]:
@@ -169,7 +172,14 @@ def arrange(trials: Sequence[Trial]) -> Rounds:
             for name in names
         ),
         voided=voided,
+        advice=advice_on(made),
     )
+
+
+def advice_on(trials: Iterable[Trial]) -> str | None:
+    """Return how to have what voided rounds counted as a part of an application of the user's."""
+    own = (trial for trial in trials if own_causes.is_own(trial))
+    return disturbance.advice_on_own(each.noise for each in own if each.noise is not None)
 
 
 def _contestant(trials: Sequence[Trial], *, void: Container[int]) -> Contestant:

@@ -1,25 +1,28 @@
 """Watch what the machine does beside a trial.
 
 What is ours is servelab and all that is below it: the supervisors, under which whatever a server
-started stays, the generators, the slow API. Whatever else the CPUs were busy with is foreign.
+started stays, the generators, the slow API; and the programs beside it that the user named as parts
+of the application. Whatever else the CPUs were busy with is foreign.
 """
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import NamedTuple, Self, TypeVar
 
 import msgspec
 
 from servelab.host import pace
+from servelab.host.beside import Member, members_of, use_of
 from servelab.linux import cpus, netstat, presence, pressure, processors, procfs, throttling
 from servelab.linux.processors import ProcessorTimes
 from servelab.linux.procfs import Identity, ProcessStat
 from servelab.linux.throttling import Throttling
-from servelab.model.noise import Calibration, ForeignProcess, Noise
+from servelab.model.beside import BesideUse
+from servelab.model.noise import Calibration, ForeignProcess, ForeignProgram, Noise
 
 Number = TypeVar("Number", int, float)
 
@@ -45,12 +48,18 @@ class Reading(NamedTuple):
     memory_stall_s: float | None
     swapped_in_bytes: int | None
     listen_overflows: int | None
+    beside: Mapping[Identity, Member] = MappingProxyType({})
+    """Processes of the programs that the user named."""
 
 
 class Watch:
-    """Watches one trial: calibrates before and after it, and reads all counters at its load."""
+    """Watches one trial: calibrates before and after it, and reads all counters at its load.
 
-    def __init__(self) -> None:
+    `named` are the programs beside the server that belong to the application.
+    """
+
+    def __init__(self, *, named: Sequence[str] = ()) -> None:
+        self._named = tuple(named)
         self._cpus = cpus.cpu_allowance().cpus
         self._stack = ExitStack()
         self._presence: presence.Presence | None = None
@@ -98,16 +107,32 @@ class Watch:
             other_runs=max(self._others, default=None),
         )
 
+    def beside(self) -> BesideUse | None:
+        """Return what the named programs took; None without a load, or a name."""
+        if len(self._readings) < 2 or not self._named:  # noqa: PLR2004 - before and after
+            return None
+        first, last = self._readings
+        return use_of(
+            self._named,
+            members=_members(first, last),
+            used_s=_used_s(first, last),
+            seconds=last.monotonic_s - first.monotonic_s,
+            cpus=len(self._cpus),
+        )
+
     def _read(self) -> Reading:
         others = self._presence.others() if self._presence else None
         self._others += [] if others is None else [others]
-        return read(self._cpus)
+        return read(self._cpus, named=self._named)
 
 
-def read(allowed: frozenset[int]) -> Reading:
-    """Read all counters, on these CPUs; takes about 30 µs for each process of the machine."""
+def read(allowed: frozenset[int], *, named: Sequence[str] = ()) -> Reading:
+    """Read all counters, on these CPUs; takes about 30 µs for each process of the machine.
+
+    `named` programs are looked for last, so that the search is not in the time at the end.
+    """
     processes, own = _stable_processes()
-    return Reading(
+    reading = Reading(
         monotonic_s=time.monotonic(),
         boot_s=time.clock_gettime(time.CLOCK_BOOTTIME),
         wall_s=time.time(),
@@ -119,6 +144,8 @@ def read(allowed: frozenset[int]) -> Reading:
         swapped_in_bytes=pressure.swapped_in_bytes(),
         listen_overflows=netstat.listen_overflows(),
     )
+    by_number = {stat.pid: stat for stat in processes.values()}
+    return reading._replace(beside=members_of(named, stats=by_number, allowed=allowed))
 
 
 def between(first: Reading, last: Reading, *, cpu_count: int, unwaited_cpu_s: float = 0.0) -> Noise:
@@ -127,7 +154,8 @@ def between(first: Reading, last: Reading, *, cpu_count: int, unwaited_cpu_s: fl
     capacity_s = seconds * cpu_count
     steal_s, busy_s = _steal_and_busy_s(first, last, capacity_s=capacity_s)
     is_long_enough = seconds >= SHORTEST_S
-    own_s = own_cpu_s(first, last) + unwaited_cpu_s
+    own_s = own_cpu_s(first, last) + unwaited_cpu_s + _beside_cpu_s(first, last)
+    foreign_s = _foreign_s(first, last) if is_long_enough else {}
     throttled = _throttled(first, last)
     stalled_s = _difference(first.memory_stall_s, last.memory_stall_s)
     return Noise(
@@ -137,7 +165,8 @@ def between(first: Reading, last: Reading, *, cpu_count: int, unwaited_cpu_s: fl
         foreign_cpu_share=(
             max(0.0, busy_s - own_s) / capacity_s if busy_s is not None and is_long_enough else None
         ),
-        foreign_processes=_foreign(first, last, capacity_s=capacity_s) if is_long_enough else (),
+        foreign_processes=_busiest(foreign_s, at=last, capacity_s=capacity_s),
+        foreign_programs=_programs(foreign_s, at=last, capacity_s=capacity_s),
         quota_periods=throttled.periods if throttled else None,
         throttled_periods=throttled.throttled_periods if throttled else None,
         throttled_s=throttled.throttled_s if throttled else None,
@@ -179,21 +208,66 @@ def _steal_and_busy_s(
     return steal_s, busy_s
 
 
-def _foreign(first: Reading, last: Reading, *, capacity_s: float) -> tuple[ForeignProcess, ...]:
-    """Return the busiest processes that are not ours, each with its children that ended."""
+def _beside_cpu_s(first: Reading, last: Reading) -> float:
+    """Return the CPU time of the named programs, as much of it as was on the trial's CPUs."""
+    used_s = _used_s(first, last)
+    members = _members(first, last)
+    return sum(each.share * used_s.get(identity, 0.0) for identity, each in members.items())
+
+
+def _members(first: Reading, last: Reading) -> Mapping[Identity, Member]:
+    return {**first.beside, **last.beside}
+
+
+def _foreign_s(first: Reading, last: Reading) -> Mapping[Identity, float]:
+    """Return what each process used that is neither ours nor of a named program."""
+    ours = last.own | _members(first, last).keys()
+    used_s = _used_s(first, last)
+    return {identity: used_s[identity] for identity in used_s if identity not in ours}
+
+
+def _used_s(first: Reading, last: Reading) -> Mapping[Identity, float]:
+    """Return what each process used that is there at the end, with its children that ended."""
     bequeathed_s = _bequeathed_s(first, last)
-    found = []
+    found = {}
     for identity, now in last.processes.items():
-        if identity in last.own:
-            continue
         then = first.processes.get(identity)
         used_s = now.cpu_with_ended_s - (then.cpu_with_ended_s if then else 0.0)
         # What a parent inherits of a child that had begun before was in part used before.
-        used_s -= bequeathed_s.get(identity.pid, 0.0)
-        share = used_s / capacity_s
-        found.append(ForeignProcess(name=now.name, pid=identity.pid, cpu_share=share))
-    found.sort(key=lambda process: -process.cpu_share)
-    return tuple(each for each in found[:_NAMED] if each.cpu_share >= _NAMED_FROM)
+        found[identity] = max(0.0, used_s - bequeathed_s.get(identity.pid, 0.0))
+    return found
+
+
+def _busiest(
+    used_s: Mapping[Identity, float], *, at: Reading, capacity_s: float
+) -> tuple[ForeignProcess, ...]:
+    found = (
+        ForeignProcess(
+            name=at.processes[identity].name, pid=identity.pid, cpu_share=each_s / capacity_s
+        )
+        for identity, each_s in used_s.items()
+    )
+    by_share = sorted(found, key=lambda process: -process.cpu_share)
+    return tuple(each for each in by_share[:_NAMED] if each.cpu_share >= _NAMED_FROM)
+
+
+def _programs(
+    used_s: Mapping[Identity, float], *, at: Reading, capacity_s: float
+) -> tuple[ForeignProgram, ...]:
+    """Return the busiest programs: all processes of one name, each of which may take little."""
+    seconds: dict[str, float] = {}
+    counts: dict[str, int] = {}
+    for identity, each_s in used_s.items():
+        if each_s > 0:
+            name = at.processes[identity].name
+            seconds[name] = seconds.get(name, 0.0) + each_s
+            counts[name] = counts.get(name, 0) + 1
+    found = (
+        ForeignProgram(name=name, processes=counts[name], cpu_share=each_s / capacity_s)
+        for name, each_s in seconds.items()
+    )
+    by_share = sorted(found, key=lambda program: -program.cpu_share)
+    return tuple(each for each in by_share[:_NAMED] if each.cpu_share >= _NAMED_FROM)
 
 
 def _bequeathed_s(first: Reading, last: Reading) -> Mapping[int, float]:

@@ -94,6 +94,14 @@ def names_in(folder: str) -> list[str]:
         return []
 
 
+def link(path: str) -> str:
+    """Return where a link of ``/proc`` leads; empty where it is gone or closed to us."""
+    try:
+        return os.readlink(path)  # noqa: PTH115  # as above
+    except OSError:
+        return ""
+
+
 def parse_stat(line: bytes) -> ProcessStat:
     """Parse the text of ``/proc/PID/stat``."""
     # The name stands in parentheses and may hold parentheses itself: the last one closes it.

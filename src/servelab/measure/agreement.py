@@ -29,6 +29,8 @@ class Heard(Struct, frozen=True, kw_only=True):
     """For each request, each time that it was asked."""
     failure: str | None = None
     """Why there are none."""
+    beside_load_s: float | None = None
+    """What it took to start and to stop it."""
 
 
 def agree(

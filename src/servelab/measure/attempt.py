@@ -26,6 +26,7 @@ from servelab.measure import fronting, gil, placing, slow_api, stopping
 from servelab.measure.machinery import Machinery, Sampler
 from servelab.measure.subject import subject_of
 from servelab.model.address import LOOPBACK, Address
+from servelab.model.beside import BesideUse
 from servelab.model.environment import Environment
 from servelab.model.front import FrontUse
 from servelab.model.gil import Gil
@@ -80,6 +81,7 @@ class Attempt:
     front: FrontUse | None = None
     gil: Gil | None = None
     noise: Noise | None = None
+    beside: BesideUse | None = None
 
 
 class Attempting:
@@ -105,7 +107,7 @@ class Attempting:
         self._id = spec.id
         self._counters = folder.path / "logs" / f"{spec.id}.counters"
         self._are_workers_counted = False
-        self._watch = machinery.watch()
+        self._watch = machinery.watch(spec.beside)
         self._front: fronting.RunningFront | None = None
         address = Address(LOOPBACK, spec.port or machinery.free_port(SEED_PORT))
         self._seen = Attempt(
@@ -126,7 +128,10 @@ class Attempting:
             log = self._folder.log_file(self._id)
             self._note(gil=gil.seen(log, workers=self._seen.workers))
         usage = self._seen.usage
-        self._note(noise=self._watch.noise(unwaited_cpu_s=usage.unwaited_cpu_s if usage else 0.0))
+        self._note(
+            noise=self._watch.noise(unwaited_cpu_s=usage.unwaited_cpu_s if usage else 0.0),
+            beside=self._watch.beside(),
+        )
         return self._seen
 
     def rehearse(

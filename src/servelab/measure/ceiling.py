@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import msgspec
@@ -13,9 +14,10 @@ from servelab.errors import ServerFailed, TrialInvalid
 from servelab.measure import slow_api
 from servelab.measure.attempt import load_plan
 from servelab.measure.calibration import Calibrations
-from servelab.measure.machinery import Machinery
+from servelab.measure.machinery import Machinery, Watch
 from servelab.measure.subject import subject_of
 from servelab.model.address import LOOPBACK, Address
+from servelab.model.beside import BesideUse
 from servelab.model.deployment import Interface
 from servelab.model.environment import Environment
 from servelab.model.launch import LaunchCommand
@@ -46,6 +48,7 @@ class _BareRate(Struct, frozen=True, kw_only=True):
     processes: int
     per_s: float
     cpu_s_per_call: float
+    beside_cpu_s_per_call: float | None = None
     waits: bool = False
     """The calls took much longer than the CPU time that they needed."""
 
@@ -193,13 +196,17 @@ class Ceilings:
                 )
             )
         best = max(rates, key=lambda rate: rate.per_s)
+        names = " and ".join(spec.beside)
         plural = "es" if best.processes > 1 else ""
         return Ceiling(
             per_s=best.per_s,
             source=f"the bare work in {best.processes} process{plural}"
-            + (", by its CPU time" if best.waits else ""),
+            + (
+                f", by its CPU time{f' and that of {names}' if names else ''}" if best.waits else ""
+            ),
             rate_by_processes={rate.processes: rate.per_s for rate in rates},
             cpu_s_per_call=rates[0].cpu_s_per_call,
+            beside_cpu_s_per_call=rates[0].beside_cpu_s_per_call,
         )
 
     def _bare_rate(
@@ -207,17 +214,23 @@ class Ceilings:
     ) -> _BareRate:
         with scratch.folder() as place:
             out = place / "bare.json"
-            self._run_to_end(
-                spec,
-                command=subject_of(spec).bare(processes=processes, seconds=BARE_SECONDS, out=out),
-                placement=placement,
-                environment=environment,
-                place=place,
-            )
+            watch = self._machinery.watch(spec.beside) if spec.beside else None
+            with _watched(watch) if watch else nullcontext():
+                self._run_to_end(
+                    spec,
+                    command=subject_of(spec).bare(
+                        processes=processes, seconds=BARE_SECONDS, out=out
+                    ),
+                    placement=placement,
+                    environment=environment,
+                    place=place,
+                )
             reports = msgspec.json.decode(out.read_bytes(), type=list[_BareProcess])
         try:
             return _rate(
-                reports, cores=placement.server_cores if subject_of(spec).may_wait else None
+                reports,
+                cores=placement.server_cores if subject_of(spec).may_wait else None,
+                beside=watch.beside() if watch else None,
             )
         except ValueError as error:
             raise TrialInvalid(
@@ -302,12 +315,23 @@ def process_counts(cores: int) -> tuple[int, ...]:
     return (*powers, cores)
 
 
-def _rate(reports: list[_BareProcess], *, cores: float | None) -> _BareRate:
+@contextmanager
+def _watched(watch: Watch) -> Iterator[None]:
+    with watch, watch.loading():
+        yield
+
+
+def _rate(
+    reports: list[_BareProcess], *, cores: float | None, beside: BesideUse | None = None
+) -> _BareRate:
     """Return how fast so many processes were, or could be on so many cores where calls wait.
 
     The calls of a process come one after another: while one waits, a server could work on others,
     so that only their CPU time sets a limit. `cores` is None of work that is known not to wait,
     whose time beyond its CPU time is what others took.
+
+    Programs `beside` it, such as its database, had to work for these calls, too. They may run on
+    any CPU of the trial, the application on so many cores only: neither limit can be passed.
     """
     import numpy as np
 
@@ -320,6 +344,8 @@ def _rate(reports: list[_BareProcess], *, cores: float | None) -> _BareRate:
     )
     if waits and cores is not None:
         per_s = min(cores, len(reports)) * calls / cpu_s
+        if beside is not None:
+            per_s = min(per_s, beside.cpus * calls / (cpu_s + beside.shared_cpu_s))
     else:
         per_s = median_rate_per_s(
             completions,
@@ -327,4 +353,10 @@ def _rate(reports: list[_BareProcess], *, cores: float | None) -> _BareRate:
             end_s=min(report.ended_s[-1] for report in reports),
             calls_each=[report.calls_each for report in reports],
         )
-    return _BareRate(processes=len(reports), per_s=per_s, cpu_s_per_call=cpu_s / calls, waits=waits)
+    return _BareRate(
+        processes=len(reports),
+        per_s=per_s,
+        cpu_s_per_call=cpu_s / calls,
+        beside_cpu_s_per_call=None if beside is None else beside.cpu_s / calls,
+        waits=waits,
+    )

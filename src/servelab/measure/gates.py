@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
+from servelab.model.beside import BesideUse
 from servelab.model.gil import Gil
 from servelab.model.load import Load, OpenLoop, Scheduling
 from servelab.model.outcome import Outcome
@@ -36,6 +37,7 @@ GROWS = "grows"
 WORKERS_MISSING = "workers-missing"
 WORKERS_REPLACED = "workers-replaced"
 GIL_BACK = "gil-back-on"
+BESIDE_MISSING = "beside-missing"
 _REMEDY = "quiet the machine, give the generator a core that the server leaves free, or load less"
 ABOVE_CEILING = "above-ceiling"
 INCLUDES_GENERATOR = "includes-generator"
@@ -236,6 +238,19 @@ def warnings_on_gil(found: Gil) -> Iterable[Warning]:
             "free-threaded; choose a version that can do without, with --with"
         ),
     )
+
+
+def warnings_on_beside(found: BesideUse) -> Iterable[Warning]:
+    """Yield a note where a program that was to run beside the server did not."""
+    for program in found.programs:
+        if not program.processes:
+            yield Warning(
+                kind=BESIDE_MISSING,
+                text=(
+                    f"{program.name}, which was named with --beside, did not run any more when the "
+                    "load ended; see why it is gone, and measure again"
+                ),
+            )
 
 
 def warnings_on_growth(

@@ -57,7 +57,7 @@ def measure(
     placement = placing.everywhere(machinery.cpus, load_cpus=order.load_cpus)
     started_at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     records = folder.records_file(TRIAL_ID)
-    watch = machinery.watch()
+    watch = machinery.watch(())
     plan = order.plan
     try:
         with watch, watch.loading():

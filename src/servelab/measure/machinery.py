@@ -14,6 +14,7 @@ from servelab.launch.server import RunningServer
 from servelab.load.fetch import Answer, fetch
 from servelab.load.generator import ProbeAnswer, Records
 from servelab.model.address import Address
+from servelab.model.beside import BesideUse
 from servelab.model.environment import Environment, EnvironmentSpec, Interpreter
 from servelab.model.host import HostFacts
 from servelab.model.launch import LaunchCommand
@@ -104,6 +105,10 @@ class Watch(Protocol):
         """Return what disturbed the load; None without one."""
         ...
 
+    def beside(self) -> BesideUse | None:
+        """Return what the named programs took under the load; None without one, or a name."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Machinery:
@@ -119,7 +124,8 @@ class Machinery:
     generate: Generate
     read_records: Callable[[Path], Records]
     sample: Callable[[int], AbstractContextManager[Sampler]]
-    watch: Callable[[], Watch]
+    watch: Callable[[tuple[str, ...]], Watch]
+    """Is told the programs beside the server that belong to the application."""
     read_counts: Callable[[Path], tuple[WorkerCount, ...]]
     free_port: Callable[[int], int]
     cpus: HostCpus
@@ -128,6 +134,8 @@ class Machinery:
     listen_limit: int
     compiler: Path | None
     """A C compiler, for servers that are built from source."""
+    require_beside: Callable[[Sequence[str]], None] = lambda _names: None
+    """Raises UsageError where a program that was named so does not run."""
     spare_memory_bytes: Callable[[], int | None] = lambda: None
     """What the machine could still give; None: a server is not stopped for its memory."""
     other_runs: Callable[[], int] = lambda: 0
@@ -146,7 +154,7 @@ def real() -> Machinery:
     """Return the world as it is."""
     from servelab.environment.build import ensure
     from servelab.environment.cache import cache_directory
-    from servelab.host import facts
+    from servelab.host import beside, facts
     from servelab.host.noise import Watch
     from servelab.launch import limiting
     from servelab.launch.sampling import sampled
@@ -165,11 +173,12 @@ def real() -> Machinery:
         generate=generate,
         read_records=read_records,
         sample=sampled,
-        watch=Watch,
+        watch=lambda named: Watch(named=named),
         read_counts=_read_counts,
         free_port=ports.claim_free_port,
         cpus=host_cpus(),
         require_limits=limiting.require,
+        require_beside=beside.require,
         listen_limit=ports.listen_limit(),
         compiler=Path(compiler) if (compiler := shutil.which("cc")) else None,
         spare_memory_bytes=pressure.available_bytes,

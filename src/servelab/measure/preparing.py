@@ -17,7 +17,10 @@ def environment_of(
 ) -> Environment:
     """Return the environment of a trial's server; raise CannotRunHere where it cannot run here."""
     obstacle = catalogue.why_not_here(
-        spec.deployment, interpreter=spec.interpreter, compiler=machinery.compiler
+        spec.deployment,
+        interpreter=spec.interpreter,
+        compiler=machinery.compiler,
+        service=spec.service,
     ) or fronting.obstacle(spec.deployment, machinery=machinery)
     if obstacle is not None:
         raise CannotRunHere(obstacle)

@@ -68,7 +68,13 @@ def hear(
         return failed(str(error))
     if attempt.status is not TrialStatus.OK:
         return failed(f"{attempt.reason}\n  {NEXT_STEP}")
-    return Heard(deployment=spec.deployment.name, title=title, answers=questions.answers)
+    stop_s = 0.0 if attempt.stop is None else attempt.stop.seconds
+    return Heard(
+        deployment=spec.deployment.name,
+        title=title,
+        answers=questions.answers,
+        beside_load_s=None if attempt.start_s is None else attempt.start_s + stop_s,
+    )
 
 
 _NOBODY_BEHIND = frozenset({502, 504})

@@ -18,8 +18,9 @@ from servelab.measure.ceiling import Ceilings
 from servelab.measure.machinery import Machinery
 from servelab.measure.preparing import environment_of
 from servelab.measure.subject import subject_of
-from servelab.model.environment import Environment
+from servelab.model.environment import Environment, Interpreter
 from servelab.model.load import LoadResult, Protocol
+from servelab.model.noise import Noise
 from servelab.model.outcome import Outcome
 from servelab.model.placement import Placement
 from servelab.model.plan import RunOptions
@@ -45,7 +46,7 @@ class TrialMeasurer:
         self._machinery = machinery
         self._calibrations = Calibrations(machinery)
         self._ceilings = Ceilings(machinery, calibrations=self._calibrations)
-        self._without_ceiling: set[str] = set()
+        self._without_ceiling: set[tuple[str, Interpreter]] = set()
 
     def place(self, spec: TrialSpec | RunOptions) -> Placement:
         """Return where the processes of a trial run; raise UsageError."""
@@ -62,10 +63,11 @@ class TrialMeasurer:
         return self._machinery.other_runs()
 
     def check(self, options: RunOptions) -> None:
-        """Raise UsageError or CannotRunHere where trials cannot be placed or limited here."""
+        """Raise UsageError or CannotRunHere where trials cannot be made here as asked."""
         self.place(options)
         if options.limits is not None:
             self._machinery.require_limits(options.limits)
+        self._machinery.require_beside(options.beside)
 
     def hear(
         self, spec: TrialSpec, *, folder: RunFolder, observe: Callable[[Event], None]
@@ -122,7 +124,8 @@ class TrialMeasurer:
         tell: Callable[[Stage, str], None],
     ) -> Ceiling | None:
         """Return what the hardware could do; None where nobody knows the bare work."""
-        if subject_of(spec).bare_directory is None or spec.workload in self._without_ceiling:
+        work = (spec.workload, spec.interpreter)
+        if subject_of(spec).bare_directory is None or work in self._without_ceiling:
             return None
         try:
             return self._ceilings.find(
@@ -135,7 +138,7 @@ class TrialMeasurer:
             if spec.service is None:
                 raise CannotRunHere(f"its ceiling could not be measured: {error}") from error
             # What serves may still not run alone: its trials have no ceiling, then.
-            self._without_ceiling.add(spec.workload)
+            self._without_ceiling.add(work)
             return None
 
     def _null_rate_per_s(
@@ -237,6 +240,7 @@ def _identity(spec: TrialSpec, *, attempt: Attempt, environment: Environment) ->
         limits=spec.limits,
         workforce=attempt.workforce,
         front=attempt.front,
+        beside=attempt.beside,
         usage=attempt.usage,
         throttling=attempt.throttling,
         noise=attempt.noise,
@@ -330,6 +334,9 @@ def _with_figures(
         ),
         work_share=bare_s / cpu_s_per_call if bare_s and cpu_s_per_call else None,
         cpu_s_per_call=cpu_s_per_call,
+        beside_cpu_s_per_call=figures.per_call(
+            trial.beside.cpu_s if trial.beside else None, calls=calls
+        ),
         peak_memory_bytes=usage.peak_memory_bytes if usage else None,
         memory_growth_bytes=figures.memory_growth_bytes(usage) if usage else None,
         open_files_growth=figures.open_files_growth(usage) if usage else None,
@@ -396,6 +403,13 @@ def _with_verdict(trial: Trial, *, attempt: Attempt, load: LoadResult, spec: Tri
     return msgspec.structs.replace(trial, status=status, reason=reason, warnings=warnings)
 
 
+def _remedy(spec: TrialSpec, *, noise: Noise) -> str:
+    """Return what helps against other programs, some of which the application may need."""
+    if spec.service is None:
+        return disturbance.STOP_THEM
+    return disturbance.remedy_of_own(noise)
+
+
 def _warnings(trial: Trial, *, spec: TrialSpec) -> Iterable[Warning]:
     if trial.generator is not None:
         yield from gates.warnings_on_generator(trial.generator)
@@ -406,7 +420,9 @@ def _warnings(trial: Trial, *, spec: TrialSpec) -> Iterable[Warning]:
     if trial.steadiness is not None:
         yield from gates.warnings_on_steadiness(trial.steadiness)
     if trial.noise is not None:
-        yield from disturbance.warnings(trial.noise)
+        yield from disturbance.warnings(trial.noise, remedy=_remedy(spec, noise=trial.noise))
+    if trial.beside is not None:
+        yield from gates.warnings_on_beside(trial.beside)
     yield from gates.warnings_on_efficiency(trial.efficiency)
     if trial.workforce is not None:
         yield from gates.warnings_on_workforce(trial.workforce)

@@ -87,6 +87,8 @@ class UserEnvironment(Struct, frozen=True, kw_only=True):
     from_elsewhere: tuple[str, ...]
     """Names of those that came from no index: editable ones, and those from a folder or address."""
     scripts: tuple[ConsoleScript, ...]
+    copied_from: Path | None = None
+    """The user's own, where this is servelab's copy of it on another interpreter."""
 
 
 class EnvironmentSpec(Struct, frozen=True, kw_only=True):

@@ -21,6 +21,16 @@ class ForeignProcess(Struct, frozen=True, kw_only=True):
     """Of all CPU time that the trial could have had; its ended children included."""
 
 
+class ForeignProgram(Struct, frozen=True, kw_only=True):
+    """All processes of one name that ran beside the trial and are not of it."""
+
+    name: str
+    processes: int
+    """Those that used the CPU at all."""
+    cpu_share: float
+    """Of all CPU time that the trial could have had."""
+
+
 class Noise(Struct, frozen=True, kw_only=True):
     """Disturbances of one trial's load; None is what could not be told here.
 
@@ -35,10 +45,13 @@ class Noise(Struct, frozen=True, kw_only=True):
     steal_share: float | None = None
     """What the hypervisor gave to others."""
     foreign_cpu_share: float | None = None
-    """What was used by neither servelab nor anything below it. None also where the time is too
-    short for the kernel's clock ticks."""
+    """What was used by neither servelab nor anything below it, nor by programs that the user named
+    as parts of the application. None also where the time is too short for the kernel's clock
+    ticks."""
     foreign_processes: tuple[ForeignProcess, ...] = ()
     """The busiest that can be seen; those of other containers cannot."""
+    foreign_programs: tuple[ForeignProgram, ...] = ()
+    """The same by name: a program of many processes that take little each is among them, too."""
     calibration_before: Calibration | None = None
     calibration_after: Calibration | None = None
     quota_periods: int | None = None

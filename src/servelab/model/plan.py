@@ -42,6 +42,8 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     """Whether each server is also stopped under load, after what is measured of it."""
     slo: Slo | None = None
     """Whose goodput is measured, too."""
+    beside: tuple[str, ...] = ()
+    """Programs that belong to the application, though servelab does not start them."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):

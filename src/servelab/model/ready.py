@@ -7,6 +7,11 @@ from servelab.model.address import LOOPBACK, Address
 BEHIND_A_PROXY = Address(LOOPBACK, 8000)
 
 
+def requirements_name(python: str) -> str:
+    """Return the file with the packages of the user's environment on another interpreter."""
+    return f"requirements-{python}.txt"
+
+
 class EnvironmentFile(Struct, frozen=True, kw_only=True):
     """A file of variables, such as ``.env``."""
 

@@ -5,6 +5,7 @@ from enum import Enum
 
 from msgspec import Struct
 
+from servelab.model.beside import BesideUse
 from servelab.model.deployment import Deployment
 from servelab.model.environment import Interpreter
 from servelab.model.front import FrontUse
@@ -88,6 +89,8 @@ class TrialSpec(Struct, frozen=True, kw_only=True):
     """Whether it is also stopped under the same load, after what is measured."""
     slo: Slo | None = None
     """Whose goodput is measured, too."""
+    beside: tuple[str, ...] = ()
+    """Programs that belong to the application, though servelab does not start them."""
     round: int = 1
     """0: a pilot, which tells how long the warm-up must be. Of a search: the probe's number."""
     role: Role = Role.CANDIDATE
@@ -165,6 +168,8 @@ class Ceiling(Struct, frozen=True, kw_only=True):
     """Number of processes -> median calls per second of the bare work."""
     cpu_s_per_call: float | None = None
     """CPU seconds of one bare call, one process running alone."""
+    beside_cpu_s_per_call: float | None = None
+    """The same of the programs beside it, which the call made work; None where none was named."""
 
 
 class GeneratorUsage(Struct, frozen=True, kw_only=True):
@@ -261,6 +266,9 @@ class Trial(Struct, frozen=True, kw_only=True):
     limits: Limits | None = None
     front: FrontUse | None = None
     """What took the connections before the server; all else that was used is the server's own."""
+    beside: BesideUse | None = None
+    """What programs took that belong to the application, such as its database; None where none was
+    named."""
     ledger: dict[str, int]
     """Outcome class -> count, with ``scheduled`` and ``sent``."""
     load_s: float | None = None
@@ -295,6 +303,8 @@ class Trial(Struct, frozen=True, kw_only=True):
     efficiency: float | None = None
     work_share: float | None = None
     cpu_s_per_call: float | None = None
+    beside_cpu_s_per_call: float | None = None
+    """Of the programs beside the server."""
     peak_memory_bytes: int | None = None
     voluntary_switches_per_call: float | None = None
     calls_per_worker: dict[str, int] = {}

@@ -207,6 +207,8 @@ class Loss(Struct, frozen=True, kw_only=True):
     """The median of the ratios of single rounds."""
     rounds: int = 0
     """That both have."""
+    slo_value_s: float | None = None
+    """The median of its trials, of the quantile that the objective is about."""
     peak_memory_bytes: int | None = None
     reason: str | None = None
     """Of a trial that failed or was invalid."""

@@ -9,12 +9,14 @@ from msgspec import Struct
 from servelab import catalogue
 from servelab.errors import UsageError
 from servelab.model.deployment import Deployment
+from servelab.model.environment import python_in_words
 from servelab.model.launch import PYTHON_PATH
 from servelab.model.plan import Plan
 from servelab.model.ready import BEHIND_A_PROXY
 from servelab.model.service import Service
 from servelab.model.trial import Role, Trial, TrialStatus
-from servelab.report import deploy, rounds_view, tables, tune_view, view
+from servelab.report import deploy, race_result, rounds_view, tables, view
+from servelab.report.other_python import OtherPython, other_python
 from servelab.store.folder import MODULE_FOLDER, StoredRun
 
 
@@ -23,6 +25,8 @@ class CommandToCopy(Struct, frozen=True, kw_only=True):
 
     deployment: str
     title: str
+    activate: str = ""
+    """A command line that makes its environment the active one; empty: the heading names it."""
     install: str
     """A command line that installs the server, in the versions measured; empty: nothing is known
     of what it needs."""
@@ -33,7 +37,8 @@ class CommandToCopy(Struct, frozen=True, kw_only=True):
     @property
     def lines(self) -> tuple[str, ...]:
         """Return what there is to copy, in the order in which it is done."""
-        return tuple(line for line in (self.install, self.front, self.command) if line)
+        every = (self.activate, self.install, self.front, self.command)
+        return tuple(line for line in every if line)
 
 
 class Commands(Struct, frozen=True, kw_only=True):
@@ -42,6 +47,8 @@ class Commands(Struct, frozen=True, kw_only=True):
     workload: str
     heading: str
     """Where to type them."""
+    first: tuple[str, ...] = ()
+    """Command lines that make the environments which the user has not."""
     commands: tuple[CommandToCopy, ...]
     module: str = ""
     """The text of a module that some of the commands name; empty where none does."""
@@ -73,43 +80,54 @@ def commands(run: StoredRun) -> tuple[Commands, ...]:
 
 def _of_race(run: StoredRun) -> tuple[Commands, ...]:
     """Return the command of what won, or is ahead, and of the lightest equivalent."""
-    found = tune_view.result(run)
+    found = race_result.result(run)
     service = None if run.tuning is None else run.tuning.options.service
     if found is None or found.winner is None or service is None:
         return ()
-    lighter = tune_view.lightest(found)
+    lighter = race_result.lightest(found)
     shown = [
-        tune_view.trial_to_copy(run, found, each)
+        race_result.trial_to_copy(run, found, each)
         for each in (found.winner, lighter)
         if each is not None
     ]
-    has_won = tune_view.has_won(run, found) and found.meets_slo
+    has_won = race_result.has_won(run, found) and found.meets_slo
     order = "what won" if has_won else "what was ahead"
-    heading = _heading(service, order=f"{order}, then its lighter equal" if lighter else order)
-    return (_to_copy(shown, workload=shown[0].workload, heading=heading, run=run, service=service),)
+    order = f"{order}, then its lighter equal" if lighter else order
+    return (_to_copy(shown, workload=shown[0].workload, order=order, run=run, service=service),)
 
 
 def _of_workload(trials: Sequence[Trial], *, run: StoredRun, service: Service) -> Commands:
-    shown = (
+    every = (
         _typical(trials, plan=run.plan) if rounds_view.are_rounds(run) else view.in_order(trials)
     )
-    found = [
-        trial for trial in shown if trial.status is TrialStatus.OK and trial.role is Role.CANDIDATE
+    shown = [
+        trial for trial in every if trial.status is TrialStatus.OK and trial.role is Role.CANDIDATE
     ]
-    heading = _heading(service, order=_order(trials, run=run))
-    return _to_copy(found, workload=trials[0].workload, heading=heading, run=run, service=service)
+    order = _order(trials, run=run)
+    return _to_copy(shown, workload=trials[0].workload, order=order, run=run, service=service)
 
 
 def _to_copy(
-    trials: Sequence[Trial], *, workload: str, heading: str, run: StoredRun, service: Service
+    trials: Sequence[Trial], *, workload: str, order: str, run: StoredRun, service: Service
 ) -> Commands:
     deployed = [(trial, _deployment(trial, service=service)) for trial in trials]
     modules = (catalogue.own_module(of, service=service) for _, of in deployed if of is not None)
     module = next((each for each in modules if each is not None), None)
+    others = _others(trials, run=run, service=service)
     return Commands(
         workload=workload,
-        heading=heading,
-        commands=tuple(_command(trial, of, service=service, run=run) for trial, of in deployed),
+        heading=_heading(service, order=order, others=others),
+        first=tuple(line for each in others for line in each.making(results=run.folder)),
+        commands=tuple(
+            _command(
+                trial,
+                of,
+                activate=_activate(trial, service=service, run=run) if others else "",
+                service=service,
+                run=run,
+            )
+            for trial, of in deployed
+        ),
         module="" if module is None else module.text,
         module_file="" if module is None else str(_module_folder(run) / module.name),
     )
@@ -125,7 +143,7 @@ def _order(trials: Sequence[Trial], *, run: StoredRun) -> str:
     return "best first"
 
 
-def _heading(service: Service, *, order: str) -> str:
+def _heading(service: Service, *, order: str, others: Sequence[OtherPython]) -> str:
     variables = (
         f", with {', '.join(name for name, _ in service.variables)} set"
         if service.variables
@@ -133,18 +151,46 @@ def _heading(service: Service, *, order: str) -> str:
     )
     return (
         f"To copy, {order}, as measured but for the address; in {shlex.quote(service.directory)}"
-        f"{_environment(service)}{variables}:"
+        f"{_environment(service, others=others)}{variables}:"
     )
 
 
-def _environment(service: Service) -> str:
+def _environment(service: Service, *, others: Sequence[OtherPython]) -> str:
+    if others:
+        *before, last = [python_in_words(each.version) for each in others]
+        versions = f"{', '.join(before)} and {last}" if before else last
+        return f", each in its own environment; first make that of {versions}"
     if service.environment is not None:
         return f", the environment {shlex.quote(str(service.environment.directory))} being active"
     return ", a virtual environment being active" if service.application else ""
 
 
+def _others(
+    trials: Iterable[Trial], *, run: StoredRun, service: Service
+) -> tuple[OtherPython, ...]:
+    """Return the interpreters for which the user has no environment, each once."""
+    found = (_other(trial, run=run, service=service) for trial in trials)
+    return tuple(dict.fromkeys(each for each in found if each is not None))
+
+
+def _other(trial: Trial, *, run: StoredRun, service: Service) -> OtherPython | None:
+    order = run.plan or run.tuning
+    known = () if order is None else (order.options.interpreter, *order.options.interpreters)
+    return other_python(trial, service=service, known=known)
+
+
+def _activate(trial: Trial, *, service: Service, run: StoredRun) -> str:
+    """Return what makes a trial's environment the active one, where there are several."""
+    if not trial.interpreter:
+        return ""
+    other = _other(trial, run=run, service=service)
+    user = service.environment
+    folder = other.folder if other is not None else "" if user is None else str(user.directory)
+    return shlex.join([".", f"{folder}/bin/activate"])
+
+
 def _command(
-    trial: Trial, of: Deployment | None, *, service: Service, run: StoredRun
+    trial: Trial, of: Deployment | None, *, activate: str, service: Service, run: StoredRun
 ) -> CommandToCopy:
     """Return the command with the address of one that serves, or as measured if not known anew."""
     typed = None
@@ -159,7 +205,10 @@ def _command(
     return CommandToCopy(
         deployment=trial.deployment,
         title=trial.title,
-        install="" if _is_own_command(trial, service=service) else _install(trial, service),
+        activate=activate,
+        install=""
+        if _is_own_command(trial, service=service)
+        else _install(trial, run=run, service=service),
         command=typed or trial.command,
         front=_front(trial, run=run),
     )
@@ -193,9 +242,11 @@ def _typical(trials: Sequence[Trial], *, plan: Plan | None) -> Iterable[Trial]:
     return (each.typical for each in rounds_view.in_order(trials, plan=plan))
 
 
-def _install(trial: Trial, service: Service) -> str:
+def _install(trial: Trial, *, run: StoredRun, service: Service) -> str:
     try:
         found = catalogue.to_install_for(trial.deployment, packages=trial.packages)
     except UsageError:  # a server that today's catalogue does not have
         return ""
-    return deploy.install_line(found, environment=service.environment)
+    other = _other(trial, run=run, service=service)
+    environment = service.environment if other is None else None
+    return deploy.install_line(found, environment=environment)

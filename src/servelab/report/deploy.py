@@ -3,11 +3,8 @@
 What was measured is what is made ready: only the address differs, and that is said.
 """
 
-import re
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -15,27 +12,19 @@ import msgspec
 from servelab import catalogue
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.deployment import Deployment
-from servelab.model.environment import Package, UserEnvironment
-from servelab.model.launch import (
-    PYTHON_PATH,
-    ConfigurationFile,
-    LaunchCommand,
-    longest_drain_s,
-)
-from servelab.model.ready import Place, Ready, TextFile
+from servelab.model.environment import UserEnvironment, python_in_words
+from servelab.model.launch import PYTHON_PATH
+from servelab.model.ready import Place, Ready, TextFile, requirements_name
 from servelab.model.service import Service
 from servelab.model.trial import Trial
-from servelab.report import deploy_front, procfile, systemd, unit_variables
+from servelab.report import deploy_front, procfile, systemd
+from servelab.report.making import OTHER_PORT, Making, slug_of
 from servelab.report.plain_text import name as name_of
-from servelab.report.unit_variables import UnitVariables
 from servelab.store import redaction
 
 PROCFILE = "Procfile"
 _LISTEN_LIMIT = 4096
 _SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
-_LONGEST_NAME = 80
-_OTHER_PORT = 1
-"""Nobody serves there."""
 _HOSTS = (LOOPBACK, procfile.ANY_HOST)
 
 
@@ -52,7 +41,7 @@ def ready(
     `listen_limit` is ``net.core.somaxconn`` of the machine. Raise UsageError where something
     cannot be written in a unit or a Procfile.
     """
-    making = _Making(
+    making = Making(
         deployment=deployment,
         service=service,
         trial=trial,
@@ -73,7 +62,7 @@ def ready(
         deployment=deployment.name,
         install=install_line(
             catalogue.to_install(deployment, packages=trial.packages),
-            environment=service.environment,
+            environment=None if making.other is not None else service.environment,
         ),
         command=str(making.typed),
         files=tuple(files),
@@ -94,7 +83,7 @@ def command_elsewhere(
 
     A module that names the application lies in `module_folder`.
     """
-    making = _Making(
+    making = Making(
         deployment=deployment,
         service=service,
         trial=trial,
@@ -126,153 +115,14 @@ def install_line(requirements: Iterable[str], *, environment: UserEnvironment | 
     return shlex.join(["uv", "pip", "install", "--python", str(environment.python), *texts])
 
 
-def _slug(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:_LONGEST_NAME] or "application"
-
-
 def _unit_name(name: str) -> str:
-    return f"{_slug(name)}.service"
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Making:
-    """What everything is made from."""
-
-    deployment: Deployment
-    service: Service
-    trial: Trial
-    place: Place
-    listen_limit: int
-
-    @cached_property
-    def configuration(self) -> ConfigurationFile | None:
-        return self.configuration_at(self.listens_at)
-
-    @property
-    def started(self) -> LaunchCommand:
-        """Return what a service manager starts."""
-        if self.configuration is not None:
-            return self.configuration.command
-        return self.command_at(self.listens_at)
-
-    @property
-    def is_own(self) -> bool:
-        """Tell whether it is a program of the user's."""
-        return catalogue.is_own_command(self.deployment)
-
-    @property
-    def name(self) -> str:
-        return self.deployment.stack if self.is_own else self.service.name
-
-    @property
-    def slug(self) -> str:
-        """Return the name for files and folders."""
-        return _slug(self.name)
-
-    @cached_property
-    def listens_at(self) -> Address | Path:
-        return deploy_front.socket(self.trial, name=self.slug) or self.place.address
-
-    @cached_property
-    def measured_at(self) -> Address | Path | None:
-        """Return where it listened when it was measured; None where that is not known."""
-        if (behind := deploy_front.upstream(self.trial)) is not None:
-            return behind
-        return None if self.trial.port is None else Address(LOOPBACK, self.trial.port)
-
-    @cached_property
-    def is_told_its_port(self) -> bool:
-        """Tell whether it can be made to listen on another port."""
-        one, other = (self.command_at(Address(LOOPBACK, port)) for port in procfile.PORTS)
-        return one != other
-
-    @cached_property
-    def typed(self) -> LaunchCommand:
-        """Return what one types in the folder: short where all else is in a script or file."""
-        return self.own_script_at(self.place.address) or self.command_at(self.place.address)
-
-    @cached_property
-    def module(self) -> TextFile | None:
-        """Return the module that names the application; None where the server needs none."""
-        return catalogue.own_module(self.deployment, service=self.service)
-
-    @cached_property
-    def variables(self) -> UnitVariables:
-        """Return where a unit has the user's variables from."""
-        return unit_variables.of_service(
-            self.service, file=self.place.environment_file, name=self.slug
-        )
-
-    @property
-    def has_environment(self) -> bool:
-        """Tell whether it runs in an environment of the user's, be it one that is to be made."""
-        return self.service.environment is not None or not self.is_own
-
-    @property
-    def folder(self) -> str:
-        return self.place.folder or self.service.directory
-
-    @property
-    def programs(self) -> PurePosixPath:
-        """Return where the programs of the user's environment are, or are to be."""
-        user = self.service.environment
-        directory = f"{self.service.directory}/.venv" if user is None else user.directory
-        return PurePosixPath(directory) / "bin"
-
-    def own_script_at(self, address: Address) -> LaunchCommand | None:
-        """Return the command of a file that is itself the program; None where it is settings."""
-        found, elsewhere = (
-            self.configuration_at(each) for each in (address, Address(address.host, _OTHER_PORT))
-        )
-        # A script is told the address; a configuration holds it.
-        if found is None or elsewhere is None or found.command == elsewhere.command:
-            return None
-        return found.command
-
-    def command_at(self, at: Address | Path) -> LaunchCommand:
-        made = catalogue.launch_command(
-            self.deployment,
-            service=self.service,
-            address=self._address(at),
-            longest_drain_s=longest_drain_s(self.trial.timeout_s),
-            cpu_count=self._cpu_count,
-            listen_limit=self.listen_limit,
-            packages=self._packages,
-            unix_socket=None if isinstance(at, Address) else at,
-            module_folder=Path(self.folder),
-        )
-        # What users write into their own commands is looked through, as where it is stored.
-        return redaction.command(made) if self.is_own else made
-
-    def configuration_at(self, at: Address | Path) -> ConfigurationFile | None:
-        return catalogue.configuration_file(
-            self.deployment,
-            service=self.service,
-            address=self._address(at),
-            longest_drain_s=longest_drain_s(self.trial.timeout_s),
-            cpu_count=self._cpu_count,
-            listen_limit=self.listen_limit,
-            packages=self._packages,
-            unix_socket=None if isinstance(at, Address) else at,
-            module_folder=Path(self.folder),
-        )
-
-    def _address(self, at: Address | Path) -> Address:
-        return at if isinstance(at, Address) else self.place.address
-
-    @property
-    def _cpu_count(self) -> int:
-        return self.trial.placement.server_core_count if self.trial.placement else 1
-
-    @property
-    def _packages(self) -> tuple[Package, ...]:
-        return tuple(Package(name, version) for name, version in self.trial.packages.items())
+    return f"{slug_of(name)}.service"
 
 
 # ---- the unit and the Procfile
 
 
-def _unit(making: _Making) -> systemd.Unit:
+def _unit(making: Making) -> systemd.Unit:
     command = making.started
     program, *arguments = _program_and_arguments(making)
     return systemd.Unit(
@@ -289,12 +139,12 @@ def _unit(making: _Making) -> systemd.Unit:
     )
 
 
-def _description(making: _Making) -> str:
+def _description(making: Making) -> str:
     title = name_of(making.deployment.title)
     return title if making.is_own else f"{name_of(making.service.name)} on {title}"
 
 
-def _program_and_arguments(making: _Making) -> tuple[str, ...]:
+def _program_and_arguments(making: Making) -> tuple[str, ...]:
     """Return a command's words with the path of its program, which a unit must name."""
     program, *arguments = making.started.argv
     if not making.is_own:
@@ -306,7 +156,7 @@ def _program_and_arguments(making: _Making) -> tuple[str, ...]:
     return (systemd.ENV, program, *arguments)
 
 
-def _surroundings(making: _Making) -> Iterable[tuple[str, str]]:
+def _surroundings(making: Making) -> Iterable[tuple[str, str]]:
     """Yield what activating the environment does, as it was when the server was measured."""
     yield "PATH", ":".join(_path(making))
     if making.has_environment:
@@ -316,7 +166,7 @@ def _surroundings(making: _Making) -> Iterable[tuple[str, str]]:
         yield PYTHON_PATH, making.folder
 
 
-def _path(making: _Making) -> tuple[str, ...]:
+def _path(making: Making) -> tuple[str, ...]:
     """Return the folders of a unit's PATH."""
     places = [str(making.programs)] if making.has_environment else []
     if making.place.program is not None:
@@ -325,17 +175,17 @@ def _path(making: _Making) -> tuple[str, ...]:
     return (*places, *_SYSTEM_PATH)
 
 
-def _appended(making: _Making) -> Iterable[tuple[str, str]]:
+def _appended(making: Making) -> Iterable[tuple[str, str]]:
     """Yield what goes behind a variable whose value is the user's, and stands in no unit."""
     if making.module is not None and _has_python_path(making):
         yield PYTHON_PATH, making.folder
 
 
-def _has_python_path(making: _Making) -> bool:
+def _has_python_path(making: Making) -> bool:
     return PYTHON_PATH in dict(making.service.variables)
 
 
-def _where_it_lies(word: str, *, making: _Making) -> str:
+def _where_it_lies(word: str, *, making: Making) -> str:
     """Return the path of the configuration file where the word names it in another folder."""
     found = making.configuration
     if found is None or word != found.name or making.folder == making.service.directory:
@@ -343,7 +193,7 @@ def _where_it_lies(word: str, *, making: _Making) -> str:
     return str(PurePosixPath(making.folder) / found.name)
 
 
-def _remarks(making: _Making) -> Iterable[str]:
+def _remarks(making: Making) -> Iterable[str]:
     on = catalogue.server_of(making.deployment)
     if on.forks_after_import(making.deployment.settings):
         yield (
@@ -355,7 +205,7 @@ def _remarks(making: _Making) -> Iterable[str]:
         yield on.on_sigterm
 
 
-def _procfile(making: _Making) -> str:
+def _procfile(making: Making) -> str:
     first, second = (
         making.own_script_at(address) or making.command_at(address)
         for address in (Address(procfile.ANY_HOST, port) for port in procfile.PORTS)
@@ -368,7 +218,7 @@ def _procfile(making: _Making) -> str:
 # ---- what is said of them
 
 
-def _differences(making: _Making) -> Iterable[str]:
+def _differences(making: Making) -> Iterable[str]:
     trial, address = making.trial, making.place.address
     measured = making.measured_at
     if measured != making.listens_at and making.is_told_its_port:
@@ -386,7 +236,7 @@ def _differences(making: _Making) -> Iterable[str]:
         yield f"The unit has the same settings from {making.configuration.name}."
 
 
-def _of_path(making: _Making) -> Iterable[str]:
+def _of_path(making: Making) -> Iterable[str]:
     """Tell what of the PATH that it had when it was measured it has not in the unit."""
     measured = dict(making.place.inherited).get("PATH", "").split(":")
     lost = [each for each in dict.fromkeys(measured) if each and each not in _path(making)]
@@ -394,7 +244,7 @@ def _of_path(making: _Making) -> Iterable[str]:
         yield f"PATH in the unit has no {', '.join(map(name_of, lost))}, as it had when measured."
 
 
-def _of_procfile(making: _Making) -> str:
+def _of_procfile(making: Making) -> str:
     without = "" if making.deployment.front is None else f", without {making.deployment.front}"
     if not making.is_told_its_port:
         return f"The Procfile has it listen where its command says{without}."
@@ -403,12 +253,12 @@ def _of_procfile(making: _Making) -> str:
     return f"The Procfile has it listen on {where}{without}."
 
 
-def _is_told_its_host(making: _Making) -> bool:
-    one, other = (making.command_at(Address(host, _OTHER_PORT)) for host in _HOSTS)
+def _is_told_its_host(making: Making) -> bool:
+    one, other = (making.command_at(Address(host, OTHER_PORT)) for host in _HOSTS)
     return one != other
 
 
-def _is_as_measured(making: _Making, *, measured: Address | Path) -> bool:
+def _is_as_measured(making: Making, *, measured: Address | Path) -> bool:
     made = redaction.command(making.command_at(measured))
     stored = redaction.words(making.trial.command)
     if making.module is not None:  # wherever its folder was then
@@ -417,10 +267,23 @@ def _is_as_measured(making: _Making, *, measured: Address | Path) -> bool:
     return redaction.words(str(made)) == stored
 
 
-def _notes(making: _Making) -> Iterable[str]:
-    service, address = making.service, making.place.address
-    if service.environment is None and not making.is_own:
+def _environment_notes(making: Making) -> Iterable[str]:
+    service = making.service
+    if making.other is not None:
+        python = python_in_words(making.other.version)
+        (how,) = making.other.making(results=None, project=service.directory)
+        yield (
+            f"It was measured on {python}, and the environment of yours is on another one: make it "
+            f"with {how}, and install there what yours holds; a file "
+            f"{requirements_name(making.other.version)} in the results has the list."
+        )
+    elif service.environment is None and not making.is_own:
         yield f"Make the environment first: python3 -m venv {shlex.quote(f'{_venv(making)}')}."
+
+
+def _notes(making: Making) -> Iterable[str]:
+    service, address = making.service, making.place.address
+    yield from _environment_notes(making)
     if address.host != LOOPBACK:
         yield (
             f"On {address.host} it is reached without a proxy; put one before it where clients are "
@@ -451,5 +314,5 @@ def _notes(making: _Making) -> Iterable[str]:
         yield f"The unit keeps the limits under which it was measured: {making.trial.limits}."
 
 
-def _venv(making: _Making) -> PurePosixPath:
+def _venv(making: Making) -> PurePosixPath:
     return making.programs.parent

@@ -4,6 +4,7 @@ The front that serves is one that the machine runs for all its sites. The server
 behind the front that was measured: on a unix socket where it can, which systemd makes a folder for.
 """
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,16 +16,17 @@ from servelab.model.trial import Trial
 from servelab.report import systemd
 
 _SOCKET = "server.sock"
+_PORT = re.compile(r"[0-9]{1,5}")
 
 
 def upstream(trial: Trial) -> Address | Path | None:
-    """Return where a server listened behind its front; None where it had none."""
+    """Return where a server listened behind its front; None where it had none, or nobody knows."""
     if trial.front is None:
         return None
-    kind, _, path = trial.front.upstream.partition(":")
+    host, _, place = trial.front.upstream.partition(":")
     if trial.front.is_on_unix_socket:
-        return Path(path)
-    return Address(kind, int(path))
+        return Path(place)
+    return Address(host, int(place)) if _PORT.fullmatch(place) else None
 
 
 def socket(trial: Trial, *, name: str) -> Path | None:

@@ -8,9 +8,9 @@ import msgspec
 from servelab.model.capacity import CapacityResult
 from servelab.model.plan import Plan
 from servelab.model.trial import Trial
-from servelab.model.tuning import Tuned
+from servelab.model.tuning import Tuned, TuningOrder
 from servelab.model.verdict import Verdicts
-from servelab.report import capacity_view, commands_view, rounds_view, tune_view
+from servelab.report import capacity_view, commands_view, race_result, rounds_view
 from servelab.report.commands_view import Commands
 from servelab.report.plain_text import STEERING
 from servelab.store import typed_json
@@ -31,6 +31,8 @@ class _Document(msgspec.Struct, frozen=True, kw_only=True):
     trials: Sequence[Trial]
     capacity: CapacityResult | None
     race: Tuned | None
+    race_order: TuningOrder | None
+    """What was raced and how, with those that were left out before."""
     commands: Sequence[Commands]
     """Of a run on an application of the user's; empty otherwise."""
 
@@ -46,7 +48,8 @@ def render(run: StoredRun) -> str:
         verdicts=rounds_view.verdicts(run.trials, plan=run.plan),
         trials=run.trials,
         capacity=capacity_view.result(run),
-        race=tune_view.result(run),
+        race=race_result.result(run),
+        race_order=run.tuning,
         commands=commands_view.commands(run),
     )
     text = msgspec.json.format(typed_json.encode(document), indent=2).decode()

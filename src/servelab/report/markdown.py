@@ -212,6 +212,9 @@ def _table(table: view.Table) -> Iterable[str]:
 
 def _commands(found: Commands) -> Iterable[str]:
     yield _paragraph(found.heading)
+    if found.first:
+        yield ""
+        yield from _fenced(found.first)
     for each in found.commands:
         yield ""
         yield f"- {_name(each.title)}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from servelab import catalogue
 from servelab.model.tuning import RaceExpectation, StackVariant, TuningOrder
 from servelab.model.variant import Axis, Value
 from servelab.report import quantities, view
@@ -50,7 +51,9 @@ def _lines(order: TuningOrder, *, expected: RaceExpectation) -> Iterable[str]:
     for way in tuning.space:
         yield f"  {_way(way)}"
     for benchmark in tuning.benchmarks:
-        yield f"  {benchmark.name}: folklore, 2 x cores + 1, raced beside them"
+        rule = catalogue.rule_of(benchmark, cpu_count=order.cpu_count)
+        what = "a benchmark" if rule is None else f"folklore, {rule}"
+        yield f"  {benchmark.name}: {what}, raced beside them"
 
 
 def _way(way: StackVariant) -> str:

@@ -24,6 +24,7 @@ from servelab.model.verdict import (
     Verdicts,
 )
 from servelab.report import quantities
+from servelab.report.other_python import remarks
 from servelab.report.view import (
     Column,
     Row,
@@ -114,7 +115,7 @@ def table(trials: Sequence[Trial], *, plan: Plan | None, workload: str) -> Table
                 _row(each, rounds=rounds, found=found, ranked=ranked)
                 for each in _in_order(rounds, found, figure=_figure(plan))
             ),
-            notes=tuple(_notes(rounds, found)),
+            notes=(*_notes(rounds, found), *(() if plan is None else remarks(plan.options))),
         )
     )
 
@@ -201,8 +202,12 @@ def _nothing_counts(rounds: Rounds) -> str:
     made = quantities.counted(len(rounds.numbers), "round", "rounds")
     return (
         f"Nothing can be said: {len(rounds.voided)} of {made} were voided by what went on beside "
-        "them. Quiet this machine, or ask: servelab doctor."
+        f"them. Quiet this machine, or ask: servelab doctor{_or_count_it(rounds)}."
     )
+
+
+def _or_count_it(rounds: Rounds) -> str:
+    return "" if rounds.advice is None else f"; {rounds.advice}"
 
 
 def _way_to_verdict(rounds: Rounds, *, plan: Plan | None) -> str:
@@ -283,7 +288,8 @@ def _doubt_in_words(doubt: CannotTell, found: Verdicts, *, rounds: Rounds) -> st
     if doubt.reason is Doubt.NOISE:
         return (
             f"This machine {limit}: {len(rounds.voided)} of {len(rounds.numbers)} rounds were "
-            "voided by what went on beside them. Quiet it, or ask: servelab doctor."
+            "voided by what went on beside them. Quiet it, or ask: servelab doctor"
+            f"{_or_count_it(rounds)}."
         )
     ratio = found.control.ratio if found.control else None
     apart = f" ({_change(ratio)})" if ratio else ""
@@ -373,6 +379,8 @@ def _notes(rounds: Rounds, found: Verdicts | None) -> Iterable[str]:
         )
     for voided in rounds.voided:
         yield f"Round {voided.number} is voided: {voided.reason}."
+    if rounds.advice is not None:
+        yield f"{rounds.advice[0].upper()}{rounds.advice[1:]}."
     unranked = [each for each in rounds.contestants if each.why_unranked is not None]
     if unranked:
         yield "Rows marked with * are not ranked: " + "; ".join(

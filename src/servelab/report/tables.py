@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from servelab.model.trial import Trial
-from servelab.report import rounds_view, stopping_table, tune_view, view
+from servelab.report import race_result, rounds_view, stopping_table, tune_view, view
 from servelab.store.folder import StoredRun
 
 
@@ -23,7 +23,7 @@ def _deployed(run: StoredRun) -> Iterable[Trial]:
 
 def tables(run: StoredRun) -> Iterable[view.Table]:
     """Yield the table of each workload; of a race, how it ended, and rate against memory."""
-    found = tune_view.result(run)
+    found = race_result.result(run)
     if found is not None:
         page = tune_view.page(run, found)
         yield page.table

@@ -216,6 +216,8 @@ def print_commands(console: Console, found: Commands) -> None:
     """Print commands to copy, each on a line of its own however narrow the terminal is."""
     console.print()
     _say(console, found.heading, style="bold")
+    for line in found.first:
+        _print(console, f"  {line}")
     for each in found.commands:
         console.print()
         _say(console, name(each.title))

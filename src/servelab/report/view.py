@@ -6,6 +6,7 @@ from statistics import median
 from msgspec import Struct, structs
 
 from servelab.explain.causes import explain
+from servelab.model.beside import BesideUse
 from servelab.model.environment import FREE_THREADED, python_in_words
 from servelab.model.front import FrontUse
 from servelab.model.gil import Gil
@@ -150,6 +151,8 @@ def _figures(trial: Trial) -> Iterable[Line]:
         yield Line("Memory:", _memory(trial.usage))
     if trial.front is not None:
         yield Line(f"{trial.front.name}:", _front(trial.front, trial=trial))
+    if trial.beside is not None:
+        yield from _beside(trial.beside, calls=_answers_of_whole_load(trial))
     if trial.calls_per_worker:
         calls = " / ".join(str(calls) for calls in trial.calls_per_worker.values())
         yield Line("Calls per worker:", calls)
@@ -188,6 +191,23 @@ def _front(front: FrontUse, *, trial: Trial) -> str:
         return where
     cost = quantities.milliseconds(front.usage.cpu_s / calls)
     return f"{cost} ms CPU per call, {_memory(front.usage)}; {where}"
+
+
+def _beside(use: BesideUse, *, calls: int) -> Iterable[Line]:
+    """Yield what each program took beside the server, which is not in the server's figures."""
+    for program in use.programs:
+        cost = (
+            f"{quantities.milliseconds(program.cpu_s / calls)} ms CPU per call, " if calls else ""
+        )
+        cores = program.shared_cpu_s / use.seconds if use.seconds else 0.0
+        cpus = quantities.counted(use.cpus, "CPU", "CPUs")
+        count = quantities.counted(program.processes, "process", "processes")
+        yield Line(f"{program.name}:", f"{cost}{cores:.2f} of {cpus}, {count}; beside the server")
+
+
+def _answers_of_whole_load(trial: Trial) -> int:
+    ledgers = (trial.ledger, trial.warm_up.ledger if trial.warm_up else {})
+    return sum(ledger.get("ok", 0) for ledger in ledgers)
 
 
 def _kind(kind: CallKind) -> str:

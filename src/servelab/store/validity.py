@@ -198,5 +198,8 @@ def _figures(trial: Trial) -> Iterator[float | None]:
         yield from (trial.ceiling.per_s, *trial.ceiling.rate_by_processes)
     if trial.usage is not None:
         yield from (trial.usage.user_s, trial.usage.system_s)
+    if trial.beside is not None:
+        yield from (each.cpu_s for each in trial.beside.programs)
+        yield from (each.shared_cpu_s for each in trial.beside.programs)
     if trial.generator is not None:
         yield trial.generator.cpu_s

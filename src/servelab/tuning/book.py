@@ -48,6 +48,12 @@ class Book:
             known = self._known[candidate] = tuple(made.get(key) for made in self._rates)
         return known
 
+    def slo_value_s(self, candidate: Candidate) -> float | None:
+        """Return the median of what the objective is about; None where no trial has it."""
+        made = [each for each in self.trials_of(candidate) if each.outcome is Outcome.MEASURED]
+        known = [each.slo_value_s for each in made if each.slo_value_s is not None]
+        return median(known) if known else None
+
     @property
     def has_goodput(self) -> bool:
         """Tell whether any trial of a round that counts had a rate above nothing."""

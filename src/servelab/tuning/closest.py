@@ -28,10 +28,9 @@ def closest(candidates: Sequence[Candidate], *, book: Book, slo: Slo) -> Closest
 
 def _seen(candidate: Candidate, *, book: Book) -> Closest:
     made = [each for each in book.trials_of(candidate) if each.outcome is Outcome.MEASURED]
-    values_s = [each.slo_value_s for each in made if each.slo_value_s is not None]
     return Closest(
         candidate=candidate,
-        value_s=median(values_s) if values_s else None,
+        value_s=book.slo_value_s(candidate),
         failure_share=median(each.failure_share for each in made) if made else 0.0,
         rounds=len({each.round for each in made}),
     )

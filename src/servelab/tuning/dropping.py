@@ -8,7 +8,6 @@ from msgspec import structs
 
 from servelab.model.tuning import Candidate, Loss, LossCause, Outcome, Tuning
 from servelab.stats.pairs import evidence_of, ratio_interval
-from servelab.tuning import space
 from servelab.tuning.book import Book
 from servelab.tuning.joining import PROBE
 from servelab.tuning.state import State, mean_share, remaining_trials, shares
@@ -63,7 +62,7 @@ def _unfit(
 
 def worse(state: State, *, leader: Candidate, tuning: Tuning) -> Iterator[Loss]:
     """Yield those which are clearly below the leader, or miss an objective that it meets."""
-    starts = {space.start(way) for way in tuning.space}
+    starts = {state.start(way) for way in tuning.space}
     for candidate in state.running:
         if candidate == leader:
             continue
@@ -182,4 +181,5 @@ def _loss(
         share=exp(median(found)) if found else None,
         rounds=len(found) if beside is not None else book.count(candidate),
         peak_memory_bytes=book.highest_memory_bytes(candidate),
+        slo_value_s=book.slo_value_s(candidate),
     )

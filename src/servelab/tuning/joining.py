@@ -5,7 +5,7 @@ from dataclasses import replace
 from math import log, log1p
 
 from servelab.model.tuning import Candidate, StackVariant, Tuning
-from servelab.tuning import space
+from servelab.tuning import memory, space
 from servelab.tuning.state import LEAD_ROUNDS, State, mean_share, remaining_trials, shares
 
 PROBE = 0.5
@@ -33,6 +33,14 @@ def field_of(running: Sequence[Candidate], *, tuning: Tuning) -> State:
     return state
 
 
+def with_lighter_ones(state: State, *, tuning: Tuning) -> State:
+    """Return the race with a lighter one of each way that the memory limit has cost its start."""
+    found = memory.lighter_ones(state, tuning=tuning)
+    # Where nobody is left there is nothing to spare the budget for.
+    room = _room(len(found), state, tuning=tuning) if state.running else len(found)
+    return memory.with_lighter(state, found, room=room) if found else state
+
+
 def with_newcomers(state: State, *, leader: Candidate, tuning: Tuning) -> State:
     """Return the race with those that join it now."""
     centres: list[Candidate] = []
@@ -51,7 +59,7 @@ def _centre(
     way: StackVariant, state: State, *, best: Candidate, leader: Candidate, tuning: Tuning
 ) -> Iterator[Candidate]:
     """Yield whose neighbours join of a stack, if any: first the start's, then the best one's."""
-    centre, start = state.centre(way.name), space.start(way)
+    centre, start = state.centre(way.name), state.start(way)
     if centre is None and start in state.running:
         if mean_share(state.book, start, beside=leader) > log(PROBE):
             yield start
@@ -89,7 +97,7 @@ def _straight_on(state: State, *, best: Candidate, tuning: Tuning) -> Iterator[C
 
 def _scouts(state: State, *, leader: Candidate, tuning: Tuning) -> Iterator[Candidate]:
     """Yield those with more of something than a weak start, after its first round."""
-    for start in map(space.start, tuning.space):
+    for start in map(state.start, tuning.space):
         is_new = start in state.running and state.book.count(start) == 1
         if is_new and log(SCOUT) < mean_share(state.book, start, beside=leader) <= log(PROBE):
             yield from space.more(start, space=tuning.space)
@@ -102,6 +110,12 @@ def _beside_benchmarks(state: State, *, leader: Candidate, tuning: Tuning) -> It
             yield from space.neighbours(benchmark, space=tuning.space)
 
 
+def _room(count: int, state: State, *, tuning: Tuning) -> int:
+    """Return how many of so many newcomers the budget has room for."""
+    left = remaining_trials(state, tuning=tuning) / NEWCOMERS_ROUNDS - len(state.running) - 1
+    return max(0, int(min(left, float(count))))
+
+
 def _joined(
     state: State,
     *,
@@ -111,10 +125,12 @@ def _joined(
 ) -> State:
     """Return the race with whom of them has not been tried, as far as the budget has room."""
     found = [near for each in centres for near in space.neighbours(each, space=tuning.space)]
-    new = [each for each in dict.fromkeys((*found, *further)) if each not in state.tried]
-    left = remaining_trials(state, tuning=tuning)
-    room = left / NEWCOMERS_ROUNDS - len(state.running) - 1
-    new = new[: max(0, int(min(room, float(len(new)))))]
+    new = [
+        each
+        for each in dict.fromkeys((*found, *further))
+        if each not in state.tried and not memory.is_hopeless(each, state)
+    ]
+    new = new[: _room(len(new), state, tuning=tuning)]
     known = dict(state.centres) | {each.way: each for each in centres}
     return replace(
         state,

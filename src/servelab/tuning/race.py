@@ -59,6 +59,8 @@ def after(state: State, made: tuple[Measured, ...], *, tuning: Tuning) -> State:
     if leader is not None:
         state = _without(state, tuple(dropping.worse(state, leader=leader, tuning=tuning)))
         state = _without(state, tuple(dropping.outplaced(state, leader=leader, tuning=tuning)))
+    state = joining.with_lighter_ones(state, tuning=tuning)
+    if leader is not None:
         state = joining.with_newcomers(state, leader=leader, tuning=tuning)
     return _judged(state, tuning=tuning)
 

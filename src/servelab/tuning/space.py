@@ -22,7 +22,7 @@ def neighbours(candidate: Candidate, *, space: Sequence[StackVariant]) -> tuple[
         if _is_of(candidate, way)
         for axis in way.variant.axes
         for value in _beside(dict(candidate.settings).get(axis.setting), axis=axis)
-        if _is_on_the_axes(near := _with(candidate, setting=axis.setting, value=value), way)
+        if _is_on_the_axes(near := with_value(candidate, setting=axis.setting, value=value), way)
     )
 
 
@@ -46,6 +46,17 @@ def more(candidate: Candidate, *, space: Sequence[StackVariant]) -> tuple[Candid
     )
 
 
+def holds(way: StackVariant, candidate: Candidate) -> bool:
+    """Tell whether a candidate is one of a way, with values of its axes."""
+    return _is_of(candidate, way) and _is_on_the_axes(candidate, way)
+
+
+def with_value(candidate: Candidate, *, setting: str, value: Value) -> Candidate:
+    """Return the same candidate but for one of its settings."""
+    settings = tuple((key, value if key == setting else old) for key, old in candidate.settings)
+    return structs.replace(candidate, settings=settings)
+
+
 def _rank(candidate: Candidate, *, space: Sequence[StackVariant]) -> int:
     """Return how far up its axes a candidate is, all steps together; off an axis none."""
     settings = dict(candidate.settings)
@@ -65,11 +76,6 @@ def _is_of(candidate: Candidate, way: StackVariant) -> bool:
 def _is_on_the_axes(candidate: Candidate, way: StackVariant) -> bool:
     settings = dict(candidate.settings)
     return all(settings.get(axis.setting) in axis.values for axis in way.variant.axes)
-
-
-def _with(candidate: Candidate, *, setting: str, value: Value) -> Candidate:
-    settings = tuple((key, value if key == setting else old) for key, old in candidate.settings)
-    return structs.replace(candidate, settings=settings)
 
 
 def _beside(value: Value, *, axis: Axis) -> Iterator[Value]:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import log
 
-from servelab.model.tuning import Candidate, Loss, Measured, RaceEnding, Tuning
+from servelab.model.tuning import Candidate, Loss, Measured, RaceEnding, StackVariant, Tuning
 from servelab.model.verdict import Direction
 from servelab.stats.comparison import Field
 from servelab.stats.pairs import log_ratios
+from servelab.tuning import space
 from servelab.tuning.book import Book
 
 LEAD_ROUNDS = 2
@@ -26,6 +27,8 @@ class State:
     """All that have ever joined."""
     centres: tuple[tuple[str, Candidate], ...] = ()
     """Way -> the one of it whose neighbours have joined last."""
+    lightened: tuple[tuple[StackVariant, Candidate], ...] = ()
+    """Way -> where its search begins instead, because it began with too much memory."""
     losses: tuple[Loss, ...] = ()
     ending: RaceEnding | None = None
 
@@ -51,6 +54,10 @@ class State:
     def _best_of_way(self, way: str) -> Candidate | None:
         own = [each for each in self.running if each.way == way]
         return self.leader if self.leader in own else best_of(own, book=self.book)
+
+    def start(self, way: StackVariant) -> Candidate:
+        """Return where the search of a way begins."""
+        return dict(self.lightened).get(way, space.start(way))
 
     def centre(self, way: str) -> Candidate | None:
         """Return the one whose neighbours have joined last."""

@@ -190,6 +190,7 @@ SERVER = Server(
     command=command,
     objection=objection,
     needs=Needs(needs_gil=True),
+    needs_gil_beside=lambda settings: settings.worker_class == "gevent",
     variants=variants,
     configuration=configuration,
     naming=Naming.CALL,

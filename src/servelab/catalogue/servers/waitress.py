@@ -16,6 +16,9 @@ from servelab.model.variant import Variant
 
 _CONNECTIONS = 1000
 _DEFAULT_THREADS = 4
+_SOCKET_DEPARTURE = (
+    "--unix-socket-perms=660: by default only its own user may connect, and a front has another."
+)
 _LIMIT_DEPARTURE = (
     f"--connection-limit={_CONNECTIONS}: its own limit of 100 leaves the 99th kept connection "
     "unanswered while the others stay."
@@ -37,7 +40,6 @@ def command(request: LaunchRequest[Settings]) -> LaunchCommand:
     """Return its own command line; its backlog is 1024 and it logs no requests by default."""
     listen: tuple[str, ...] = (f"--listen={request.address}",)
     if request.unix_socket is not None:
-        # By default its owner alone may connect, and a front's workers are of its group at most.
         listen = (f"--unix-socket={request.unix_socket}", "--unix-socket-perms=660")
     return LaunchCommand(
         argv=(
@@ -48,6 +50,7 @@ def command(request: LaunchRequest[Settings]) -> LaunchCommand:
         ),
         departures=(
             *request.loopback_departure,
+            *(() if request.unix_socket is None else (_SOCKET_DEPARTURE,)),
             _LIMIT_DEPARTURE,
             "--asyncore-use-poll: without it no file's number may be above 1023.",
         ),
