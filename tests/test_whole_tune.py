@@ -105,6 +105,34 @@ def test_the_files_of_what_won_lie_in_the_results_folder(run: Run, project: Path
     assert not list(project.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("shop-app.service", BOTH),
+        ("pool.service", ("tune", "--command", "pool=./serve {port}", *SHORT)),
+        ("shop-app.service", ("tune", *SHORT)),
+    ],
+)
+def test_a_unit_that_is_there_is_found_before_the_application_is_loaded(
+    run: Run, project: Path, monkeypatch: pytest.MonkeyPatch, name: str, asked: tuple[str, ...]
+) -> None:
+    (project / "pyproject.toml").write_text('[tool.servelab]\napplication = "shop:app"\n')
+    (project / name).write_text("mine")
+    monkeypatch.setattr("servelab.cli.requested_service.find", None)
+    world = World({})
+    status, _, notes = run(world, *asked, "--project", str(project), "--write", str(project))
+    assert (status, world.started) == (2, [])
+    assert f"already has {name}; write elsewhere, or over it with --force" in notes
+
+
+def test_files_cannot_be_asked_for_where_a_file_is(run: Run, project: Path) -> None:
+    file = project / "file"
+    file.touch()
+    status, _, notes = run(World({}), *BOTH, "--write", str(file))
+    assert status == 2
+    assert f"--write {file} is no folder" in notes
+
+
 def test_the_module_that_a_server_needs_lies_beside_the_files_and_is_named(
     run: Run, monkeypatch: pytest.MonkeyPatch, project: Path
 ) -> None:
@@ -129,12 +157,21 @@ def test_the_files_go_where_they_were_asked_for_but_not_over_what_is_there(
     run: Run, project: Path
 ) -> None:
     (project / "Procfile").write_text("web: mine\n")
-    asked = (*BOTH, "--write", str(project))
-    status, printed, notes = run(gthread_wins(), *asked, "--out", "here")
+    asked = (*BOTH, "--out", "here", "--write", str(project))
+    world = gthread_wins()
+    status, printed, notes = run(world, *asked)
     assert status == 2
-    assert "Serve shop:app with gunicorn-gthread" in printed
+    assert (printed, world.started) == ("", [])
     assert "already has Procfile; write elsewhere, or over it with --force" in notes
-    assert [each.name for each in project.iterdir()] == ["Procfile"]
+    assert not Path("here").exists()
+    (project / "Procfile").rename(project / "gunicorn.conf.py")
+    # Only now is it known that gunicorn wins; its answer stands.
+    status, printed, notes = run(world, *asked)
+    assert status == 0
+    assert "Serve shop:app with gunicorn-gthread" in printed
+    assert f"! {project} already has gunicorn.conf.py; write elsewhere, or over it" in notes
+    assert f"the files are in {Path('here/deploy').absolute()}" in notes
+    assert [each.name for each in project.iterdir()] == ["gunicorn.conf.py"]
     world = World({})
     again = ("tune", "--resume", "here", "--write", str(project), "--force", "-q")
     status, answer, notes = run(world, *again)
@@ -545,7 +582,10 @@ def test_what_is_not_stored_is_read_again_and_given_to_the_servers(
     assert asked == {(("Authorization", "Bearer abcdef"),)}
     unit = Path("here/deploy/shop-app.service").read_text()
     assert "hunter22" not in unit
-    assert f"EnvironmentFile={project}/.env" in unit
+    assert (
+        f"EnvironmentFile={project}/.env\n# To be made, with NAME=value of MODE:\n"
+        f"EnvironmentFile={project}/shop-app.env\n"
+    ) in unit
 
 
 def test_what_cannot_be_typed_again_ends_it(

@@ -26,6 +26,13 @@ def test_what_is_not_known_to_have_been_there_is_as_the_catalogue_has_it() -> No
     assert to_install_for("uwsgi", packages={}) == ("pyuwsgi==2.0.30.post1",)
 
 
+def test_a_program_that_another_package_brings_is_not_installed_over_it() -> None:
+    packages = {"uWSGI": "2.0.28", "gevent": "26.9.0"}
+    assert to_install_for("uwsgi-gevent:async_cores=10", packages=packages) == (
+        *("uwsgi==2.0.28", "gevent==26.9.0"),
+    )
+
+
 def test_an_extra_that_was_not_there_is_left_out() -> None:
     found = to_install_for(
         "gunicorn-uvicorn:worker_class=uvicorn_worker.UvicornWorker", packages=PACKAGES

@@ -60,7 +60,7 @@ def configuration(server: str, **of: Any) -> ConfigurationFile:
 
 def assignments(text: str) -> dict[str, Any]:
     """Return what lines such as ``workers = 2`` assign."""
-    lines = (line.partition(" = ") for line in text.splitlines())
+    lines = (line.partition(" = ") for line in text.splitlines() if not line.startswith("#"))
     return {name: ast.literal_eval(value) for name, _, value in lines}
 
 

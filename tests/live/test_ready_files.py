@@ -17,7 +17,7 @@ from servelab.linux import ports
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.launch import LaunchCommand
 from servelab.model.ready import Place
-from servelab.report import deploy, procfile
+from servelab.report import deploy, procfile, systemd_variables
 from servelab.store.ready_files import write_files
 
 pytestmark = pytest.mark.live
@@ -35,6 +35,8 @@ def answer():
     return f"{os.environ['MODE']} {os.getppid()}"
 """
 
+
+VARIABLES = "MODE='50 % $off'\nPYTHONPATH=lib\n"
 
 FACTORY = """
 import os
@@ -61,12 +63,13 @@ def test_the_unit_and_gunicorns_file_serve_an_application_of_flask(tmp_path: Pat
     project = tmp_path / "my %shop $1"
     project.mkdir()
     (project / "site_of_shop.py").write_text(APPLICATION)
+    (project / ".env").write_text(VARIABLES)
     service = msgspec.structs.replace(
         SERVICE,
         application="site_of_shop:app",
         directory=str(project),
         environment=environment_in(str(environment.directory)),
-        variables=(("MODE", "50 % $off"),),
+        variables=(("MODE", "50 % $off"), ("PYTHONPATH", "lib")),
     )
     of = deployment("gunicorn-gthread:processes=2,threads=2", service=service)
     trial = trial_of(
@@ -93,7 +96,9 @@ def test_all_that_is_written_serves_what_a_server_cannot_be_told(name: str, tmp_
     )
     project, folder = tmp_path / "my shop", tmp_path / "to deploy"
     project.mkdir()
-    (project / "site_of_shop.py").write_text(FACTORY)
+    (project / "lib").mkdir()
+    (project / "lib" / "site_of_shop.py").write_text(FACTORY)
+    (project / ".env").write_text(VARIABLES)
     service = msgspec.structs.replace(
         SERVICE,
         application="site_of_shop:Shop",
@@ -102,7 +107,7 @@ def test_all_that_is_written_serves_what_a_server_cannot_be_told(name: str, tmp_
         further=".app()",
         directory=str(project),
         environment=environment_in(str(environment.directory)),
-        variables=(("MODE", "50 % $off"),),
+        variables=(("MODE", "50 % $off"), ("PYTHONPATH", "lib")),
     )
     of = deployment(name, service=service)
     packages = {package.name: package.version for package in environment.packages}
@@ -115,7 +120,11 @@ def test_all_that_is_written_serves_what_a_server_cannot_be_told(name: str, tmp_
     text = served_by_unit(folder / "shop-site-app.service", address=address, log=log)
     assert text.startswith("it 50 % $off ")
 
-    shell = {"programs": environment.programs, "directory": project, "variables": {"MODE": "x"}}
+    shell = {
+        "programs": environment.programs,
+        "directory": project,
+        "variables": {"MODE": "x", "PYTHONPATH": "lib"},
+    }
     shown = deploy.command_elsewhere(
         of, service=service, trial=trial, address=address, module_folder=str(folder)
     )
@@ -126,7 +135,7 @@ def test_all_that_is_written_serves_what_a_server_cannot_be_told(name: str, tmp_
     write_files(made.files, folder=project)
     line = (project / "Procfile").read_text().removeprefix("web: ").strip()
     line = line.replace(procfile.ANY_HOST, LOOPBACK)
-    shell["variables"] = {"MODE": "y", "PORT": str(address.port)}
+    shell["variables"] = {"MODE": "y", "PYTHONPATH": "lib", "PORT": str(address.port)}
     assert served_by_shell(line, address=address, log=log, **shell).startswith("it y ")
 
 
@@ -139,8 +148,13 @@ def served_by_unit(file: Path, *, address: Address, log: Path) -> str:
         for value in units.settings(unit, "Environment")
         for word in units.words(value)
     )
+    for path in units.settings(unit, "EnvironmentFile"):
+        variables |= systemd_variables.read(Path(path.replace("%%", "%")).read_text())
     (directory,) = units.settings(unit, "WorkingDirectory")
-    argv = units.words(command, is_command=True)
+    argv = [
+        word.replace("${PYTHONPATH}", variables.get("PYTHONPATH", ""))
+        for word in units.words(command, is_command=True)
+    ]
     assert Path(argv[0]).is_absolute()
     return served(
         LaunchCommand(argv=tuple(argv)),

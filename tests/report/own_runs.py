@@ -9,7 +9,7 @@ import msgspec
 from servelab import catalogue
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.deployment import Deployment, Interface
-from servelab.model.environment import Interpreter, UserEnvironment
+from servelab.model.environment import Interpreter, Package, UserEnvironment
 from servelab.model.host import HostFacts
 from servelab.model.load import Asked, ClosedLoop, Connections, Request
 from servelab.model.placement import Placement
@@ -22,13 +22,13 @@ PYTHON = Interpreter(path=Path("/python"), version="3.11.0")
 
 
 def environment_in(folder: str) -> UserEnvironment:
-    """Return an environment of the user's in a folder, with nothing that matters here."""
+    """Return an environment of the user's in a folder, with pip and nothing else."""
     return UserEnvironment(
         directory=Path(folder),
         python=Path(folder) / "bin" / "python",
         interpreter=PYTHON,
         site_folders=(),
-        packages=(),
+        packages=(Package("pip", "26.0"),),
         from_elsewhere=(),
         scripts=(),
     )

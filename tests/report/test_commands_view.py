@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from servelab import catalogue
 from servelab.model.deployment import Interface
 from servelab.model.front import FrontUse
 from servelab.model.service import OwnCommand
@@ -17,7 +18,7 @@ from servelab.report import commands_view, json_text, markdown, rounds_view, tab
 from servelab.report.printers import JsonPrinter, TextPrinter
 from servelab.store.folder import StoredRun
 from tests.fake_world import QUIET
-from tests.report.own_runs import SERVICE, deployment, run_of, trial_of
+from tests.report.own_runs import SERVICE, deployment, environment_in, run_of, trial_of
 
 SYNC, GEVENT = "gunicorn-sync:processes=2", "gunicorn-gevent:processes=2"
 
@@ -60,6 +61,15 @@ def test_the_best_comes_first_with_what_to_install() -> None:
     assert found.commands[0].command == typed(GEVENT)
 
 
+def test_without_pip_in_the_environment_uv_installs_into_it() -> None:
+    environment = msgspec.structs.replace(environment_in("/srv/shop/.venv"), packages=())
+    service = msgspec.structs.replace(SERVICE, environment=environment)
+    (found,) = commands_view.commands(run_of(rounds(1), service=service))
+    assert found.commands[1].install == (
+        "uv pip install --python /srv/shop/.venv/bin/python gunicorn==27.0.1"
+    )
+
+
 def test_of_a_single_round_the_best_comes_first_too() -> None:
     (found,) = commands_view.commands(run_of(rounds(1)))
     assert [each.title.split()[0] for each in found.commands] == [
@@ -88,6 +98,16 @@ def test_a_command_that_is_not_known_anew_is_shown_as_it_was_measured() -> None:
     measured = "gunicorn --workers 17 --bind 127.0.0.1:3000 shop.site:app"
     (found,) = commands_view.commands(run_of([trial_of(deployment(SYNC), command=measured)]))
     assert found.commands[0].command == measured
+
+
+@pytest.mark.parametrize(
+    "name", ["uwsgi-threads:processes=2,threads=8", "uwsgi-processes", "uwsgi-gevent+nginx@3.13"]
+)
+def test_what_won_with_a_setting_off_that_a_search_begins_with_gets_its_address(name: str) -> None:
+    (of,) = catalogue.own_deployments_named((name,), service=SERVICE, cpu_count=2)
+    (found,) = commands_view.commands(run_of([trial_of(of)]))
+    assert " --socket 127.0.0.1:8000 " in found.commands[0].command
+    assert "lazy" not in found.commands[0].command
 
 
 def test_where_every_round_is_voided_nothing_is_said_and_nothing_ordered() -> None:

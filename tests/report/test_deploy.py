@@ -81,7 +81,25 @@ def test_the_longest_drain_is_reckoned_as_a_trial_does() -> None:
     # Of the trial's 60 s, twice, and one more.
     assert trial_of(deployment(GTHREAD)).timeout_s == 60
     assert " --timeout 121 " in ready().command
-    assert "timeout = 121\n" in file(ready(), "gunicorn.conf.py")
+    assert "\ntimeout = 121\n" in file(ready(), "gunicorn.conf.py")
+
+
+def test_a_time_out_that_is_not_gunicorns_own_is_explained_in_its_file_and_beside_it() -> None:
+    made = ready()
+    (note,) = (each for each in made.notes if "timeout = 121" in each)
+    assert note.startswith("gunicorn.conf.py: timeout = 121: a worker that hangs is killed only")
+    assert f"# {note.removeprefix('gunicorn.conf.py: ')}\n" in file(made, "gunicorn.conf.py")
+    usual = file(ready(timeout_s=10.0), "gunicorn.conf.py")
+    assert "\ntimeout = 30\n" in usual
+    assert "killed" not in usual
+
+
+def test_a_file_of_the_users_that_was_not_read_is_spoken_of() -> None:
+    made = ready()
+    assert any("without any gunicorn.conf.py of yours, and without" in each for each in made.notes)
+    assert "\n# It was measured without any gunicorn.conf.py of" in "\n" + file(
+        made, "gunicorn.conf.py"
+    )
 
 
 def test_the_configuration_holds_the_settings_and_the_unit_starts_the_server_with_it() -> None:
@@ -123,6 +141,25 @@ def test_the_users_environment_is_active_in_the_unit() -> None:
     assert variables["VIRTUAL_ENV"] == "/srv/shop/.venv"
 
 
+def test_what_servers_inherited_is_in_the_unit_and_what_its_path_lacks_is_told() -> None:
+    inherited = (
+        ("PATH", "/srv/shop/.venv/bin:/opt/a tool/bin:/usr/bin::/opt/a tool/bin"),
+        ("LANG", "de_DE.UTF-8"),
+        ("TZ", "Europe/Berlin"),
+        ("LD_LIBRARY_PATH", "/opt/lib 1"),
+    )
+    made = ready(place=Place(inherited=inherited))
+    path = "/srv/shop/.venv/bin:/usr/local/bin:/usr/bin:/bin"
+    assert variables_of(made) == {
+        **dict(inherited),
+        "PATH": path,
+        "VIRTUAL_ENV": "/srv/shop/.venv",
+    }
+    assert "PATH in the unit has no /opt/a tool/bin, as it had when measured." in made.differences
+    alike = ready(place=Place(inherited=(("PATH", path),)))
+    assert not any("PATH" in each for each in alike.differences)
+
+
 def test_without_an_environment_one_beside_the_project_is_to_be_made() -> None:
     bare = msgspec.structs.replace(SERVICE, environment=None)
     made = ready(service=bare)
@@ -140,21 +177,81 @@ def test_secrets_stand_in_no_file_and_are_asked_for_by_name() -> None:
     made = ready(service=msgspec.structs.replace(SERVICE, variables=variables))
     everything = "\n".join([msgspec.json.encode(made).decode(), *(f.text for f in made.files)])
     assert "s3cret" not in everything
+    assert "production" not in everything
     text = file(made, "shop-site-app.service")
-    assert "Environment=MODE=production\n" in text
-    assert "EnvironmentFile=/srv/shop/.env\n" in text
-    assert any("API_KEY, DATABASE_URL, HIDDEN_ALREADY" in note for note in made.notes)
+    assert (
+        "# To be made, with NAME=value of MODE, API_KEY, DATABASE_URL, HIDDEN_ALREADY:\n"
+        "EnvironmentFile=/srv/shop/.env\n"
+    ) in text
+    assert any("MODE, API_KEY, DATABASE_URL, HIDDEN_ALREADY" in note for note in made.notes)
+
+
+@pytest.mark.parametrize("name", ["DB_PWD", "PGPASS", "SALT", "DATABASE_DSN", "PYTHONPATH"])
+@pytest.mark.parametrize("server", [GTHREAD, "cheroot", "devserver"])
+def test_no_value_of_a_variable_stands_in_a_file_whatever_its_name(name: str, server: str) -> None:
+    service = msgspec.structs.replace(
+        FACTORY, variables=((name, "host=a password=hunter2"), ("b", "hunter2"))
+    )
+    made = ready(server, service=service)
+    assert "hunter2" not in repr(made)
+    assert f"# To be made, with NAME=value of {name}, b:\n" in file(made, "shop-site-app.service")
 
 
 def test_what_the_environment_file_sets_is_left_to_it() -> None:
     service = msgspec.structs.replace(SERVICE, variables=(("MODE", "a"), ("API_KEY", "b")))
-    found = EnvironmentFile(path="/srv/shop/local.env", names=("MODE", "API_KEY"))
+    found = EnvironmentFile(path="/srv/shop/local.env", variables=service.variables)
     made = ready(service=service, place=Place(environment_file=found))
     text = file(made, "shop-site-app.service")
     assert "EnvironmentFile=/srv/shop/local.env\n" in text
     assert "MODE" not in text
     assert "API_KEY" not in text
     assert not any("No file has" in note for note in made.notes)
+    assert any("reads /srv/shop/local.env as lines of NAME=value" in note for note in made.notes)
+
+
+def test_what_systemd_would_read_otherwise_comes_from_a_file_that_wins() -> None:
+    service = msgspec.structs.replace(
+        SERVICE, variables=(("MODE", "a"), ("FINE", "1"), ("PORT", "80"), ("NEW", "b"))
+    )
+    read = (("MODE", "a"), ("FINE", ""), ("PORT", "80 # web"), ("MORE", "c"))
+    found = EnvironmentFile(path="/srv/shop/.env", variables=read)
+    made = ready(service=service, place=Place(environment_file=found))
+    text = file(made, "shop-site-app.service")
+    assert (
+        "EnvironmentFile=/srv/shop/.env\n"
+        "# To be made, with NAME=value of FINE, PORT, NEW:\n"
+        "EnvironmentFile=/srv/shop/shop-site-app.env\n"
+    ) in text
+    assert (
+        "systemd would not read FINE, PORT in the project's .env as it was measured." in made.notes
+    )
+    assert any(
+        each.startswith("No file has the value of FINE, PORT, NEW: the unit reads it from")
+        for each in made.notes
+    )
+
+
+def test_a_file_with_nothing_as_it_was_measured_is_not_read() -> None:
+    service = msgspec.structs.replace(SERVICE, variables=(("MODE", "a"),))
+    found = EnvironmentFile(path="/srv/shop/.env", variables=(("MODE", "b"), ("X", "1")))
+    text = file(
+        ready(service=service, place=Place(environment_file=found)), "shop-site-app.service"
+    )
+    assert units.settings(text, "EnvironmentFile") == ["/srv/shop/shop-site-app.env"]
+
+
+def test_a_variable_that_systemd_cannot_set_is_named() -> None:
+    service = msgspec.structs.replace(SERVICE, variables=(("a.b", "1"), ("c-d", "2"), ("E", "3")))
+    made = ready(service=service)
+    assert "with NAME=value of E:\n" in file(made, "shop-site-app.service")
+    assert any("no variable called a.b, c-d; call it otherwise" in each for each in made.notes)
+
+
+def test_a_path_with_signs_of_a_pattern_is_taken_as_it_is() -> None:
+    service = msgspec.structs.replace(SERVICE, variables=(("E", "3"),), directory="/srv/[a]*?\\b%")
+    text = file(ready(service=service), "shop-site-app.service")
+    assert units.settings(text, "EnvironmentFile") == ["/srv/\\[a]\\*\\?\\\\b%%/.env"]
+    assert units.settings(text, "WorkingDirectory") == ["/srv/[a]*?\\b%%"]
 
 
 def test_limits_under_which_it_was_measured_are_kept() -> None:
@@ -218,6 +315,37 @@ def test_what_to_install_is_what_was_measured_and_no_more(text: str, line: str) 
     assert ready(text).install == line
 
 
+def test_without_pip_in_the_environment_uv_installs_into_it() -> None:
+    environment = msgspec.structs.replace(environment_in("/srv/my shop/.venv"), packages=())
+    service = msgspec.structs.replace(SERVICE, environment=environment)
+    assert ready(service=service).install == (
+        "uv pip install --python '/srv/my shop/.venv/bin/python' gunicorn==27.0.1"
+    )
+    # The environment that is to be made for another interpreter has one.
+    other = ready(service=service, interpreter="3.13.1")
+    assert other.install == "pip install gunicorn==27.0.1"
+
+
+@pytest.mark.parametrize(
+    ("text", "forks"),
+    [
+        ("gunicorn-sync:processes=2,preload=on", True),
+        ("gunicorn-sync:processes=2", False),
+        ("uwsgi-threads:processes=2,threads=8", True),
+        ("uwsgi-threads:processes=2,threads=8,lazy_apps=on", False),
+        ("waitress", False),
+    ],
+)
+def test_what_an_import_before_the_fork_loses_is_told_in_the_unit_and_beside_it(
+    text: str, *, forks: bool
+) -> None:
+    (of,) = catalogue.own_deployments_named((text,), service=SERVICE, cpu_count=2)
+    made = deploy.ready(of, service=SERVICE, trial=trial_of(of))
+    assert any("forks its processes then" in each for each in made.notes) == forks
+    unit = file(made, "shop-site-app.service")
+    assert ("imports the application once here" in unit) == forks
+
+
 def test_an_asgi_application_needs_other_things() -> None:
     service = msgspec.structs.replace(SERVICE, interface=Interface.ASGI, framework="")
     packages = {"gunicorn": "27.0.1", "Uvicorn_Worker": "0.4.0", "uvicorn": "0.54.0"}
@@ -266,20 +394,23 @@ def test_a_server_that_can_be_told_has_no_module() -> None:
 def test_the_modules_folder_comes_after_the_path_that_the_application_has() -> None:
     service = msgspec.structs.replace(FACTORY, variables=(("PYTHONPATH", "src"), ("MODE", "x")))
     made = ready("cheroot", service=service, place=Place(folder="/etc/shop"))
-    assert variables_of(made)["PYTHONPATH"] == "src:/etc/shop"
-    assert file(made, "shop-site-app.service").count("PYTHONPATH") == 1
+    assert "PYTHONPATH" not in variables_of(made)
+    (command,) = units.settings(file(made, "shop-site-app.service"), "ExecStart")
+    assert units.words(command, is_command=True)[:3] == [
+        *("/usr/bin/env", "PYTHONPATH=${PYTHONPATH}:/etc/shop", "/srv/shop/.venv/bin/python"),
+    ]
     assert "web: PYTHONPATH=$PYTHONPATH:. python " in file(made, "Procfile")
 
 
 def test_a_path_in_the_environment_file_which_would_win_over_the_unit_is_set_after_it() -> None:
     service = msgspec.structs.replace(FACTORY, variables=(("PYTHONPATH", "a $b"),))
-    found = EnvironmentFile(path="/srv/shop/.env", names=("PYTHONPATH",))
-    place = Place(folder="/etc/shop", environment_file=found)
+    found = EnvironmentFile(path="/srv/shop/.env", variables=service.variables)
+    place = Place(folder="/etc/$shop", environment_file=found)
     made = ready("cheroot", service=service, place=place)
     assert "PYTHONPATH" not in variables_of(made)
     (command,) = units.settings(file(made, "shop-site-app.service"), "ExecStart")
     assert units.words(command, is_command=True)[:3] == [
-        *("/usr/bin/env", "PYTHONPATH=a $b:/etc/shop", "/srv/shop/.venv/bin/python"),
+        *("/usr/bin/env", "PYTHONPATH=${PYTHONPATH}:/etc/$shop", "/srv/shop/.venv/bin/python"),
     ]
 
 
@@ -328,7 +459,7 @@ def test_hostile_words_come_out_of_a_unit_as_they_went_in() -> None:
             program="/srv/my %project $1/bin/serve",
             arguments=HOSTILE,
             variables=tuple((f"V{n}", each) for n, each in enumerate(HOSTILE)),
-            environment_file="/srv/my %project $1/.env",
+            environment_files=(systemd.VariablesFile(path="/srv/my %project $1/.env"),),
             remarks=("one\n[Service]",),
             limits=None,
         )

@@ -6,7 +6,7 @@ import pytest
 
 from servelab.errors import StoreError, UsageError
 from servelab.model.ready import TextFile
-from servelab.store.ready_files import Existing, write_files
+from servelab.store.ready_files import Existing, refuse_what_is_there, write_files
 
 FILES = (TextFile(name="Procfile", text="web: x\n"), TextFile(name="x.service", text="[Unit]\n"))
 
@@ -31,6 +31,23 @@ def test_it_is_replaced_where_that_is_asked(tmp_path: Path) -> None:
     (tmp_path / "x.service").write_text("mine")
     write_files(FILES, folder=tmp_path, existing=Existing.REPLACE)
     assert (tmp_path / "x.service").read_text() == "[Unit]\n"
+
+
+def test_a_file_of_the_users_is_not_taken_for_an_unfinished_one(tmp_path: Path) -> None:
+    (tmp_path / "Procfile.new").write_text("mine")
+    (tmp_path / "x.service.new").symlink_to(tmp_path / "gone")
+    write_files(FILES, folder=tmp_path)
+    assert (tmp_path / "Procfile.new").read_text() == "mine"
+    assert sorted(each.name for each in tmp_path.iterdir()) == [
+        *("Procfile", "Procfile.new", "x.service", "x.service.new"),
+    ]
+
+
+def test_what_is_there_can_be_asked_for_beforehand(tmp_path: Path) -> None:
+    refuse_what_is_there(["Procfile", "x.service"], folder=tmp_path / "new")
+    (tmp_path / "x.service").symlink_to(tmp_path / "gone")
+    with pytest.raises(UsageError, match=r"already has x\.service; .*--force"):
+        refuse_what_is_there(["Procfile", "x.service"], folder=tmp_path)
 
 
 def test_a_second_time_with_the_same_answer_is_no_conflict(tmp_path: Path) -> None:

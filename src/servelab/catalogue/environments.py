@@ -20,7 +20,7 @@ CONSTRAINTS = Path(__file__).parent / "constraints.txt"
 MINIMUM_PYTHON = "3.11"
 DIGEST_PREFIX = "# inputs: "
 
-_SAME_PROGRAM = {"pyuwsgi": "uwsgi"}
+SAME_PROGRAM = {"pyuwsgi": "uwsgi"}
 """A distribution, and another that brings the same program: one of them is enough."""
 
 _REQUIREMENT = re.compile(
@@ -70,7 +70,7 @@ def spec_beside(
     requirements = tuple(
         _unpinned(each) if _name(each) in theirs else each
         for each in needed
-        if _SAME_PROGRAM.get(_name(each)) not in theirs
+        if SAME_PROGRAM.get(_name(each)) not in theirs
     )
     path = lock_path(server_name)
     return EnvironmentSpec(

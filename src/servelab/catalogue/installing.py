@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 
 from servelab.catalogue.behind import split_front
 from servelab.catalogue.discovery import server_of, servers
+from servelab.catalogue.distributions import canonical, required_name
+from servelab.catalogue.environments import SAME_PROGRAM
 from servelab.catalogue.names import unknown
 from servelab.catalogue.selection import split_python, split_settings
 from servelab.catalogue.server import Server, Settings
@@ -38,9 +40,9 @@ def to_install_for(name: str, *, packages: Mapping[str, str]) -> tuple[str, ...]
 def _to_install(
     on: Server[Settings], settings: Settings, *, packages: Mapping[str, str]
 ) -> tuple[str, ...]:
-    versions = {_normal(name): version for name, version in packages.items()}
+    versions = {canonical(name): version for name, version in packages.items()}
     asked = on.requirements if on.installs is None else on.installs(settings)
-    catalogued = {_normal(_name(text)): text for text in on.requirements}
+    catalogued = {required_name(text): text for text in on.requirements}
     return tuple(_pinned(asked, versions=versions, catalogued=catalogued))
 
 
@@ -48,23 +50,16 @@ def _pinned(
     asked: Iterable[str], *, versions: Mapping[str, str], catalogued: Mapping[str, str]
 ) -> Iterable[str]:
     for text in asked:
-        name = _normal(_name(text))
+        name = required_name(text)
+        other = SAME_PROGRAM.get(name, "")
         if name in versions:
             yield f"{_with_extras(text)}=={versions[name]}"
+        elif other in versions:
+            yield f"{other}=={versions[other]}"
         elif name in catalogued:
             yield catalogued[name]
-
-
-def _name(requirement: str) -> str:
-    found = _REQUIREMENT.match(requirement)
-    return found[1] if found else requirement
 
 
 def _with_extras(requirement: str) -> str:
     found = _REQUIREMENT.match(requirement)
     return found[0] if found else requirement
-
-
-def _normal(name: str) -> str:
-    # https://packaging.python.org/en/latest/specifications/name-normalization/
-    return re.sub(r"[-_.]+", "-", name).lower()

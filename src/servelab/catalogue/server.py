@@ -104,6 +104,10 @@ def _no_objection(_settings: ServerSettings, _framework: Framework) -> str | Non
     return None
 
 
+def _never(_settings: ServerSettings) -> bool:
+    return False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Server(Generic[Settings]):
     """A program that listens and calls an application."""
@@ -140,6 +144,8 @@ class Server(Generic[Settings]):
     """Its own manual says not to use it in production."""
     installs: Callable[[Settings], tuple[str, ...]] | None = None
     """Return the names, with extras, of what some settings need; None: all of `requirements`."""
+    forks_after_import: Callable[[Settings], bool] = _never
+    """Tell whether it imports the application once, and forks its processes afterwards."""
     on_sigterm: str = ""
     """What a service manager's stop does to requests in flight, in a sentence; empty: nothing that
     its users would have to know."""

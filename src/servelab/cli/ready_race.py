@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from servelab.errors import UsageError
+from servelab.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from servelab.model.deployment import Deployment
     from servelab.model.ready import EnvironmentFile, Ready
     from servelab.model.service import Service
@@ -19,12 +21,38 @@ if TYPE_CHECKING:
     from servelab.store.folder import StoredRun
 
 
+_OF_THE_USER = frozenset({"HOME", "LOGNAME", "TMPDIR", "USER"})
+"""Of what servers inherit: a unit's ``User=`` sees to these."""
+
+
 class Elsewhere(Struct, frozen=True, kw_only=True):
     """Where else the winner's files go, as it was typed."""
 
     folder: Path | None = None
     is_forced: bool = False
     """Whether what is there is written over."""
+
+
+def refuse_what_is_there(
+    asked: Elsewhere, *, application: str | None, commands: "Sequence[str]"
+) -> None:
+    """Raise UsageError where the files of a winner could not go where they are asked for.
+
+    It is early: the settings of the winner's server may still have a file of a name that is there.
+    """
+    from servelab.cli import typed_commands
+    from servelab.report import deploy
+    from servelab.store import ready_files
+
+    if asked.folder is None:
+        return
+    if asked.folder.exists() and not asked.folder.is_dir():
+        raise UsageError(f"--write {asked.folder} is no folder; name one, or one to be made")
+    if not asked.is_forced:
+        typed = typed_commands.commands_of(commands, has_port=True)
+        names = [*([application] if application else []), *(each.name for each in typed)]
+        files = dict.fromkeys(file for name in names for file in deploy.names_of(name))
+        ready_files.refuse_what_is_there(files, folder=asked.folder)
 
 
 def into_results(
@@ -67,23 +95,38 @@ def elsewhere(
 ) -> None:
     """Write the winner's files where they were asked for; tell what goes with them.
 
-    Raise UsageError where a file is there already, or one cannot be made, and StoreError.
+    What cannot be written is told, and no error: the race is over, and its answer stands.
     """
     from servelab.store import folder as stored
-    from servelab.store import ready_files
 
     assert found.winner is not None  # noqa: S101 - there are no files without one
-    folder = (asked.folder or run.folder / stored.DEPLOY_FOLDER).absolute()
-    made = _ready(run, found, found.winner, order=order, folder=folder)
+    own = run.folder.absolute() / stored.DEPLOY_FOLDER
+    folder = own if asked.folder is None else asked.folder.absolute()
+    try:
+        made = _ready(run, found, found.winner, order=order, folder=folder)
+    except UsageError as error:
+        if asked.folder is not None:
+            printer.note(f"! nothing is written to {folder}: {error}")
+        return
     if asked.folder is not None:
-        paths = ready_files.write_files(
-            made.files,
-            folder=folder,
-            existing=ready_files.Existing.REPLACE if asked.is_forced else ready_files.Existing.KEEP,
-        )
+        try:
+            paths = _write(made, folder=folder, asked=asked)
+        except (UsageError, StoreError) as error:
+            printer.note(f"! {error}; the files are in {own}")
+            return
         printer.note(f"Written: {', '.join(map(str, paths))}")
     for text in (*made.differences, *made.notes):
         printer.note(f"  {text}")
+
+
+def _write(made: "Ready", *, folder: Path, asked: Elsewhere) -> tuple[Path, ...]:
+    from servelab.store import ready_files
+
+    return ready_files.write_files(
+        made.files,
+        folder=folder,
+        existing=ready_files.Existing.REPLACE if asked.is_forced else ready_files.Existing.KEEP,
+    )
 
 
 def _ready(
@@ -110,6 +153,7 @@ def _ready(
         place=Place(
             folder=None if is_project else str(folder),
             environment_file=_variables_of(service),
+            inherited=_inherited(),
             program=_program_of(deployment, service=service),
         ),
         listen_limit=ports.listen_limit(),
@@ -135,10 +179,20 @@ def _program_of(deployment: "Deployment", *, service: "Service") -> str | None:
 
 def _variables_of(service: "Service") -> "EnvironmentFile | None":
     """Return the project's ``.env`` where it has one that can be read."""
-    from servelab.environment import variables
     from servelab.model.ready import EnvironmentFile
+    from servelab.report import systemd_variables
 
     file = Path(service.directory) / ".env"
-    if not file.is_file():
+    try:
+        text = file.read_bytes().decode()
+    except (OSError, UnicodeDecodeError):
         return None
-    return EnvironmentFile(path=str(file), names=tuple(variables.read_file(file)))
+    return EnvironmentFile(path=str(file), variables=tuple(systemd_variables.read(text).items()))
+
+
+def _inherited() -> tuple[tuple[str, str], ...]:
+    """Return what servers have of this process, but for what belongs to its user."""
+    from servelab.launch.server import inherited
+
+    found = inherited(os.environ)
+    return tuple(pair for pair in found.items() if pair[0] not in _OF_THE_USER)

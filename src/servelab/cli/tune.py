@@ -154,6 +154,11 @@ def tune(
             )
         )
     section = project_file.read(project)
+    ready_race.refuse_what_is_there(
+        elsewhere,
+        application=application or (None if command else section.application),
+        commands=command or (),
+    )
     slo, memory = slo or section.slo, memory or section.memory
     chosen = tuple(only or section.only)
     ignored = requested_service.patterns(ignore or section.ignore)

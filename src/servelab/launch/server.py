@@ -581,6 +581,13 @@ def launched(
         server.stop()
 
 
+def inherited(own: Mapping[str, str]) -> dict[str, str]:
+    """Return what every server has of servelab's own environment."""
+    return {
+        name: value for name, value in own.items() if name in _INHERITED or name.startswith("LC_")
+    }
+
+
 def server_environment(
     own: Mapping[str, str],
     *,
@@ -593,9 +600,7 @@ def server_environment(
 
     `module_folder` goes on PYTHONPATH after all else.
     """
-    environment = {
-        name: value for name, value in own.items() if name in _INHERITED or name.startswith("LC_")
-    }
+    environment = inherited(own)
     if programs is not None and (programs.parent / "pyvenv.cfg").exists():
         environment["VIRTUAL_ENV"] = str(programs.parent)
     if python_path:

@@ -57,6 +57,8 @@ class ConfigurationFile(Struct, frozen=True, kw_only=True):
     text: str
     command: LaunchCommand
     """Starts the server with it, in the folder where it lies."""
+    remarks: tuple[str, ...] = ()
+    """What its reader should know, one sentence each; the text has them as comments."""
 
 
 class StopReport(Struct, frozen=True, kw_only=True):

@@ -16,8 +16,8 @@ class EnvironmentFile(Struct, frozen=True, kw_only=True):
     """A file of variables, such as ``.env``."""
 
     path: str
-    names: tuple[str, ...]
-    """The variables that it sets."""
+    variables: tuple[tuple[str, str], ...]
+    """What systemd reads in it; never stored."""
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -27,6 +27,8 @@ class Place(Struct, frozen=True, kw_only=True):
     folder: str | None = None
     """Where the files will lie; None: in the project's folder."""
     environment_file: EnvironmentFile | None = None
+    inherited: tuple[tuple[str, str], ...] = ()
+    """What servers found of servelab's own environment, such as PATH and LANG."""
     program: str | None = None
     """Path of a program of the user's, where it was found; None: it is looked up at each start."""
 

@@ -206,7 +206,9 @@ def _command(
         deployment=trial.deployment,
         title=trial.title,
         activate=activate,
-        install="" if _is_own_command(trial, service=service) else _install(trial),
+        install=""
+        if _is_own_command(trial, service=service)
+        else _install(trial, run=run, service=service),
         command=typed or trial.command,
         front=_front(trial, run=run),
     )
@@ -220,8 +222,8 @@ def _deployment(trial: Trial, *, service: Service) -> Deployment | None:
     """Return what was measured; None where today's catalogue does not have it."""
     cpu_count = trial.placement.server_core_count if trial.placement else 1
     try:
-        found = catalogue.find_own_deployments(
-            trial.deployment, service=service, cpu_count=cpu_count
+        found = catalogue.own_deployments_named(
+            (trial.deployment,), service=service, cpu_count=cpu_count
         )
     except UsageError:
         return None
@@ -240,9 +242,11 @@ def _typical(trials: Sequence[Trial], *, plan: Plan | None) -> Iterable[Trial]:
     return (each.typical for each in rounds_view.in_order(trials, plan=plan))
 
 
-def _install(trial: Trial) -> str:
+def _install(trial: Trial, *, run: StoredRun, service: Service) -> str:
     try:
         found = catalogue.to_install_for(trial.deployment, packages=trial.packages)
     except UsageError:  # a server that today's catalogue does not have
         return ""
-    return deploy.install_line(found)
+    other = _other(trial, run=run, service=service)
+    environment = service.environment if other is None else None
+    return deploy.install_line(found, environment=environment)

@@ -12,22 +12,20 @@ import msgspec
 from servelab import catalogue
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.deployment import Deployment
-from servelab.model.environment import python_in_words
+from servelab.model.environment import UserEnvironment, python_in_words
 from servelab.model.launch import PYTHON_PATH
 from servelab.model.ready import Place, Ready, TextFile, requirements_name
 from servelab.model.service import Service
 from servelab.model.trial import Trial
 from servelab.report import deploy_front, procfile, systemd
-from servelab.report.making import OTHER_PORT, Making
+from servelab.report.making import OTHER_PORT, Making, slug_of
 from servelab.report.plain_text import name as name_of
 from servelab.store import redaction
 
 PROCFILE = "Procfile"
 _LISTEN_LIMIT = 4096
-_SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+_SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
 _HOSTS = (LOOPBACK, procfile.ANY_HOST)
-_LOOKS_UP = "/usr/bin/env"
-"""Finds a program on the PATH that a unit sets, which systemd itself does not."""
 
 
 def ready(
@@ -54,7 +52,7 @@ def ready(
     files = [
         *([TextFile(name=configuration.name, text=configuration.text)] if configuration else []),
         *([making.module] if making.module else []),
-        TextFile(name=f"{making.slug}.service", text=systemd.unit(_unit(making))),
+        TextFile(name=_unit_name(making.name), text=systemd.unit(_unit(making))),
         TextFile(name=PROCFILE, text=_procfile(making) + "\n"),
         *deploy_front.files(
             deployment, trial=trial, name=making.slug, address=making.place.address
@@ -62,7 +60,10 @@ def ready(
     ]
     return Ready(
         deployment=deployment.name,
-        install=install_line(catalogue.to_install(deployment, packages=trial.packages)),
+        install=install_line(
+            catalogue.to_install(deployment, packages=trial.packages),
+            environment=None if making.other is not None else service.environment,
+        ),
         command=str(making.typed),
         files=tuple(files),
         differences=tuple(_differences(making)),
@@ -95,10 +96,27 @@ def command_elsewhere(
     return str(making.command_at(address))
 
 
-def install_line(requirements: Iterable[str]) -> str:
-    """Return the command line that installs requirements; empty without any."""
+def names_of(service: str) -> tuple[str, ...]:
+    """Return the names of files that any deployment of a service called so has."""
+    return (_unit_name(service), PROCFILE)
+
+
+def install_line(requirements: Iterable[str], *, environment: UserEnvironment | None) -> str:
+    """Return the command line that installs requirements; empty without any.
+
+    An environment without pip was made by uv, or can be filled by it; None is one that is to be
+    made.
+    """
     texts = tuple(requirements)
-    return shlex.join(["pip", "install", *texts]) if texts else ""
+    if not texts:
+        return ""
+    if environment is None or any(each.name == "pip" for each in environment.packages):
+        return shlex.join(["pip", "install", *texts])
+    return shlex.join(["uv", "pip", "install", "--python", str(environment.python), *texts])
+
+
+def _unit_name(name: str) -> str:
+    return f"{slug_of(name)}.service"
 
 
 # ---- the unit and the Procfile
@@ -107,17 +125,14 @@ def install_line(requirements: Iterable[str]) -> str:
 def _unit(making: Making) -> systemd.Unit:
     command = making.started
     program, *arguments = _program_and_arguments(making)
-    variables, secret = _variables(making)
-    file = making.place.environment_file
-    where = file.path if file is not None else f"{making.service.directory}/.env"
-    before, *words = (*_assigned(making), program)
     return systemd.Unit(
         description=_description(making),
         directory=making.service.directory,
-        program=before,
-        arguments=(*words, *(_where_it_lies(word, making=making) for word in arguments)),
-        variables=(*_surroundings(making), *command.variables, *variables),
-        environment_file=where if file is not None or secret else None,
+        program=program,
+        arguments=tuple(_where_it_lies(word, making=making) for word in arguments),
+        variables=(*_surroundings(making), *command.variables),
+        environment_files=making.variables.files,
+        appended=tuple(_appended(making)),
         remarks=tuple(_remarks(making)),
         limits=making.trial.limits,
         socket=deploy_front.unit_socket(making.deployment, trial=making.trial, name=making.slug),
@@ -138,56 +153,36 @@ def _program_and_arguments(making: Making) -> tuple[str, ...]:
         return (str(PurePosixPath(making.service.directory) / program), *arguments)
     if making.place.program is not None:
         return (making.place.program, *arguments)
-    return (_LOOKS_UP, program, *arguments)
+    return (systemd.ENV, program, *arguments)
 
 
 def _surroundings(making: Making) -> Iterable[tuple[str, str]]:
     """Yield what activating the environment does, as it was when the server was measured."""
-    has_environment = making.service.environment is not None or not making.is_own
-    places = [str(making.programs)] if has_environment else []
+    yield "PATH", ":".join(_path(making))
+    if making.has_environment:
+        yield "VIRTUAL_ENV", str(making.programs.parent)
+    yield from (pair for pair in making.place.inherited if pair[0] != "PATH")
+    if making.module is not None and not _has_python_path(making):
+        yield PYTHON_PATH, making.folder
+
+
+def _path(making: Making) -> tuple[str, ...]:
+    """Return the folders of a unit's PATH."""
+    places = [str(making.programs)] if making.has_environment else []
     if making.place.program is not None:
         own = str(PurePosixPath(making.place.program).parent)
-        places += [own] if own not in (*places, *_SYSTEM_PATH.split(":")) else []
-    yield "PATH", ":".join((*places, _SYSTEM_PATH))
-    if has_environment:
-        yield "VIRTUAL_ENV", str(making.programs.parent)
-    if making.module is not None and not _is_in_file(PYTHON_PATH, making=making):
-        yield PYTHON_PATH, _python_path(making)
+        places += [own] if own not in (*places, *_SYSTEM_PATH) else []
+    return (*places, *_SYSTEM_PATH)
 
 
-def _assigned(making: Making) -> tuple[str, ...]:
-    """Return the words that set PYTHONPATH where a file would set it anew, over the unit."""
-    if making.module is None or not _is_in_file(PYTHON_PATH, making=making):
-        return ()
-    return (_LOOKS_UP, f"{PYTHON_PATH}={_python_path(making)}")
+def _appended(making: Making) -> Iterable[tuple[str, str]]:
+    """Yield what goes behind a variable whose value is the user's, and stands in no unit."""
+    if making.module is not None and _has_python_path(making):
+        yield PYTHON_PATH, making.folder
 
 
-def _python_path(making: Making) -> str:
-    given = dict(making.service.variables).get(PYTHON_PATH)
-    return ":".join(each for each in (given, making.folder) if each)
-
-
-def _is_in_file(name: str, *, making: Making) -> bool:
-    file = making.place.environment_file
-    return file is not None and name in file.names
-
-
-def _variables(making: Making) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
-    """Return the variables that may be written down, and the names of those that may not.
-
-    Neither has what the environment file sets.
-    """
-    missing = [
-        (name, value)
-        for name, value in making.service.variables
-        if not _is_in_file(name, making=making) and not (making.module and name == PYTHON_PATH)
-    ]
-    secret = tuple(name for name, value in missing if _is_secret(name, value))
-    return tuple(pair for pair in missing if pair[0] not in secret), secret
-
-
-def _is_secret(name: str, value: str) -> bool:
-    return value == redaction.HIDDEN or redaction.argument(f"{name}={value}") != f"{name}={value}"
+def _has_python_path(making: Making) -> bool:
+    return PYTHON_PATH in dict(making.service.variables)
 
 
 def _where_it_lies(word: str, *, making: Making) -> str:
@@ -199,9 +194,15 @@ def _where_it_lies(word: str, *, making: Making) -> str:
 
 
 def _remarks(making: Making) -> Iterable[str]:
-    words = catalogue.server_of(making.deployment).on_sigterm
-    if words:
-        yield words
+    on = catalogue.server_of(making.deployment)
+    if on.forks_after_import(making.deployment.settings):
+        yield (
+            f"{on.name} imports the application once here, and forks its processes then: a thread "
+            "that the import starts is in none of them, and a connection that it opens is shared "
+            "by all. Begin both afterwards."
+        )
+    if on.on_sigterm:
+        yield on.on_sigterm
 
 
 def _procfile(making: Making) -> str:
@@ -230,8 +231,17 @@ def _differences(making: Making) -> Iterable[str]:
             f"servelab would start it otherwise today; what was measured is: {trial.command}. "
             "Measure again, or take that command."
         )
+    yield from _of_path(making)
     if making.configuration is not None and making.own_script_at(address) is None:
         yield f"The unit has the same settings from {making.configuration.name}."
+
+
+def _of_path(making: Making) -> Iterable[str]:
+    """Tell what of the PATH that it had when it was measured it has not in the unit."""
+    measured = dict(making.place.inherited).get("PATH", "").split(":")
+    lost = [each for each in dict.fromkeys(measured) if each and each not in _path(making)]
+    if lost:
+        yield f"PATH in the unit has no {', '.join(map(name_of, lost))}, as it had when measured."
 
 
 def _of_procfile(making: Making) -> str:
@@ -280,6 +290,8 @@ def _notes(making: Making) -> Iterable[str]:
             "slow or not trusted."
         )
     yield from _remarks(making)
+    if making.configuration is not None:
+        yield from (f"{making.configuration.name}: {each}" for each in making.configuration.remarks)
     yield from deploy_front.notes(making.deployment, trial=making.trial, name=making.slug)
     if any(redaction.HIDDEN in word for word in making.started.argv) and making.is_own:
         yield (
@@ -294,17 +306,7 @@ def _notes(making: Making) -> Iterable[str]:
         )
     if catalogue.server_of(making.deployment).is_for_development:
         yield f"{making.deployment.server} is for development: its own manual says so."
-    _, secret = _variables(making)
-    if secret:
-        yield (
-            f"No file has the value of {', '.join(map(name_of, secret))}: the unit reads it from "
-            f"{_environment_file(making)}, as NAME=value."
-        )
-    elif making.place.environment_file is not None:
-        yield (
-            f"systemd reads {making.place.environment_file.path} as lines of NAME=value, without "
-            "`export` and without variables in values."
-        )
+    yield from making.variables.notes()
     if service.variables:
         names = ", ".join(name_of(name) for name, _ in service.variables)
         yield f"What runs the Procfile has to set {names}."
@@ -314,8 +316,3 @@ def _notes(making: Making) -> Iterable[str]:
 
 def _venv(making: Making) -> PurePosixPath:
     return making.programs.parent
-
-
-def _environment_file(making: Making) -> str:
-    file = making.place.environment_file
-    return f"{making.service.directory}/.env" if file is None else file.path

@@ -13,13 +13,19 @@ from servelab.model.launch import ConfigurationFile, LaunchCommand, longest_drai
 from servelab.model.ready import Place, TextFile
 from servelab.model.service import Service
 from servelab.model.trial import Trial
-from servelab.report import deploy_front, procfile
+from servelab.report import deploy_front, procfile, unit_variables
 from servelab.report.other_python import OtherPython, other_python
+from servelab.report.unit_variables import UnitVariables
 from servelab.store import redaction
 
 OTHER_PORT = 1
 """Nobody serves there."""
 _LONGEST_NAME = 80
+
+
+def slug_of(name: str) -> str:
+    """Return the name for files and folders of what is served under a name."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:_LONGEST_NAME] or "application"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +63,7 @@ class Making:
     @property
     def slug(self) -> str:
         """Return the name for files and folders."""
-        return re.sub(r"[^A-Za-z0-9]+", "-", self.name).strip("-")[:_LONGEST_NAME] or "application"
+        return slug_of(self.name)
 
     @cached_property
     def listens_at(self) -> Address | Path:
@@ -86,6 +92,18 @@ class Making:
     def module(self) -> TextFile | None:
         """Return the module that names the application; None where the server needs none."""
         return catalogue.own_module(self.deployment, service=self.service)
+
+    @cached_property
+    def variables(self) -> UnitVariables:
+        """Return where a unit has the user's variables from."""
+        return unit_variables.of_service(
+            self.service, file=self.place.environment_file, name=self.slug
+        )
+
+    @property
+    def has_environment(self) -> bool:
+        """Tell whether it runs in an environment of the user's, be it one that is to be made."""
+        return self.service.environment is not None or not self.is_own
 
     @property
     def folder(self) -> str:

@@ -10,9 +10,12 @@ from servelab.model.limits import Limits
 
 STOP_S = 40
 """Longer than any server of the catalogue gives the calls at work, so that its own limit counts."""
+ENV = "/usr/bin/env"
+"""Sets variables for a program, and finds it on the unit's PATH, which systemd itself does not."""
 RUN = "/run"
 """Where the folders of RuntimeDirectory= are."""
 _SAFE = re.compile(r"[A-Za-z0-9_@+=:,./-]+")
+_WILD = re.compile(r"[*?\[\\]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -25,6 +28,14 @@ class Socket(Struct, frozen=True, kw_only=True):
     """Who may connect, beside the user of the service."""
 
 
+class VariablesFile(Struct, frozen=True, kw_only=True):
+    """A file of variables that must be there."""
+
+    path: str
+    names: tuple[str, ...] = ()
+    """What its user has to put into it; empty: it is there."""
+
+
 class Unit(Struct, frozen=True, kw_only=True):
     """A service, before it is written down."""
 
@@ -34,9 +45,12 @@ class Unit(Struct, frozen=True, kw_only=True):
     """Absolute path."""
     arguments: tuple[str, ...]
     variables: tuple[tuple[str, str], ...]
-    environment_file: str | None
+    environment_files: tuple[VariablesFile, ...] = ()
+    """Each wins over those before it, and over `variables`."""
+    appended: tuple[tuple[str, str], ...] = ()
+    """Variables of these files, and the folder that goes behind what each has."""
     remarks: tuple[str, ...]
-    """Comments on how it stops."""
+    """Comments, above all on how it stops."""
     limits: Limits | None
     socket: Socket | None = None
     """Where it listens, if that is no port."""
@@ -59,10 +73,11 @@ def _lines(service: Unit) -> Iterable[str]:
     yield f"WorkingDirectory={_path(service.directory)}"
     for name, value in service.variables:
         yield f"Environment={_quoted(f'{name}={value}')}"
-    if service.environment_file is not None:
-        yield f"EnvironmentFile={_path(service.environment_file)}"
-    # Of the program's path, unlike the arguments, a dollar sign is not substituted.
-    yield " ".join([f"ExecStart={_quoted(service.program)}", *map(_argument, service.arguments)])
+    for file in service.environment_files:
+        if file.names:
+            yield f"# To be made, with NAME=value of {', '.join(file.names)}:"
+        yield f"EnvironmentFile={_pattern(file.path)}"
+    yield f"ExecStart={' '.join(_command(service))}"
     if service.socket is not None:
         yield f"RuntimeDirectory={service.socket.folder}"
         yield "# Who passes requests on must be able to open the socket in it:"
@@ -77,6 +92,18 @@ def _lines(service: Unit) -> Iterable[str]:
     yield ""
     yield "[Install]"
     yield "WantedBy=multi-user.target"
+
+
+def _command(service: Unit) -> Iterable[str]:
+    if not service.appended:
+        # Of the program's path, unlike the arguments, a dollar sign is not substituted.
+        yield _quoted(service.program)
+    else:
+        yield ENV
+        for name, folder in service.appended:
+            yield _quoted(f"{name}=${{{name}}}:{folder.replace('$', '$$')}")
+        yield _argument(service.program)
+    yield from map(_argument, service.arguments)
 
 
 def _limits(limits: Limits | None) -> Iterable[str]:
@@ -97,6 +124,11 @@ def _quoted(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     escaped = _CONTROL.sub(lambda sign: f"\\x{ord(sign[0]):02x}", escaped)
     return f'"{_specifiers(escaped)}"'
+
+
+def _pattern(text: str) -> str:
+    """Return a path as a setting takes it that knows patterns as well."""
+    return _path(_WILD.sub(r"\\\g<0>", text))
 
 
 def _path(text: str) -> str:

@@ -7,14 +7,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-_UNFINISHED = ".new"
+UNFINISHED = ".new"
+"""Ends the name that a file has before it is whole."""
 _CANNOT_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EACCES})
 """What file systems say that have no way, or no leave, to sync a folder."""
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all; on return it is on the disk. OSError."""
-    unfinished = path.with_name(path.name + _UNFINISHED)
+def write_whole(path: Path, content: bytes, *, unfinished_ending: str = UNFINISHED) -> None:
+    """Write a file, whole or not at all; on return it is on the disk. OSError.
+
+    A file with that ending behind the name is taken for what an earlier attempt left.
+    """
+    unfinished = path.with_name(path.name + unfinished_ending)
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
     descriptor = os.open(unfinished, flags, 0o644)
     try:

@@ -1,6 +1,8 @@
 """Files for a user's project: written whole, and never over what is there unless that is asked."""
 
-from collections.abc import Sequence
+import itertools
+import os
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from pathlib import Path
 
@@ -30,19 +32,34 @@ def write_files(
         for path, file in zip(paths, files, strict=True)
         if not _holds(path, file.text)
     ]
-    taken = [path.name for path, _ in pending if path.is_symlink() or path.exists()]
-    if taken and existing is Existing.KEEP:
-        raise UsageError(
-            f"{folder} already has {' and '.join(taken)}; write elsewhere, or over it with --force"
-        )
+    if existing is Existing.KEEP:
+        refuse_what_is_there((path.name for path, _ in pending), folder=folder)
     try:
         if not folder.is_dir():
             whole.make_folder(folder)
         for path, text in pending:
-            whole.write_whole(path, text.encode())
+            whole.write_whole(path, text.encode(), unfinished_ending=_free_ending(path))
     except OSError as error:
         raise StoreError(f"{folder}: cannot be written to ({error.strerror})") from error
     return paths
+
+
+def refuse_what_is_there(names: Iterable[str], *, folder: Path) -> None:
+    """Raise UsageError where a folder has files of these names."""
+    taken = [name for name in names if os.path.lexists(folder / name)]
+    if taken:
+        raise UsageError(
+            f"{folder} already has {' and '.join(taken)}; write elsewhere, or over it with --force"
+        )
+
+
+def _free_ending(path: Path) -> str:
+    """Return an ending for an unfinished file's name that no file of the user's has."""
+    tried = (
+        f".{number}{whole.UNFINISHED}" if number else whole.UNFINISHED
+        for number in itertools.count()
+    )
+    return next(each for each in tried if not os.path.lexists(f"{path}{each}"))
 
 
 def _holds(path: Path, text: str) -> bool:

@@ -1,6 +1,7 @@
 """gunicorn, with each of its workers."""
 
 import math
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -122,10 +123,13 @@ def command(request: LaunchRequest[Settings]) -> LaunchCommand:
 def configuration(request: LaunchRequest[Settings]) -> ConfigurationFile:
     """Return the file with the command's options and the application."""
     wsgi_app = Option(flag="", name="wsgi_app", value=request.expression)
+    remarks = tuple(_remarks(request))
+    comments = "".join(f"# {each}\n" for each in remarks)
     return ConfigurationFile(
         name=_FILE,
-        text=as_python((wsgi_app, *options(request))),
+        text=comments + as_python((wsgi_app, *options(request))),
         command=LaunchCommand(argv=("gunicorn", "--config", _FILE)),
+        remarks=remarks,
     )
 
 
@@ -136,6 +140,19 @@ def installs(settings: Settings) -> tuple[str, ...]:
     if settings.worker_class == _UVICORN_WORKER:
         return ("gunicorn", "uvicorn-worker", "uvicorn[standard]", "uvloop", "httptools")
     return ("gunicorn",)
+
+
+def _remarks(request: LaunchRequest[Settings]) -> Iterator[str]:
+    yield (
+        f"It was measured without any {_FILE} of yours, and without its hooks; what you need of "
+        "one belongs into this one."
+    )
+    if (timeout_s := _timeout_s(request)) > _DEFAULT_TIMEOUT_S:
+        yield (
+            f"timeout = {timeout_s}: a worker that hangs is killed only then, as when it was "
+            "measured; it is twice servelab's --timeout and 1 s more, at least gunicorn's own "
+            f"{_DEFAULT_TIMEOUT_S}. Set another here, or measure with another --timeout."
+        )
 
 
 def _timeout_s(request: LaunchRequest[Settings]) -> int:
@@ -179,6 +196,7 @@ SERVER = Server(
     naming=Naming.CALL,
     takes_unix_sockets=True,
     installs=installs,
+    forks_after_import=lambda settings: settings.preload == "on",
     on_sigterm=(
         "On SIGTERM gunicorn gives the calls at work 30 s (graceful_timeout) to be answered; the "
         "sync worker loses the connections that wait in its queue."

@@ -141,6 +141,7 @@ SERVER = Server(
     configuration=configuration,
     naming=Naming.CALL,
     takes_unix_sockets=True,
+    forks_after_import=lambda settings: settings.lazy_apps is None,
     installs=lambda settings: ("pyuwsgi", *(("gevent",) if settings.async_cores else ())),
     on_sigterm=(
         "With die-on-term, as measured, uWSGI ends at once on SIGTERM and loses the calls at work; "
