@@ -103,6 +103,16 @@ def test_what_a_power_cut_left_unfinished_can_be_gone_on_with(
     assert run(NOTHING, "leftovers")[1] == "Nothing is left of earlier runs.\n"
 
 
+def test_a_race_that_a_power_cut_left_unfinished_is_gone_on_with_by_tune(
+    run: Run, state: Path, tmp_path: Path
+) -> None:
+    results = unfinished_results(tmp_path)
+    (results / "plan.json").rename(results / "tuning.json")
+    log = results / "logs" / "a.log"
+    forge(state, tmp_path, processes=[], log=log, where={"boot_id": "before"})
+    assert f"go on with: servelab tune --resume {results}" in run(NOTHING, "leftovers")[1]
+
+
 def test_a_process_that_is_left_makes_a_machine_unfit_and_a_file_does_not(
     state: Path, tmp_path: Path
 ) -> None:

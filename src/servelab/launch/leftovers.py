@@ -21,7 +21,7 @@ from servelab.launch.supervisor import RUN_VARIABLE
 from servelab.linux import cgroups, procfs
 from servelab.linux.procfs import Identity
 from servelab.model.leftover import Leftover, LeftProcess, Removal
-from servelab.store.folder import END_FILE, PLAN_FILE, RUN_FILE
+from servelab.store.folder import END_FILE, PLAN_FILE, RUN_FILE, TUNING_FILE
 
 _LARGEST_NOTE_BYTES = 4 << 20
 _PATIENCE_S = 5.0
@@ -199,7 +199,8 @@ def _results_of(log: str) -> Path | None:
 
 
 def _is_unfinished(results: Path) -> bool:
-    return (results / PLAN_FILE).is_file() and not (results / END_FILE).is_file()
+    is_planned = any((results / name).is_file() for name in (PLAN_FILE, TUNING_FILE))
+    return is_planned and not (results / END_FILE).is_file()
 
 
 def _half_written(results: Path | None) -> tuple[Path, ...]:

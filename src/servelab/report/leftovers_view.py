@@ -9,6 +9,7 @@ from servelab.model.finding import Finding, Verdict
 from servelab.model.leftover import Leftover, LeftProcess, Removal
 from servelab.report import quantities, terminal
 from servelab.report.plain_text import plain
+from servelab.store.folder import TUNING_FILE
 
 _REMEDY = "servelab leftovers"
 _ASKED = "remove them with: servelab leftovers --remove"
@@ -119,4 +120,5 @@ def _files(files: Sequence[Path]) -> str:
 
 
 def _resume(folder: Path) -> str:
-    return f"its results are unfinished, and kept; go on with: servelab run --resume {folder}"
+    command = "tune" if (folder / TUNING_FILE).is_file() else "run"
+    return f"its results are unfinished, and kept; go on with: servelab {command} --resume {folder}"

@@ -14,8 +14,8 @@ from servelab.report.other_python import remarks
 _TWICE, _TENFOLD = 2, 10
 """Beyond twice a time its multiple is easier to read than a percentage."""
 _ENDINGS = {
-    RaceEnding.SPENT: "The budget is spent before all that are left could be judged; raise "
-    "--budget, or go on with less: --only.",
+    RaceEnding.SPENT: "The budget is spent before all that are left could be judged: raise "
+    "--budget, or keep to fewer ways with --only, beside --resume too.",
     RaceEnding.NOISE: "Too many rounds were disturbed by what went on beside them: ask "
     "servelab doctor.",
     RaceEnding.ALONE: "All others have left the race; their rows say why.",
@@ -58,7 +58,8 @@ def answer(found: Tuned, *, order: TuningOrder, title: Callable[[Candidate], str
         yield (
             f"Ahead for {label} when the budget was spent: {title(found.winner)}, {rate} "
             f"{figure}{memory}. A verdict takes {order.tuning.judging.least_rounds} rounds, and "
-            f"there was time for {found.rounds}: raise --budget, or go on with less: --only."
+            f"there was time for {found.rounds}: raise --budget, or keep to fewer ways with "
+            "--only, beside --resume too."
         )
         return
     yield f"{_ahead(found, order=order)} {title(found.winner)}: {rate} {figure}{memory}."
