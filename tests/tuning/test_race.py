@@ -264,6 +264,19 @@ def test_invalid_trials_say_nothing_and_three_of_them_are_enough() -> None:
     assert (lost.cause, lost.round, lost.reason) == (LossCause.UNMEASURABLE, 3, "client-bound")
 
 
+def test_those_that_can_be_judged_wait_for_one_that_cannot_yet() -> None:
+    def late(each: Measured) -> Measured:
+        if each.candidate.stack != "c" or each.round > 2:
+            return each
+        return msgspec.structs.replace(each, outcome=Outcome.INVALID, rate_per_s=None)
+
+    past, ending = race(Tuning(space=THREE), rate=lambda *_: 100.0, changed=late)
+    assert ending is RaceEnding.JUDGED
+    after = [each for each in past if each.round > 8]
+    assert Counter(each.candidate.stack for each in after) == {"a": 2, "c": 2}
+    assert {each.role for each in after} == {Role.CANDIDATE}
+
+
 def test_a_void_round_counts_for_nobody() -> None:
     tuning, _ = lone(("a", 100), ("b", 30), ("c", 99))
     past, _ = race(

@@ -75,14 +75,31 @@ def whole_round(state: State, *, tuning: Tuning) -> Round:
     """Return the whole next round, in its seeded order.
 
     Whoever leads runs twice, as the control: its two rates differ by chance alone, whoever it is.
+    Where there are pairs enough of that for a verdict, it runs once.
     """
     number = len(state.rounds) + 1
-    entrants = [Entrant(candidate=each) for each in state.running]
-    if entrants and len(entrants) < remaining_trials(state, tuning=tuning):
+    entrants = [Entrant(candidate=each) for each in _due(state, tuning=tuning)]
+    is_affordable = len(entrants) < remaining_trials(state, tuning=tuning)
+    if entrants and is_affordable and not _is_controlled(state, tuning=tuning):
         twin = state.leader or state.running[0]
         entrants.append(Entrant(candidate=twin, role=Role.CONTROL))
     random.Random(f"{tuning.seed}/{number}").shuffle(entrants)  # noqa: S311 - no secret
     return Round(number=number, entrants=tuple(entrants))
+
+
+def _due(state: State, *, tuning: Tuning) -> tuple[Candidate, ...]:
+    """Return who runs next: the leader, and those that cannot be judged beside it yet."""
+    leader, least = state.leader, tuning.judging.least_rounds
+    return tuple(
+        each
+        for each in state.running
+        if leader is None or each == leader or len(shares(state.book, each, beside=leader)) < least
+    )
+
+
+def _is_controlled(state: State, *, tuning: Tuning) -> bool:
+    pairs = zip(*state.book.control(), strict=True)
+    return sum(None not in pair for pair in pairs) >= tuning.judging.least_rounds
 
 
 def _missing(asked: Round, made: Sequence[Measured]) -> tuple[Entrant, ...]:
@@ -113,5 +130,5 @@ def _ending(state: State, *, tuning: Tuning) -> RaceEnding | None:
             return RaceEnding.JUDGED
     if book.voided >= LEAST_ROUNDS_OF_NOISE and book.voided > judging.most_voided * book.rounds:
         return RaceEnding.NOISE
-    is_spent = remaining_trials(state, tuning=tuning) < len(state.running)
+    is_spent = remaining_trials(state, tuning=tuning) < len(_due(state, tuning=tuning))
     return RaceEnding.SPENT if is_spent else None
