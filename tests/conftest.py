@@ -9,6 +9,7 @@ import pytest
 from servelab.cli import main
 from servelab.measure import machinery
 from tests.fake_world import World
+from tests.own_world import know
 
 
 def pytest_configure() -> None:
@@ -34,6 +35,15 @@ def _signals_are_as_before() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Return the folder of a user's application that is found at once."""
+    made = tmp_path / "shop"
+    made.mkdir()
+    know(monkeypatch, made)
+    return made
 
 
 @pytest.fixture

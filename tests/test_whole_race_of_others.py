@@ -9,7 +9,7 @@ import pytest
 from servelab.report import runs
 from tests.conftest import Run
 from tests.fake_world import World
-from tests.own_world import know, serving
+from tests.own_world import serving
 
 SHORT = ("--duration", "10", "--warm-up", "1", "-c", "1")
 NGINX = ("--front", "nginx")
@@ -17,15 +17,6 @@ POOL = ("--command", "pool --workers {workers=1|2|4} --bind {host}:{port}")
 OTHER = ("--command", "other=./serve {port}")
 COMMANDS = ("tune", *POOL, *OTHER, *SHORT)
 WAITRESS = ("tune", "shop:app", "--only", "waitress", *SHORT)
-
-
-@pytest.fixture
-def project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Return the folder of an application that is found at once."""
-    made = tmp_path / "shop"
-    made.mkdir()
-    know(monkeypatch, made)
-    return made
 
 
 def four_workers_win(**different: Any) -> World:

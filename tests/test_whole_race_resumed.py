@@ -21,14 +21,6 @@ RESUMED = ("tune", "--resume", "here")
 LARGE = Answer(status=200, body=b"page " * 60_000)
 
 
-@pytest.fixture
-def project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    made = tmp_path / "shop"
-    made.mkdir()
-    know(monkeypatch, made)
-    return made
-
-
 def world(*, answer: Answer | None = None, interrupt_after: int | None = None) -> World:
     answers = {} if answer is None else {"answers": {"/": answer}}
     return World(

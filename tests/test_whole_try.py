@@ -19,15 +19,6 @@ ASKED = ("try", "shop:app", "--only", "waitress", "--only", "gunicorn-gthread")
 SHORT = ("--duration", "5", "--warm-up", "1", "-c", "2", "--rounds", "2")
 
 
-@pytest.fixture
-def project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Return the folder of an application that is found at once."""
-    made = tmp_path / "shop"
-    made.mkdir()
-    know(monkeypatch, made)
-    return made
-
-
 def world(**of_gthread: Any) -> World:
     """Return a world with gunicorn at 50/s and waitress at 20/s."""
     gthread = serving(**{"service_s": 0.02, **of_gthread})

@@ -26,15 +26,6 @@ WAITRESS = ("tune", "shop:app", "--only", "waitress", *SHORT)
 BOTH = ("tune", "shop:app", "--only", "gunicorn-gthread", "--only", "waitress", *SHORT)
 
 
-@pytest.fixture
-def project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Return the folder of an application that is found at once."""
-    made = tmp_path / "shop"
-    made.mkdir()
-    know(monkeypatch, made)
-    return made
-
-
 def eight_threads_win(**different: Any) -> World:
     """Return a world with waitress at 20/s, with 8 threads at 50/s."""
     scripts = {"--threads=8 ": serving(service_s=0.02), "waitress": serving(service_s=0.05)}
