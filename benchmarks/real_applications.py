@@ -229,12 +229,12 @@ def tune_it(
 
 
 def shown(
-    application: Application, *, project: Path, options: Sequence[str], budget: str
+    application: Application, *, project: Path, load: Sequence[str], rounds: str, budget: str
 ) -> tuple[Tried, Line]:
     """Return what both commands found."""
-    tried = try_it(application, project=project, options=options)
+    tried = try_it(application, project=project, options=("--rounds", rounds, *load))
     answer, folklore, race = tune_it(
-        application, project=project, options=("--duration", "2", "--budget", budget)
+        application, project=project, options=("--budget", budget, *load)
     )
     rates = mean_rates(tried.document)
     return tried, Line(
@@ -298,11 +298,12 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(names))
     parser.add_argument("--rounds", default="3")
     parser.add_argument("--duration", default="2")
+    parser.add_argument("--warm-up", default="1")
     parser.add_argument("--budget", default="4m", help="of a race")
     asked = parser.parse_args()
     if unknown := set(asked.names).difference(names):
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(names)}")
-    options = ("--rounds", asked.rounds, "--duration", asked.duration)
+    load = ("--duration", asked.duration, "--warm-up", asked.warm_up)
     status = 0
     with TemporaryDirectory(prefix="servelab-real-") as folder:
         for application in APPLICATIONS:
@@ -310,12 +311,18 @@ def main() -> int:
                 continue
             project = Path(folder) / application.name
             make(application, project=project)
-            tried, line = shown(application, project=project, options=options, budget=asked.budget)
+            tried, line = shown(
+                application,
+                project=project,
+                load=load,
+                rounds=asked.rounds,
+                budget=asked.budget,
+            )
             print(_told(application, tried=tried), line.answer, sep="\n", flush=True)
             with _STORED.open("ab") as file:
                 file.write(msgspec.json.encode(line) + b"\n")
+            renew()
             status = status if tried.agreeing else 1
-    renew()
     return status
 
 
