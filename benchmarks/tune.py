@@ -312,9 +312,9 @@ _HEAD = """# A race beside the whole grid
 
 Made by `benchmarks/tune.py`: `servelab tune` over 24 settings (gunicorn's processes, its threads,
 uWSGI's threads), then all of them in 8 rounds, then the race's winner, the grid's best and the
-folklore setting in 20 fresh interleaved rounds. The application is Flask with one workload (`cpu` and
-`mixed` with num=20); 50 callers keep their connections. The goal: at most half of the grid's trials, and a winner that does
-at least .97 of the grid's best.
+folklore setting in 20 fresh interleaved rounds. The application is Flask with one workload (`cpu`
+and `mixed` with num=20); 50 callers keep their connections. The goal: at most half of the grid's
+trials, and a winner that does at least .97 of the grid's best.
 
 | workload | race, trials | grid | share | winner | grid's best | ratio (95 %) |
 |---|--:|--:|--:|---|---|---|
