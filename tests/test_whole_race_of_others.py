@@ -151,7 +151,7 @@ def test_commands_are_raced_by_themselves_and_their_values_are_searched(run: Run
     assert trials[0].command.startswith(("pool --workers ", "./serve "))
     assert runs.read(Path("here")).end.skipped == {}
     # Of programs the work cannot be measured without them, so that no time goes into it.
-    assert "in the first round, about 1 min 10 s" in notes
+    assert "in the first round, about 1 min 3 s" in notes
 
 
 def test_what_a_command_won_with_is_in_its_files(run: Run) -> None:

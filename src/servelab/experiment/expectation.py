@@ -10,7 +10,9 @@ from servelab.model.plan import Plan
 from servelab.model.tuning import RaceExpectation, Round, TuningOrder
 
 BESIDE_LOAD_S = 3.0
-"""Starting and stopping a server takes .5 to 3 s beside its load, or more with a slow import."""
+"""Of a trial where nothing was rehearsed: a server takes .5 to 3 s to start and stop, or more."""
+OWN_S = 1.0
+"""What servelab itself takes beside that: the generator's start, the calibration, storing."""
 _USUAL_WARM_UP_S = 2.0
 _STOP_UNDER_LOAD_S = 3.0
 _LEAST_OF_LATER_ROUND = 3
@@ -37,20 +39,24 @@ def seconds(
     pilots = len(deployments) if plan.warm_up_s is None else 0
     beside_s = _beside_s(beside_load_s)
     trials = len(deployments) + (plan.judging is not None)
-    # The work of a program that listens by itself cannot be done without it.
+    # The work of a program that listens by itself cannot be done without it. That of a user's
+    # application is its own, whatever the server, and is done once in a run.
     ceilings = len(
-        {(each.server, each.python) for each in deployments if each.processes is not None}
+        {
+            (None if plan.options.service else each.server, each.python)
+            for each in deployments
+            if each.processes is not None
+        }
     )
-    round_s = (
-        trials * (beside_s + warm_up_s + plan.options.duration_s + stop_s)
-        + ceilings * len(ceiling.process_counts(cores)) * ceiling.BARE_SECONDS
-    )
-    return pilots * (beside_s + PILOT_S) + rounds * round_s
+    ceilings_s = ceilings * len(ceiling.process_counts(cores)) * ceiling.BARE_SECONDS
+    trials_s = trials * (beside_s + warm_up_s + plan.options.duration_s + stop_s)
+    times = 1 if plan.options.service else rounds
+    return pilots * (beside_s + PILOT_S) + rounds * trials_s + times * ceilings_s
 
 
 def _beside_s(rehearsed_s: float | None) -> float:
-    """Return what a trial takes beside its load: what a rehearsal saw, but not less than usual."""
-    return max(BESIDE_LOAD_S, rehearsed_s or 0.0)
+    """Return what a trial takes beside its load, from what starts and stops in a rehearsal took."""
+    return BESIDE_LOAD_S if rehearsed_s is None else rehearsed_s + OWN_S
 
 
 def of_race(order: TuningOrder, *, beside_load_s: float | None = None) -> RaceExpectation:
