@@ -134,6 +134,13 @@ def test_what_voids_names_the_busiest_programs_with_their_shares() -> None:
     assert reason == "other programs took 36.0% of the CPU time (postgres 31%, redis-server 4%)"
 
 
+@pytest.mark.parametrize("name", ["python", "python3.13t", "node", "sh"])
+def test_an_interpreter_that_disturbs_is_not_advised_to_be_named(name: str) -> None:
+    found = noise(foreign_cpu_share=0.5, foreign_programs=(program(name, share=0.5),))
+    assert disturbance.advice_on_own([found]) is None
+    assert disturbance.remedy_of_own(found) == disturbance.STOP_THEM
+
+
 def test_a_warning_names_a_program_of_many_processes_once() -> None:
     found = noise(
         foreign_cpu_share=0.36,

@@ -4,6 +4,7 @@ Only signals from outside the trial may void, never its outcome: throwing away w
 would leave what one wished for.
 """
 
+import re
 import shlex
 from collections.abc import Iterable
 
@@ -35,6 +36,8 @@ LISTEN_OVERFLOW = "listen-overflow"
 STOP_THEM = "stop them and measure again"
 _UNNAMEABLE = frozenset("/:[]()")
 """Marks of names that threads of the kernel and containers have, and no program that one starts."""
+_ANYTHING = re.compile(r"(python|pypy|node|java|ruby|perl|php|bash|dash|sh|zsh)[\d.]*t?")
+"""Interpreters and shells: by such a name every program of theirs would be meant."""
 
 
 def warnings(noise: Noise, *, remedy: str = STOP_THEM) -> Iterable[Warning]:
@@ -100,7 +103,7 @@ def _advice(name: str) -> str:
 
 
 def _can_be_named(program: ForeignProgram) -> bool:
-    return not _UNNAMEABLE & set(program.name)
+    return not _UNNAMEABLE & set(program.name) and _ANYTHING.fullmatch(program.name) is None
 
 
 def is_machine_too_noisy(*, rounds: int, voided: int) -> bool:
