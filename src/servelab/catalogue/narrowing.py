@@ -8,7 +8,7 @@ import msgspec
 from servelab.catalogue.server import Server
 from servelab.catalogue.settings import OFF, can_be_left_out, convert_settings
 from servelab.errors import UsageError
-from servelab.model.variant import Axis, Value, Variant
+from servelab.model.variant import Axis, Value, Variant, given
 
 BETWEEN = "/"
 
@@ -32,8 +32,7 @@ def _value(text: str, *, setting: str, variant: Variant, on: Server[Any], of: st
     has_none = any(axis.setting == setting and None in axis.values for axis in variant.axes)
     if text == OFF and (has_none or can_be_left_out(on, setting)):
         return None
-    starts = {axis.setting: axis.start for axis in variant.axes if axis.start is not None}
-    values = {**dict(variant.fixed), **starts, setting: text}
+    values = {**given(variant.start), setting: text}
     value: Value = getattr(convert_settings(on, values, of=of), setting)
     return value
 

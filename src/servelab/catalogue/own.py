@@ -20,7 +20,7 @@ from servelab.model.deployment import Deployment, Interface
 from servelab.model.environment import EnvironmentSpec
 from servelab.model.service import OwnCommand, Service
 from servelab.model.tuning import Candidate
-from servelab.model.variant import Variant
+from servelab.model.variant import Variant, given
 
 
 def framework_of_service(service: Service) -> Framework:
@@ -67,7 +67,7 @@ def own_deployments(service: Service, *, cpu_count: int) -> tuple[Deployment, ..
 
 def own_deployment(candidate: Candidate, *, service: Service, cpu_count: int) -> Deployment:
     """Return the deployment of a candidate of a race; raise UnknownName or UsageError."""
-    values = {key: value for key, value in candidate.settings if value is not None}
+    values = given(candidate.settings)
     if (command := command_named(candidate.stack, service=service)) is not None:
         made = _of_command(command, service=service, values=values)
     else:
@@ -174,13 +174,8 @@ def own_variants(on: Server[Any], *, service: Service, cpu_count: int) -> Iterat
 
 def _objects(on: Server[Any], variant: Variant, *, service: Service) -> bool:
     """Tell whether a server has an objection to a variant for this application."""
-    settings = convert_settings(on, _values(variant), of=own_stack_name(on, variant))
+    settings = convert_settings(on, given(variant.start), of=own_stack_name(on, variant))
     return on.objection(settings, framework_of_service(service)) is not None
-
-
-def _values(variant: Variant) -> dict[str, Any]:
-    starts = {axis.setting: axis.start for axis in variant.axes if axis.start is not None}
-    return {**dict(variant.fixed), **starts}
 
 
 def own_stack_name(on: Server[Any], variant: Variant) -> str:
@@ -190,7 +185,7 @@ def own_stack_name(on: Server[Any], variant: Variant) -> str:
 
 def own_start(on: Server[Any], *, variant: Variant, service: Service) -> Deployment:
     """Return the deployment with which a search through a variant begins."""
-    return _deployed(service, on, variant=variant, values=_values(variant))
+    return _deployed(service, on, variant=variant, values=given(variant.start))
 
 
 def _of_command(

@@ -27,7 +27,7 @@ from servelab.errors import UsageError
 from servelab.model.deployment import Deployment, Interface
 from servelab.model.service import OwnCommand, Service
 from servelab.model.tuning import Candidate, StackVariant
-from servelab.model.variant import Value, Variant
+from servelab.model.variant import Setting, Variant
 
 
 def find_own_deployments(text: str, *, service: Service, cpu_count: int) -> tuple[Deployment, ...]:
@@ -194,15 +194,12 @@ def _space(variant: Variant) -> frozenset[object]:
     return frozenset([*variant.fixed, *((axis.setting, axis.values) for axis in variant.axes)])
 
 
-def _combinations(
-    variant: Variant, *, of: frozenset[str]
-) -> Iterator[tuple[tuple[str, Value], ...]]:
+def _combinations(variant: Variant, *, of: frozenset[str]) -> Iterator[tuple[Setting, ...]]:
     """Yield each combination of the values of some axes, with the rest as a search begins."""
     axes = [axis for axis in variant.axes if axis.setting in of]
-    begun = {**dict(variant.fixed), **{axis.setting: axis.start for axis in variant.axes}}
     for values in itertools.product(*(axis.values for axis in axes)):
         chosen = dict(zip((axis.setting for axis in axes), values, strict=True))
-        yield tuple({**begun, **chosen}.items())
+        yield tuple({**dict(variant.start), **chosen}.items())
 
 
 def _refuse_objections(on: Server[Any], variant: Variant, *, service: Service) -> None:

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 from servelab.model.plan import RunOptions
 from servelab.model.slo import Slo
 from servelab.model.trial import Role
-from servelab.model.variant import Value, Variant
+from servelab.model.variant import Setting, Variant
 from servelab.model.verdict import Comparison, Judging, RatioInterval, Verdicts
 
 TUNING_FORMAT = 1
@@ -19,7 +19,7 @@ class Candidate(Struct, frozen=True, kw_only=True, order=True):
 
     stack: str
     """``SERVER`` or ``SERVER-VARIANT``."""
-    settings: tuple[tuple[str, Value], ...] = ()
+    settings: tuple[Setting, ...] = ()
     """Those that stay and those of the axes, in this order."""
     front: str | None = None
     """What takes the connections before it, such as ``nginx``."""

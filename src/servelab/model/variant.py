@@ -1,9 +1,14 @@
 """The ways to run a server, as a search goes through them."""
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 
 Value = int | str | None
-"""Of a setting."""
+"""Of a setting; None where it is left out."""
+
+Setting = tuple[str, Value]
+"""Name and value."""
 
 
 class Axis(Struct, frozen=True, kw_only=True):
@@ -21,6 +26,16 @@ class Variant(Struct, frozen=True, kw_only=True):
 
     name: str = ""
     """Such as ``gevent``; empty for the only one."""
-    fixed: tuple[tuple[str, Value], ...] = ()
+    fixed: tuple[Setting, ...] = ()
     """Settings that make it this variant."""
     axes: tuple[Axis, ...] = ()
+
+    @property
+    def start(self) -> tuple[Setting, ...]:
+        """Return all settings as a search begins."""
+        return (*self.fixed, *((axis.setting, axis.start) for axis in self.axes))
+
+
+def given(settings: Iterable[Setting]) -> dict[str, Value]:
+    """Return the values of the settings that are not left out."""
+    return {name: value for name, value in settings if value is not None}

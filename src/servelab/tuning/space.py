@@ -10,8 +10,7 @@ from servelab.model.variant import Axis, Value
 
 def start(way: StackVariant) -> Candidate:
     """Return a variant where its search begins."""
-    axes = tuple((axis.setting, axis.start) for axis in way.variant.axes)
-    return Candidate(stack=way.stack, settings=way.variant.fixed + axes, front=way.front)
+    return Candidate(stack=way.stack, settings=way.variant.start, front=way.front)
 
 
 def neighbours(candidate: Candidate, *, space: Sequence[StackVariant]) -> tuple[Candidate, ...]:
