@@ -4,7 +4,6 @@ import hashlib
 import os
 import platform
 import shutil
-from collections.abc import Callable
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -12,17 +11,15 @@ import msgspec
 
 from servelab.catalogue.distributions import canonical
 from servelab.environment import copies, overlay, receipts
-from servelab.environment.cache import MARKER, cache_directory, try_lock, wait_for_lock
+from servelab.environment.cache import Progress, alone, cache_directory, kept_of, mark_complete
 from servelab.environment.uv import install_arguments
 from servelab.environment.uv_runs import NAME, run_uv
 from servelab.model.environment import Environment, EnvironmentSpec, Interpreter, Package
 from servelab.store import redaction
-from servelab.store.typed_json import decode, encode
+from servelab.store.typed_json import encode
 
 _LAYOUT = 1
 """Part of every key: raise it when environments are built another way."""
-
-Progress = Callable[[str], None]
 
 
 def ensure(
@@ -46,11 +43,8 @@ def ensure(
     directory = folder / environment_key(spec, interpreter=interpreter)
     if (found := _read(directory, interpreter=interpreter)) is not None:
         return found
-    with try_lock(folder, name=directory.name) as is_ours:
-        if is_ours:
-            return _build_once(spec, interpreter, directory, on_progress)
-    on_progress(f"waiting for another servelab that builds the environment of {spec.name}")
-    with wait_for_lock(folder, name=directory.name):
+    others = f"builds the environment of {spec.name}"
+    with alone(directory, on_progress=on_progress, others=others):
         return _build_once(spec, interpreter, directory, on_progress)
 
 
@@ -108,9 +102,8 @@ def environment_key(spec: EnvironmentSpec, *, interpreter: Interpreter) -> str:
 
 
 def _read(directory: Path, *, interpreter: Interpreter) -> Environment | None:
-    try:
-        found = decode((directory / MARKER).read_bytes(), into=Environment)
-    except (OSError, msgspec.DecodeError):
+    found = kept_of(directory, into=Environment)
+    if found is None:
         return None
     # A removed interpreter leaves a dangling link.
     is_whole = found.directory == directory and found.python.exists()
@@ -138,7 +131,7 @@ def _build_once(
             overlay.bytecode_variables(spec.beside, cache=directory.parent) if spec.beside else ()
         ),
     )
-    _mark_complete(environment)
+    mark_complete(directory, kept=environment)
     on_progress(f"the environment of {spec.name} is ready")
     return environment
 
@@ -186,13 +179,3 @@ def installed_packages(directory: Path) -> tuple[Package, ...]:
     folders = [str(each) for each in directory.glob("lib/python*/site-packages")]
     found = {canonical(each.name): each.version for each in distributions(path=folders)}
     return tuple(Package(name, version) for name, version in sorted(found.items()))
-
-
-def _mark_complete(environment: Environment) -> None:
-    marker = environment.directory / MARKER
-    written = marker.with_suffix(".new")
-    with written.open("wb") as file:
-        file.write(encode(environment))
-        file.flush()
-        os.fsync(file.fileno())
-    written.rename(marker)

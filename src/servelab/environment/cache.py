@@ -3,16 +3,21 @@
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
-from msgspec import Struct
+from msgspec import DecodeError, Struct
 
 from servelab.errors import CannotRunHere
+from servelab.store.typed_json import decode, encode
 
 MARKER = "complete.json"
 """Written into an environment when it is whole; one without it is built again."""
+
+Progress = Callable[[str], None]
+Kept = TypeVar("Kept")
 
 _LOCKS = ".locks"
 
@@ -69,6 +74,40 @@ def clear(cache: Path | None = None) -> int:
     return freed
 
 
+def mark_complete(directory: Path, *, kept: object) -> None:
+    """Write what is kept of an environment into it, as the last thing, so that all is whole."""
+    marker = directory / MARKER
+    written = marker.with_suffix(".new")
+    with written.open("wb") as file:
+        file.write(encode(kept))
+        file.flush()
+        os.fsync(file.fileno())
+    written.rename(marker)
+
+
+def kept_of(directory: Path, *, into: type[Kept]) -> Kept | None:
+    """Return what is kept of a whole environment; None where it is not whole, or not readable."""
+    try:
+        return decode((directory / MARKER).read_bytes(), into=into)
+    except (OSError, DecodeError):
+        return None
+
+
+@contextmanager
+def alone(directory: Path, *, on_progress: Progress, others: str) -> Iterator[None]:
+    """Lock an environment while the block lasts, after any other builder.
+
+    `others` says in the progress what another one does meanwhile.
+    """
+    with try_lock(directory.parent, name=directory.name) as is_ours:
+        if is_ours:
+            yield
+            return
+    on_progress(f"waiting for another servelab that {others}")
+    with _wait_for_lock(directory.parent, name=directory.name):
+        yield
+
+
 @contextmanager
 def try_lock(cache: Path, *, name: str) -> Iterator[bool]:
     """Lock an environment while the block lasts; yield False where another builder has it."""
@@ -85,7 +124,7 @@ def try_lock(cache: Path, *, name: str) -> Iterator[bool]:
 
 
 @contextmanager
-def wait_for_lock(cache: Path, *, name: str) -> Iterator[None]:
+def _wait_for_lock(cache: Path, *, name: str) -> Iterator[None]:
     """Lock an environment while the block lasts, after any other builder."""
     descriptor = _open_lock(cache, name=name)
     try:

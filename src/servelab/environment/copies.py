@@ -12,8 +12,7 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from msgspec import Struct
 
 from servelab.catalogue.distributions import canonical, required_name
 from servelab.environment import overlay, receipts, users
-from servelab.environment.cache import MARKER, cache_directory, try_lock, wait_for_lock
+from servelab.environment.cache import Progress, alone, cache_directory, kept_of, mark_complete
 from servelab.environment.uv import install_arguments
 from servelab.environment.uv_runs import (
     failing_requirement,
@@ -39,12 +38,10 @@ from servelab.model.environment import (
     UserEnvironment,
     python_in_words,
 )
-from servelab.store.typed_json import decode, encode
+from servelab.store.typed_json import encode
 
 LAYOUT = 1
 """Part of the key of every copy: raise it when they are made another way."""
-
-Progress = Callable[[str], None]
 
 _PATHS = "_servelab_copy.pth"
 _NEVER_ASKED_FOR = frozenset({"pip"})
@@ -89,14 +86,14 @@ def copied(
     directory = folder / _key(user, interpreter)
     if (found := _read(directory, interpreter=interpreter)) is not None:
         return found
-    with _alone(folder, name=directory.name, on_progress=on_progress):
+    with alone(directory, on_progress=on_progress, others="copies the same packages"):
         if (found := _read(directory, interpreter=interpreter)) is not None:
             return found
         shutil.rmtree(directory, ignore_errors=True)
         python = python_in_words(interpreter.full_version)
         on_progress(f"copying the packages of {user.directory} to {python}")
         made = _make(user, interpreter=interpreter, directory=directory)
-        _mark_complete(made, directory=directory)
+        mark_complete(directory, kept=made)
         return made
 
 
@@ -114,24 +111,12 @@ def _key(user: UserEnvironment, interpreter: Interpreter) -> str:
 
 
 def _read(directory: Path, *, interpreter: Interpreter) -> Copy | None:
-    try:
-        found = decode((directory / MARKER).read_bytes(), into=Copy)
-    except (OSError, msgspec.DecodeError):
+    found = kept_of(directory, into=Copy)
+    if found is None:
         return None
     of = found.environment
     is_whole = of.directory == directory and of.python.exists()
     return found if is_whole and of.interpreter == interpreter else None
-
-
-@contextmanager
-def _alone(folder: Path, *, name: str, on_progress: Progress) -> Iterator[None]:
-    with try_lock(folder, name=name) as is_ours:
-        if is_ours:
-            yield
-            return
-    on_progress("waiting for another servelab that copies the same packages")
-    with wait_for_lock(folder, name=name):
-        yield
 
 
 def _make(user: UserEnvironment, *, interpreter: Interpreter, directory: Path) -> Copy:
@@ -300,12 +285,3 @@ def _distributions(user: UserEnvironment) -> list[Distribution]:
     """Return what is installed there, by name; its files are read, its interpreter is not asked."""
     found = distributions(path=[str(each) for each in user.site_folders])
     return sorted((each for each in found if each.name), key=lambda each: canonical(each.name))
-
-
-def _mark_complete(made: Copy, *, directory: Path) -> None:
-    written = (directory / MARKER).with_suffix(".new")
-    with written.open("wb") as file:
-        file.write(encode(made))
-        file.flush()
-        os.fsync(file.fileno())
-    written.rename(directory / MARKER)
