@@ -112,20 +112,13 @@ def _coming(run: "StoredRun", *, order: "TuningOrder") -> "list[Deployment]":
     """Return what the next round of a stored race has; nothing where the race is over."""
     from servelab import tuning
     from servelab.cli import race_space
-    from servelab.explain.disturbance import reasons_to_void
     from servelab.model.tuning import Round
+    from servelab.report import race_result
 
-    deployment_of = race_space.deployment_of(order)
-    past = tuning.replay(
-        run.trials,
-        tuning=order.tuning,
-        name_of=lambda each: deployment_of(each).name,
-        disturbed=reasons_to_void,
-        skipped=run.end.skipped,
-    )
-    asked = tuning.next_round(past, tuning=order.tuning)
+    asked = tuning.next_round(race_result.past(run, order=order), tuning=order.tuning)
     if not isinstance(asked, Round):
         return []
+    deployment_of = race_space.deployment_of(order)
     return [deployment_of(each) for each in dict.fromkeys(e.candidate for e in asked.entrants)]
 
 

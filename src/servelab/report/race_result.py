@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from servelab import catalogue, tuning
 from servelab.explain.disturbance import reasons_to_void
 from servelab.model.trial import Role, Trial, TrialStatus
-from servelab.model.tuning import Candidate, RaceEnding, Tuned, TuningOrder
+from servelab.model.tuning import Candidate, Measured, RaceEnding, Tuned, TuningOrder
 from servelab.model.verdict import Equivalent
 from servelab.store.folder import StoredRun
 
@@ -14,14 +14,18 @@ def result(run: StoredRun) -> Tuned | None:
     """Return what a race found; None of a run that is none."""
     if run.tuning is None:
         return None
-    past = tuning.replay(
+    return tuning.answer(past(run, order=run.tuning), tuning=run.tuning.tuning)
+
+
+def past(run: StoredRun, *, order: TuningOrder) -> tuple[Measured, ...]:
+    """Return what stored trials say in a race, in its order, up to the first that is missing."""
+    return tuning.replay(
         run.trials,
-        tuning=run.tuning.tuning,
-        name_of=_namer(run.tuning),
+        tuning=order.tuning,
+        name_of=_namer(order),
         disturbed=reasons_to_void,
         skipped=run.end.skipped,
     )
-    return tuning.answer(past, tuning=run.tuning.tuning)
 
 
 def lightest(found: Tuned) -> Candidate | None:

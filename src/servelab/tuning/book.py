@@ -50,7 +50,7 @@ class Book:
 
     def slo_value_s(self, candidate: Candidate) -> float | None:
         """Return the median of what the objective is about; None where no trial has it."""
-        made = [each for each in self.trials_of(candidate) if each.outcome is Outcome.MEASURED]
+        made = self.measured(candidate)
         known = [each.slo_value_s for each in made if each.slo_value_s is not None]
         return median(known) if known else None
 
@@ -82,6 +82,10 @@ class Book:
             if not is_void and each.candidate == candidate
         )
 
+    def measured(self, candidate: Candidate) -> tuple[Measured, ...]:
+        """Return those of its trials that have a rate."""
+        return tuple(e for e in self.trials_of(candidate) if e.outcome is Outcome.MEASURED)
+
     def memory(self, candidates: Iterable[Candidate]) -> Rates:
         """Return peak memory by round of each name."""
         return {each.name: self._memory_of(each) for each in candidates}
@@ -104,16 +108,13 @@ class Book:
 
     def met(self, candidate: Candidate) -> tuple[int, int]:
         """Return how many of its measured trials met the objective, and how many there are."""
-        made = self._measured(candidate)
+        made = self.measured(candidate)
         return sum(each.meets_slo for each in made), len(made)
 
     def is_held_back(self, candidate: Candidate) -> bool:
         """Tell whether the generator held it back in most of its measured trials."""
-        made = self._measured(candidate)
+        made = self.measured(candidate)
         return 2 * sum(each.is_lower_limit for each in made) > len(made)
-
-    def _measured(self, candidate: Candidate) -> list[Measured]:
-        return [e for e in self.trials_of(candidate) if e.outcome is Outcome.MEASURED]
 
     def _memory_of(self, candidate: Candidate) -> tuple[float | None, ...]:
         peaks = {

@@ -5,7 +5,7 @@ from math import inf
 from statistics import median
 
 from servelab.model.slo import Slo
-from servelab.model.tuning import Candidate, Closest, Outcome
+from servelab.model.tuning import Candidate, Closest
 from servelab.tuning.book import Book
 
 _ENOUGH_ROUNDS = 3
@@ -27,7 +27,7 @@ def closest(candidates: Sequence[Candidate], *, book: Book, slo: Slo) -> Closest
 
 
 def _seen(candidate: Candidate, *, book: Book) -> Closest:
-    made = [each for each in book.trials_of(candidate) if each.outcome is Outcome.MEASURED]
+    made = book.measured(candidate)
     return Closest(
         candidate=candidate,
         value_s=book.slo_value_s(candidate),

@@ -120,15 +120,13 @@ def _ending(state: State, *, tuning: Tuning) -> RaceEnding | None:
     book, judging = state.book, tuning.judging
     if not state.running:
         return RaceEnding.NOTHING_RUNS
-    rivals = [each for each in state.running if each != state.leader]
-    # One that is alone after a single round has not had its own neighbours tried.
-    if state.leader is not None and not rivals and book.count(state.leader) >= LEAD_ROUNDS:
-        return RaceEnding.ALONE
-    if state.leader is not None and rivals:
-        common = [len(shares(book, each, beside=state.leader)) for each in rivals]
-        if min(common) >= judging.least_rounds:
+    due = _due(state, tuning=tuning)
+    if state.leader is not None and due == (state.leader,):
+        if len(state.running) > 1:
             return RaceEnding.JUDGED
+        # One that is alone after a single round has not had its own neighbours tried.
+        if book.count(state.leader) >= LEAD_ROUNDS:
+            return RaceEnding.ALONE
     if book.voided >= LEAST_ROUNDS_OF_NOISE and book.voided > judging.most_voided * book.rounds:
         return RaceEnding.NOISE
-    is_spent = remaining_trials(state, tuning=tuning) < len(_due(state, tuning=tuning))
-    return RaceEnding.SPENT if is_spent else None
+    return RaceEnding.SPENT if remaining_trials(state, tuning=tuning) < len(due) else None
