@@ -1,9 +1,11 @@
 """A deployment that was measured, and where it is to serve: all that its files are made from."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from servelab import catalogue
 from servelab.model.address import LOOPBACK, Address
@@ -21,6 +23,8 @@ from servelab.store import redaction
 OTHER_PORT = 1
 """Nobody serves there."""
 _LONGEST_NAME = 80
+
+Made = TypeVar("Made")
 
 
 def slug_of(name: str) -> str:
@@ -136,41 +140,25 @@ class Making:
 
     def command_at(self, at: Address | Path) -> LaunchCommand:
         """Return the measured command with another place to listen."""
-        made = catalogue.launch_command(
-            self.deployment,
-            service=self.service,
-            address=self._address(at),
-            longest_drain_s=longest_drain_s(self.trial.timeout_s),
-            cpu_count=self._cpu_count,
-            listen_limit=self.listen_limit,
-            packages=self._packages,
-            unix_socket=None if isinstance(at, Address) else at,
-            module_folder=Path(self.folder),
-        )
+        made = self._made(catalogue.launch_command, at=at)
         # What users write into their own commands is looked through, as where it is stored.
         return redaction.command(made) if self.is_own else made
 
     def configuration_at(self, at: Address | Path) -> ConfigurationFile | None:
         """Return the server's own file with another place to listen; None where it has none."""
-        return catalogue.configuration_file(
+        return self._made(catalogue.configuration_file, at=at)
+
+    def _made(self, make: Callable[..., Made], *, at: Address | Path) -> Made:
+        """Return what the catalogue makes for the conditions of the trial."""
+        placement, packages = self.trial.placement, self.trial.packages
+        return make(
             self.deployment,
             service=self.service,
-            address=self._address(at),
+            address=at if isinstance(at, Address) else self.place.address,
             longest_drain_s=longest_drain_s(self.trial.timeout_s),
-            cpu_count=self._cpu_count,
+            cpu_count=placement.server_core_count if placement else 1,
             listen_limit=self.listen_limit,
-            packages=self._packages,
+            packages=tuple(Package(name, version) for name, version in packages.items()),
             unix_socket=None if isinstance(at, Address) else at,
             module_folder=Path(self.folder),
         )
-
-    def _address(self, at: Address | Path) -> Address:
-        return at if isinstance(at, Address) else self.place.address
-
-    @property
-    def _cpu_count(self) -> int:
-        return self.trial.placement.server_core_count if self.trial.placement else 1
-
-    @property
-    def _packages(self) -> tuple[Package, ...]:
-        return tuple(Package(name, version) for name, version in self.trial.packages.items())
