@@ -154,8 +154,12 @@ def between(first: Reading, last: Reading, *, cpu_count: int, unwaited_cpu_s: fl
     capacity_s = seconds * cpu_count
     steal_s, busy_s = _steal_and_busy_s(first, last, capacity_s=capacity_s)
     is_long_enough = seconds >= SHORTEST_S
-    own_s = own_cpu_s(first, last) + unwaited_cpu_s + _beside_cpu_s(first, last)
-    foreign_s = _foreign_s(first, last) if is_long_enough else {}
+    used_s = _used_s(first, last)
+    beside = _members(first, last)
+    beside_s = sum(each.share * used_s.get(identity, 0.0) for identity, each in beside.items())
+    own_s = own_cpu_s(first, last) + unwaited_cpu_s + beside_s
+    ours = last.own | beside.keys()
+    foreign_s = {each: used_s[each] for each in used_s if is_long_enough and each not in ours}
     throttled = _throttled(first, last)
     stalled_s = _difference(first.memory_stall_s, last.memory_stall_s)
     return Noise(
@@ -208,22 +212,9 @@ def _steal_and_busy_s(
     return steal_s, busy_s
 
 
-def _beside_cpu_s(first: Reading, last: Reading) -> float:
-    """Return the CPU time of the named programs, as much of it as was on the trial's CPUs."""
-    used_s = _used_s(first, last)
-    members = _members(first, last)
-    return sum(each.share * used_s.get(identity, 0.0) for identity, each in members.items())
-
-
 def _members(first: Reading, last: Reading) -> Mapping[Identity, Member]:
+    """Return the processes of the named programs, with how much of each is on the trial's CPUs."""
     return {**first.beside, **last.beside}
-
-
-def _foreign_s(first: Reading, last: Reading) -> Mapping[Identity, float]:
-    """Return what each process used that is neither ours nor of a named program."""
-    ours = last.own | _members(first, last).keys()
-    used_s = _used_s(first, last)
-    return {identity: used_s[identity] for identity in used_s if identity not in ours}
 
 
 def _used_s(first: Reading, last: Reading) -> Mapping[Identity, float]:
