@@ -60,7 +60,7 @@ def declared_check(parameters: dict[str, Any]) -> Check:
     ``{"expectations": [Expectation, ...], "choice": "round-robin" | "random", "seed": 0}`` with the
     expectations in the order of the mix's requests.
     """
-    judges = [_judge(expectation) for expectation in parameters["expectations"]]
+    judges = [judge_of(expectation) for expectation in parameters["expectations"]]
     if len(judges) == 1:
         (only,) = judges
 
@@ -77,8 +77,8 @@ def declared_check(parameters: dict[str, Any]) -> Check:
     return check_in_turn
 
 
-def _judge(expectation: dict[str, Any]) -> Callable[[int, bytes], tuple[Outcome, int, str]]:
-    """Return what judges the answers to one request."""
+def judge_of(expectation: dict[str, Any]) -> Callable[[int, bytes], tuple[Outcome, int, str]]:
+    """Return what judges the answers to one request, from its Expectation as in JSON."""
     wanted_status: int | None = expectation["status"]
     asks = tuple(_asks(expectation))
 

@@ -72,21 +72,13 @@ def agree(
     if not groups:
         return Agreement(asked=tuple(asked), agreeing=(), excluded=tuple(excluded))
     chosen = max(groups.values(), key=len)
-    for group in groups.values():
-        if group is not chosen:
-            excluded += [
-                (each.deployment, _difference(each, chosen[0], asked=asked, view=view))
-                for each in group
-            ]
-    of_later = view.bodies_changed | view.statuses_changed
-    answers = [
-        [
-            answer
-            for each in (*chosen, *([later] if later is not None and index in of_later else []))
-            for answer in each.answers[index]
-        ]
-        for index in range(len(asked))
+    excluded += [
+        (each.deployment, _difference(each, chosen[0], asked=asked, view=view))
+        for group in groups.values()
+        for each in group
+        if group is not chosen
     ]
+    answers = _answers(chosen, later=later, view=view)
     return Agreement(
         asked=tuple(
             _expecting(each, answers=found, ignored=ignored)
@@ -100,6 +92,19 @@ def agree(
             if len({_OWN_ADDRESS.sub(b"", answer.body) for answer in found}) > 1
         ),
     )
+
+
+def _answers(chosen: Sequence[Heard], *, later: Heard | None, view: _View) -> list[list[Answer]]:
+    """Return all answers to each request, the later ones where they are others than before."""
+    of_later = view.bodies_changed | view.statuses_changed
+    return [
+        [
+            answer
+            for each in (*chosen, *([later] if later is not None and index in of_later else []))
+            for answer in each.answers[index]
+        ]
+        for index in range(len(chosen[0].answers))
+    ]
 
 
 def _view(

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from servelab.load.answers import declared_check
+from servelab.load.answers import judge_of
 from servelab.load.fetch import Answer
 from servelab.measure.agreement import Heard
-from servelab.model.load import Asked, Choice
+from servelab.model.load import Asked
 from servelab.model.outcome import Outcome
 
 _GOOD = 200
@@ -42,12 +42,8 @@ def _difference(answer: Answer, *, asked: Asked) -> str | None:
         return f"refused with {answer.refusal}"
     # Headers are not heard; they are checked under load.
     declared = msgspec.structs.replace(asked.expectation, headers=())
-    check = declared_check(
-        msgspec.to_builtins(
-            {"expectations": [declared], "choice": Choice.ROUND_ROBIN.value, "seed": 0}
-        )
-    )
-    outcome, _, reason = check(answer.status or _GOOD, answer.body, b"")
+    judge = judge_of(msgspec.to_builtins(declared))
+    outcome, _, reason = judge(answer.status or _GOOD, answer.body)
     if outcome is not Outcome.OK:
         return reason
     digest = asked.body_sha256
