@@ -112,12 +112,6 @@ def test_a_warning_names_the_busiest_strangers() -> None:
     assert "backup (pid 77, 20%)" in warning.text
 
 
-def test_more_than_three_in_ten_voided_rounds_are_too_many() -> None:
-    assert not disturbance.is_machine_too_noisy(rounds=10, voided=3)
-    assert disturbance.is_machine_too_noisy(rounds=10, voided=4)
-    assert not disturbance.is_machine_too_noisy(rounds=0, voided=0)
-
-
 def program(name: str, *, share: float, processes: int = 1) -> ForeignProgram:
     return ForeignProgram(name=name, processes=processes, cpu_share=share)
 

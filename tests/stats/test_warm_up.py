@@ -45,8 +45,8 @@ def test_a_slow_start_is_cut_off_where_it_ends() -> None:
 def test_a_rate_that_never_changes_needs_no_warm_up() -> None:
     found = find_warm_up(regular(*[100] * 20), length_s=20.0)
     assert (found.cut_s, found.is_steady) == (0.0, True)
-    assert found.slope_per_minute is not None
-    assert found.slope_per_minute.per_minute == pytest.approx(0.0)
+    assert found.after.slope is not None
+    assert found.after.slope.per_minute == pytest.approx(0.0)
 
 
 def test_the_cut_minimises_the_standard_error_of_what_remains() -> None:
@@ -98,7 +98,7 @@ def test_short_and_idle_stretches_say_so() -> None:
     assert find_warm_up(regular(*[9] * 6), length_s=6.0).after.settling is Settling.TOO_SHORT
     nothing = find_warm_up(np.array([]), length_s=20.0)
     assert nothing.after.settling is Settling.IDLE
-    assert (nothing.after.change, nothing.slope_per_minute) == (None, None)
+    assert (nothing.after.change, nothing.after.slope) == (None, None)
     assert find_warm_up(np.array([]), length_s=0.3).after.settling is Settling.TOO_SHORT
 
 

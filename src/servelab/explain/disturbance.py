@@ -22,7 +22,6 @@ CLOCK_STEP_LIMIT_S = 0.1
 CLOCK_STEP_LIMIT_SHARE = 0.001
 """Clocks that are kept in step by network are slewed by at most half of that."""
 SUSPENSION_LIMIT_S = 0.1
-VOIDED_LIMIT = 0.3
 
 STEAL = "steal"
 FOREIGN_CPU = "foreign-cpu"
@@ -104,11 +103,6 @@ def _advice(name: str) -> str:
 
 def _can_be_named(program: ForeignProgram) -> bool:
     return not _UNNAMEABLE & set(program.name) and _ANYTHING.fullmatch(program.name) is None
-
-
-def is_machine_too_noisy(*, rounds: int, voided: int) -> bool:
-    """Tell whether so many of the rounds were voided that no verdict may be given."""
-    return rounds > 0 and voided / rounds > VOIDED_LIMIT
 
 
 def notice_of_others(number: int) -> str | None:

@@ -56,8 +56,3 @@ class WarmUp(Struct, frozen=True, kw_only=True):
     def is_steady(self) -> bool:
         """Tell whether the rate came to rest."""
         return self.after.is_steady
-
-    @property
-    def slope_per_minute(self) -> Slope | None:
-        """Return how the rate went on changing after the cut."""
-        return self.after.slope
