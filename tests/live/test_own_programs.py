@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from tests.live.programs import GREETER, PROTO, http_server
 from tests.own_environments import make_environment
 
 pytestmark = pytest.mark.live
@@ -25,30 +26,7 @@ ceiling.BARE_SECONDS = 0.5
 from servelab.cli import main
 main()
 """
-PYTHON_SERVER = """
-import http.server
-import os
-import sys
-
-host, port, word = sys.argv[1:]
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self):
-        body = f"{word} {os.environ.get('COLOUR', '')}".encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-http.server.ThreadingHTTPServer((host, int(port)), Handler).serve_forever()
-"""
+PYTHON_SERVER = http_server("return f\"{word} {os.environ.get('COLOUR', '')}\"")
 NODE_SERVER = """
 const [host, port, word] = process.argv.slice(2);
 const answer = (_, response) => response.end(`${word} ${process.env.COLOUR || ""}`);
@@ -64,37 +42,6 @@ app.get("/")(lambda: "hi ")
 
 if __name__ == "__main__":
     app.run(port=int(sys.argv[1]))
-"""
-PROTO = """
-syntax = "proto3";
-package shop;
-message Who { string name = 1; }
-message Greeting { string text = 1; }
-service Greeter { rpc Greet(Who) returns (Greeting); }
-"""
-GREETER = """
-import sys
-from concurrent import futures
-
-import grpc
-
-word, port = sys.argv[1:]
-
-
-def greet(message, context):
-    name = message[2:].decode()  # field 1: its tag, its length, its text
-    if name == "mallory":
-        context.abort(grpc.StatusCode.PERMISSION_DENIED, "not you")
-    text = f"{word}, {name}".encode()
-    return bytes([10, len(text)]) + text
-
-
-server = grpc.server(futures.ThreadPoolExecutor(4))
-methods = {"Greet": grpc.unary_unary_rpc_method_handler(greet)}
-server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("shop.Greeter", methods)])
-server.add_insecure_port(f"127.0.0.1:{port}")
-server.start()
-server.wait_for_termination()
 """
 FILES = {
     "server.py": PYTHON_SERVER,

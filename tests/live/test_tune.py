@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.live.asking import asked, complaint
-from tests.live.test_own_programs import GREETER, PROTO
+from tests.live.programs import GREETER, PROTO, http_server
 from tests.own_environments import make_environment
 from tests.report import units
 
@@ -33,31 +33,7 @@ app = Flask(__name__)
 def answer():
     return "served from the shop"
 """
-SERVER = """
-import http.server
-import sys
-import time
-
-host, port, wait_ms = sys.argv[1:]
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self):
-        time.sleep(float(wait_ms) / 1000)
-        body = b"served from the shop"
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-http.server.ThreadingHTTPServer((host, int(port)), Handler).serve_forever()
-"""
+SERVER = http_server("time.sleep(float(word) / 1000)", 'return "served from the shop"')
 UNMOVED = """
 from servelab.cli import main
 from servelab.explain import disturbance
@@ -119,15 +95,17 @@ def test_a_race_of_two_servers_ends_and_what_it_writes_serves(
 
 def serve_with(procfile: Path, *, project: Path, tmp_path: Path) -> None:
     """Install what the command needs as told, start it, and get an answer."""
-    port = ports.next_free_port(23100)
-    line = procfile.read_text().partition("web:")[2].strip()
-    words = shlex.split(line.replace("$PORT", str(port)).replace("0.0.0.0", LOOPBACK))  # noqa: S104
-    server = {"waitress-serve": "waitress", "gunicorn": "gunicorn"}[words[0]]
+    server = {"waitress-serve": "waitress", "gunicorn": "gunicorn"}[typed(procfile, port=1)[0]]
     environment = make_environment(tmp_path / "serving", "flask==3.1.3", server)
-    address = Address(LOOPBACK, port)
+    assert_serves(procfile, programs=environment / "bin", project=project, tmp_path=tmp_path)
+
+
+def assert_serves(procfile: Path, *, programs: Path | None, project: Path, tmp_path: Path) -> None:
+    """Start what the file says in the project's folder, and get an answer."""
+    address = Address(LOOPBACK, ports.next_free_port(23100))
     with launched(
-        LaunchCommand(argv=tuple(words)),
-        programs=environment / "bin",
+        LaunchCommand(argv=typed(procfile, port=address.port)),
+        programs=programs,
         directory=project,
         variables={},
         log=tmp_path / "log",
@@ -135,6 +113,12 @@ def serve_with(procfile: Path, *, project: Path, tmp_path: Path) -> None:
     ) as running:
         running.wait_ready(lambda: complaint(address), timeout_s=60)
         assert asked(address) == "served from the shop"
+
+
+def typed(procfile: Path, *, port: int) -> tuple[str, ...]:
+    """Return the command of the file, on loopback."""
+    line = procfile.read_text().partition("web:")[2].strip()
+    return tuple(shlex.split(line.replace("$PORT", str(port)).replace("0.0.0.0", LOOPBACK)))  # noqa: S104
 
 
 QUICK = ("--duration", "0.3", "--warm-up", "0.1", "-c", "4", "--json")
@@ -236,21 +220,8 @@ def test_a_race_of_commands_ends_and_its_files_serve(tmp_path: Path) -> None:
         assert race["closest"]["value_s"] > 0.001
     procfile = tmp_path / "here" / "deploy" / "Procfile"
     assert procfile.exists() == (race["verdicts"]["doubt"] is None)
-    if not procfile.exists():
-        return
-    address = Address(LOOPBACK, ports.next_free_port(23400))
-    line = procfile.read_text().partition("web:")[2].strip()
-    words = shlex.split(line.replace("$PORT", str(address.port)).replace("0.0.0.0", LOOPBACK))  # noqa: S104
-    with launched(
-        LaunchCommand(argv=tuple(words)),
-        programs=None,
-        directory=tmp_path,
-        variables={},
-        log=tmp_path / "log",
-        address=address,
-    ) as running:
-        running.wait_ready(lambda: complaint(address), timeout_s=60)
-        assert asked(address) == "served from the shop"
+    if procfile.exists():
+        assert_serves(procfile, programs=None, project=tmp_path, tmp_path=tmp_path)
 
 
 def test_servers_over_grpc_are_raced(tmp_path: Path) -> None:
