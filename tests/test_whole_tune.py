@@ -266,6 +266,10 @@ def test_an_equal_that_is_clearly_lighter_has_its_command_and_its_files_too(run:
     status, printed, notes = run(world, *BOTH, "--out", "here")
     assert status == 0, notes
     assert "memory -50 %, clearly lighter" in printed
+    assert (
+        "\nAs good, within 3.0 %: waitress 4 threads; waitress 4 threads takes 50 % less memory.\n"
+        in printed
+    )
     assert "To copy, what won, then its lighter equal" in printed
     assert printed.count("--bind 127.0.0.1:8000") == 1
     assert printed.count("--listen=127.0.0.1:8000") == 1

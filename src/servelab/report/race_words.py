@@ -1,16 +1,18 @@
 """The answer of a race in words, and what is to be known of it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from servelab import catalogue
 from servelab.explain.losers import slower
 from servelab.model.load import ClosedLoop
 from servelab.model.slo import Slo
 from servelab.model.tuning import Candidate, Closest, RaceEnding, Tuned, TuningOrder
-from servelab.model.verdict import Better, CannotTell, Doubt
+from servelab.model.verdict import Better, CannotTell, Doubt, Equivalent, Undecided
 from servelab.report import no_winner, quantities, race_result
 from servelab.report.other_python import remarks
 
+_NAMED = 3
+"""Of several; their rows name the others."""
 _TWICE, _TENFOLD = 2, 10
 """Beyond twice a time its multiple is easier to read than a percentage."""
 _ENDINGS = {
@@ -34,35 +36,29 @@ def answer(found: Tuned, *, order: TuningOrder, title: Callable[[Candidate], str
         )
         return
     figure = "answers/s" if order.tuning.slo is None else f"answers/s within {order.tuning.slo}"
-    rate = quantities.rate(found.rate_per_s)
-    memory = (
-        ""
-        if found.peak_memory_bytes is None
-        else f", {quantities.megabytes(found.peak_memory_bytes)}"
-    )
+    told = f"{quantities.rate(found.rate_per_s)} {figure}"
+    if found.peak_memory_bytes is not None:
+        told += f", {quantities.megabytes(found.peak_memory_bytes)}"
+    ahead = f"{title(found.winner)}, {told}."
     if not found.meets_slo and order.tuning.slo is not None:
         yield f"No deployment of {label} meets {order.tuning.slo} under this load."
         if found.closest is not None:
             yield _closest(found.closest, slo=order.tuning.slo, title=title)
     if found.ending is None:
-        yield (
-            f"The race for {label} is not over. Ahead so far: {title(found.winner)}, {rate} "
-            f"{figure}{memory}."
-        )
+        yield f"The race for {label} is not over. Ahead so far: {ahead}"
         return
     if found.verdicts is not None and found.verdicts.doubt is not None:
         yield _doubt(found.verdicts.doubt)
-        yield f"Ahead when it ended: {title(found.winner)}, {rate} {figure}{memory}."
+        yield f"Ahead when it ended: {ahead}"
         return
     if race_result.is_early(found, order=order):
         yield (
-            f"Ahead for {label} when the budget was spent: {title(found.winner)}, {rate} "
-            f"{figure}{memory}. A verdict takes {order.tuning.judging.least_rounds} rounds, and "
-            f"there was time for {found.rounds}: raise --budget, or keep to fewer ways with "
-            "--only, beside --resume too."
+            f"Ahead for {label} when the budget was spent: {ahead} A verdict takes "
+            f"{order.tuning.judging.least_rounds} rounds, and there was time for {found.rounds}: "
+            "raise --budget, or keep to fewer ways with --only, beside --resume too."
         )
         return
-    yield f"{_ahead(found, order=order)} {title(found.winner)}: {rate} {figure}{memory}."
+    yield f"{_ahead(found, order=order)} {title(found.winner)}: {told}."
     yield from _how_sure(found, order=order, title=title)
 
 
@@ -71,6 +67,7 @@ def _how_sure(
 ) -> Iterable[str]:
     if found.has_goodput:
         yield from _beaten(found, title=title)
+        yield from _peers(found, delta=order.tuning.judging.delta, title=title)
     if found.ending is RaceEnding.ALONE and not found.losses:
         yield "There was nothing else to choose from."
     elif found.ending in _ENDINGS:
@@ -151,6 +148,38 @@ def _beaten(found: Tuned, *, title: Callable[[Candidate], str]) -> Iterable[str]
                 f"({comparison.ratio.confidence:.0%}, {comparison.ratio.rounds} rounds)."
             )
             return
+
+
+def _peers(found: Tuned, *, delta: float, title: Callable[[Candidate], str]) -> Iterable[str]:
+    """Yield who was not found to be worse than the winner."""
+    equal, unsure = (
+        [each.candidate for each in found.runners_up if isinstance(each.comparison.verdict, kind)]
+        for kind in (Equivalent, Undecided)
+    )
+    if equal:
+        yield (
+            f"As good, within {quantities.difference(delta)}: {_some(equal, title=title)}"
+            f"{_lightest(found, title=title)}."
+        )
+    if unsure:
+        yield (
+            f"Undecided beside it: {_some(unsure, title=title)}; the rows say by how much they may "
+            "differ."
+        )
+
+
+def _some(candidates: Sequence[Candidate], *, title: Callable[[Candidate], str]) -> str:
+    named, others = candidates[:_NAMED], len(candidates[_NAMED:])
+    return ", ".join(map(title, named)) + (f" and {others} more" if others else "")
+
+
+def _lightest(found: Tuned, *, title: Callable[[Candidate], str]) -> str:
+    lightest = race_result.lightest(found)
+    for each in found.runners_up:
+        if each.candidate == lightest and each.memory_ratio is not None:
+            less = quantities.difference(1 - each.memory_ratio.estimate)
+            return f"; {title(lightest)} takes {less} less memory"
+    return ""
 
 
 def notes(found: Tuned, *, order: TuningOrder, title: Callable[[Candidate], str]) -> Iterable[str]:
