@@ -28,20 +28,28 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         tmp_path,
         """
         application = "shop.web:app"
+        commands = ["mine=./serve {port}"]
         environment = "env"
+        python = "3.13"
         env-vars = {STAGE = "test"}
         paths = ["/", "/items?page=2"]
         requests-file = "requests.jsonl"
+        grpc = "shop.Greeter/Greet"
+        proto = "shop.proto"
+        body = "{}"
         headers = {Accept = "application/json"}
         expect-status = 200
         ignore = ["token"]
         only = ["gunicorn"]
+        front = "nginx"
         beside = ["postgres", "redis-server.service"]
         slo = "p99<200ms"
         budget = "15m"
+        delta = "5%"
         concurrency = 20
         rate = 100
         connections = "fresh"
+        port = 8123
         timeout = 5
         rounds = 8
         duration = 10
@@ -108,6 +116,48 @@ def test_a_command_is_tried_without_the_application_that_stands_there(tmp_path: 
     assert (over_grpc.paths, over_grpc.requests_file, over_grpc.expect_status) == ((), None, None)
 
 
+def test_programs_of_the_file_go_with_its_application_and_what_is_typed_stands_for_both(
+    tmp_path: Path,
+) -> None:
+    said = project_file.Section(
+        application="shop:app", commands=("mine=./serve {port}",), front="nginx", only=("mine",)
+    )
+    alone = project_file.complete(typed(tmp_path), section=said)
+    assert (alone.application, alone.commands) == ("shop:app", said.commands)
+    assert (alone.front, alone.only) == ("nginx", ("mine",))
+    other = requested_service.Typed(application="bar:app", project=tmp_path, only=("waitress",))
+    beside = project_file.complete(other, section=said)
+    assert (beside.application, beside.commands, beside.only) == ("bar:app", (), ("waitress",))
+
+
+def test_calls_of_the_file_are_made_to_its_programs(tmp_path: Path) -> None:
+    said = project_file.Section(
+        commands=("greeter=./greeter {port}",),
+        grpc="shop.Greeter/Greet",
+        proto="shop.proto",
+        body='{"name": "ada"}',
+        paths=("/usual",),
+        expect_status=204,
+    )
+    alone = project_file.complete(typed(tmp_path), section=said)
+    assert (alone.grpc, alone.body) == ("shop.Greeter/Greet", '{"name": "ada"}')
+    assert alone.proto == tmp_path / "shop.proto"
+    assert (alone.paths, alone.expect_status) == ((), None)
+    another = project_file.complete(typed(tmp_path, grpc="shop.Greeter/Leave"), section=said)
+    assert (another.grpc, another.body) == ("shop.Greeter/Leave", None)
+    assert another.proto == tmp_path / "shop.proto"
+    over_http = project_file.complete(typed(tmp_path, paths=("/",)), section=said)
+    assert (over_http.grpc, over_http.proto, over_http.paths) == (None, None, ("/",))
+
+
+def test_an_interpreter_of_the_file_is_not_about_programs() -> None:
+    said = project_file.Section(python="3.13")
+    of_application = project_file.pythons((), section=said, application="shop:app")
+    assert of_application == ["3.13"]
+    assert project_file.pythons(("3.12",), section=said, application="shop:app") == ["3.12"]
+    assert project_file.pythons((), section=said, application=None) == []
+
+
 def test_how_many_callers_or_how_high_a_rate_is_one_question() -> None:
     said = project_file.Section(rate=50.0, timeout=3.0, memory="1g")
     load = project_file.complete_load(requested.Typed(concurrency=5), section=said)
@@ -121,7 +171,7 @@ def test_how_many_callers_or_how_high_a_rate_is_one_question() -> None:
     ("text", "said"),
     [
         ('aplication = "shop:app"', "has 'aplication'; did you mean application? There are: app"),
-        ("colour = 1", "has 'colour'; there is no such key. There are: application, env"),
+        ("colour = 1", "has 'colour'; there is no such key. There are: application, commands, env"),
         ('expect-status = "200"', "expect-status: expected `int | null`, got `str`"),
         ("expect-status = 20", "expect-status: expected `int` >= 200"),
         ('paths = "/"', "paths: expected `array`, got `str`"),

@@ -36,13 +36,12 @@ def prepare(
     warm_up_s: float | None,
     slo: Slo | None = None,
 ) -> Prepared:
-    """Return what was typed, or else stands in the project's file.
+    """Return it; `own` is whole, and of the load the project's file has what was not typed.
 
     Raise UsageError or CannotRunHere before anything is stored, and for what can be known without
     the application before it is imported.
     """
     requested.check_platform()
-    own = project_file.complete(own, section=section)
     unseen = requested_service.unseen(own)
     measurer = measuring.new_measurer()
     options = _options(project_file.complete_load(load, section=section), service=unseen)

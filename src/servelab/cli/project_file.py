@@ -24,21 +24,30 @@ class Section(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_
     """What may stand there, each as the option of its name; what is not there is None or empty."""
 
     application: str | None = None
+    commands: tuple[str, ...] = ()
     environment: str | None = None
-    """Relative to the project's folder, as is `requests_file`."""
+    """Relative to the project's folder, as are `requests_file` and `proto`."""
+    python: str | None = None
     env_vars: dict[str, str] = {}
     paths: tuple[str, ...] = ()
     requests_file: str | None = None
+    grpc: str | None = None
+    """Of programs over gRPC, as are `proto` and `body`; the paths are left then."""
+    proto: str | None = None
+    body: str | None = None
     headers: dict[str, str] = {}
     expect_status: _Status | None = None
     ignore: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
+    front: str | None = None
     beside: tuple[str, ...] = ()
     slo: str | None = None
     budget: str | None = None
+    delta: str | None = None
     concurrency: Annotated[int, Meta(ge=1, le=10_000)] | None = None
     rate: Annotated[float, Meta(ge=0.001, le=1e6)] | None = None
     connections: str | None = None
+    port: Annotated[int, Meta(ge=1, le=65_535)] | None = None
     timeout: _Seconds | None = None
     rounds: Annotated[int, Meta(ge=1, le=1000)] | None = None
     duration: Annotated[float, Meta(ge=0.1, le=3600)] | None = None
@@ -64,37 +73,66 @@ def read(project: Path) -> Section:
 def complete(typed: requested_service.Typed, *, section: Section) -> requested_service.Typed:
     """Return what was typed, and of what was not, what the file says.
 
-    Headers and variables of both hold, those that were typed before those of the same name. Raise
-    UsageError where neither names an application.
+    Headers and variables of both hold, those that were typed before those of the same name. An
+    application or a command that was typed stands for all that the file names. Raise UsageError
+    where neither names any.
     """
-    application = typed.application or (None if typed.commands else section.application)
-    if not application and not typed.commands:
+    is_named = bool(typed.application or typed.commands)
+    application = typed.application if is_named else section.application
+    commands = typed.commands if is_named else section.commands
+    if not application and not commands:
         raise UsageError(
             "no application is named: give one, such as my.module:app, or write application = "
             f'"my.module:app" under [{TABLE}] in {typed.project / NAME}; or a program that listens '
             "by itself, with --command"
         )
-    # What the file says of requests is about HTTP.
-    asks = bool(typed.paths or typed.requests_file or typed.grpc)
-    return msgspec.structs.replace(
+    typed = msgspec.structs.replace(
         typed,
         application=application,
-        paths=typed.paths if asks else section.paths,
-        requests_file=typed.requests_file
-        if asks or section.requests_file is None
-        else typed.project / section.requests_file,
+        commands=commands,
+        port=first(typed.port, section.port),
         headers=_headers(typed.headers, usual=section.headers),
-        expect_status=typed.expect_status
-        if typed.grpc
-        else first(typed.expect_status, section.expect_status),
-        environment=typed.project / Path(section.environment).expanduser()
-        if typed.environment is None and section.environment is not None
-        else typed.environment,
+        environment=first(typed.environment, _place(section.environment, project=typed.project)),
         variables=(
             *(f"{name}={value}" for name, value in section.env_vars.items()),
             *typed.variables,
         ),
+        only=typed.only or section.only,
+        front=typed.front or section.front,
     )
+    return _asking(typed, section=section)
+
+
+def _asking(typed: requested_service.Typed, *, section: Section) -> requested_service.Typed:
+    """Return what is asked: calls where these are named, else requests over HTTP."""
+    asks = bool(typed.paths or typed.requests_file or typed.grpc)
+    file = None if asks else _place(section.requests_file, project=typed.project)
+    grpc = typed.grpc if asks or typed.application else section.grpc
+    if grpc is not None:
+        return msgspec.structs.replace(
+            typed,
+            grpc=grpc,
+            # Of the method that was typed the file says nothing.
+            body=typed.body if typed.grpc else first(typed.body, section.body),
+            proto=first(typed.proto, _place(section.proto, project=typed.project)),
+            requests_file=first(typed.requests_file, file),
+        )
+    return msgspec.structs.replace(
+        typed,
+        paths=typed.paths if asks else section.paths,
+        requests_file=first(typed.requests_file, file),
+        expect_status=first(typed.expect_status, section.expect_status),
+    )
+
+
+def pythons(typed: Sequence[str] | None, *, section: Section, application: str | None) -> list[str]:
+    """Return the interpreters of an application; what the file says is not about programs."""
+    usual = [section.python] if section.python is not None and application else []
+    return list(typed or usual)
+
+
+def _place(path: str | None, *, project: Path) -> Path | None:
+    return None if path is None else project / Path(path).expanduser()
 
 
 def complete_load(typed: requested.Typed, *, section: Section) -> requested.Typed:
@@ -105,6 +143,7 @@ def complete_load(typed: requested.Typed, *, section: Section) -> requested.Type
         concurrency=typed.concurrency if says_how_many else section.concurrency,
         rate_per_s=typed.rate_per_s if says_how_many else section.rate,
         connections=typed.connections or section.connections,
+        port=first(typed.port, section.port),
         timeout_s=first(typed.timeout_s, section.timeout),
         duration_s=first(typed.duration_s, section.duration),
         cpus=first(typed.cpus, section.cpus),

@@ -79,9 +79,7 @@ def try_(
 
     printer = printers.choose(as_json=as_json, quiet=quiet, verbose=verbose)
     section = project_file.read(project)
-    chosen = tuple(only or section.only)
-    ignored = requested_service.patterns(ignore or section.ignore)
-    ready = prepared.prepare(
+    own = project_file.complete(
         requested_service.Typed(
             application=application,
             commands=tuple(command or ()),
@@ -97,10 +95,15 @@ def try_(
             environment=environment,
             variables=tuple(variable or ()),
             project=project,
-            only=chosen,
+            only=tuple(only or ()),
             front=front,
             seed=seed or 0,
         ),
+        section=section,
+    )
+    ignored = requested_service.patterns(ignore or section.ignore)
+    ready = prepared.prepare(
+        own,
         load=requested.Typed(
             concurrency=concurrency,
             rate_per_s=rate,
@@ -123,12 +126,14 @@ def try_(
         warm_up_s=warm_up,
     )
     deployments = requested_service.deployments(
-        ready.service, only=chosen, cpu_count=ready.cpu_count, front=front
+        ready.service, only=own.only, cpu_count=ready.cpu_count, front=own.front
     )
     deployments, options = own_pythons.spread(
-        deployments, options=ready.options, pythons=python or ()
+        deployments,
+        options=ready.options,
+        pythons=project_file.pythons(python, section=section, application=own.application),
     )
-    for obstacle, names in {} if chosen else catalogue.own_obstacles(ready.service).items():
+    for obstacle, names in {} if own.only else catalogue.own_obstacles(ready.service).items():
         printer.note(f"Not tried: {', '.join(names)}: {obstacle}")
     plan = Plan(
         deployments=tuple(each.name for each in deployments),

@@ -20,6 +20,7 @@ from servelab.cli import (
 )
 
 BUDGET = "15m"
+DELTA = "3%"
 _RACING = "How it is searched"
 _BESIDE_RESUME = frozenset({"budget", "only", "variable", "header", "write", "force"})
 
@@ -50,19 +51,19 @@ def tune(
     budget: Annotated[
         str | None,
         typer.Option(
-            metavar="15m",
+            metavar=BUDGET,
             help=f"How long all trials may take. [default: {BUDGET}]",
             rich_help_panel=_RACING,
         ),
     ] = None,
     delta: Annotated[
-        str,
+        str | None,
         typer.Option(
-            metavar="3%",
-            help="The largest difference that means nothing to you.",
+            metavar=DELTA,
+            help=f"The largest difference that means nothing to you. [default: {DELTA}]",
             rich_help_panel=_RACING,
         ),
-    ] = "3%",
+    ] = None,
     path: option_types.Paths = None,
     requests_file: option_types.RequestsFile = None,
     header: option_types.Headers = None,
@@ -154,19 +155,7 @@ def tune(
             )
         )
     section = project_file.read(project)
-    ready_race.refuse_what_is_there(
-        elsewhere,
-        application=application or (None if command else section.application),
-        commands=command or (),
-    )
-    slo, memory = slo or section.slo, memory or section.memory
-    chosen = tuple(only or section.only)
-    ignored = requested_service.patterns(ignore or section.ignore)
-    most_s = amounts.seconds(budget or section.budget or BUDGET, option="--budget")
-    judging = Judging(delta=amounts.share(delta, option="--delta"))
-    objective = None if slo is None else slo_text.parse(slo)
-    memory_limit_bytes = None if memory is None else loads.memory_of(memory)
-    ready = prepared.prepare(
+    own = project_file.complete(
         requested_service.Typed(
             application=application,
             commands=tuple(command or ()),
@@ -182,10 +171,21 @@ def tune(
             environment=environment,
             variables=tuple(variable or ()),
             project=project,
-            only=chosen,
+            only=tuple(only or ()),
             front=front,
             seed=seed or 0,
         ),
+        section=section,
+    )
+    ready_race.refuse_what_is_there(elsewhere, application=own.application, commands=own.commands)
+    slo, memory = slo or section.slo, memory or section.memory
+    ignored = requested_service.patterns(ignore or section.ignore)
+    most_s = amounts.seconds(budget or section.budget or BUDGET, option="--budget")
+    judging = Judging(delta=amounts.share(delta or section.delta or DELTA, option="--delta"))
+    objective = None if slo is None else slo_text.parse(slo)
+    memory_limit_bytes = None if memory is None else loads.memory_of(memory)
+    ready = prepared.prepare(
+        own,
         load=requested.Typed(
             concurrency=concurrency,
             rate_per_s=rate,
@@ -207,8 +207,11 @@ def tune(
         warm_up_s=warm_up,
         slo=objective,
     )
-    options = own_pythons.on_one(ready.options, pythons=python or ())
-    space = race_space.lay_out(ready.service, only=chosen, cpu_count=ready.cpu_count, front=front)
+    pythons = project_file.pythons(python, section=section, application=own.application)
+    options = own_pythons.on_one(ready.options, pythons=pythons)
+    space = race_space.lay_out(
+        ready.service, only=own.only, cpu_count=ready.cpu_count, front=own.front
+    )
     order = TuningOrder(
         tuning=Tuning(
             space=space.ways,
