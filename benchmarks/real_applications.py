@@ -245,7 +245,11 @@ def shown(
         machine=here.machine(),
         agreeing=len(tried.agreeing),
         deployments=len(tried.agreeing) + len(tried.left_out),
-        left_out=tried.left_out,
+        # Where the project lay matters to nobody.
+        left_out={
+            name: reason.replace(f"{project.parent}/", "")
+            for name, reason in tried.left_out.items()
+        },
         fastest=max(rates, key=lambda name: rates[name], default=""),
         fastest_per_s=max(rates.values(), default=0.0),
         slowest=min(rates, key=lambda name: rates[name], default=""),

@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
 """Show what a race costs beside a whole grid, and how good its winner is, on real servers.
 
-    .venv/bin/python benchmarks/tune.py [cpu sleep mixed json] [--duration 1]
+    .venv/bin/python benchmarks/tune.py [cpu sleep mixed json] [--duration 1] [--final-duration 2]
 
 For each workload, served by its own Flask application as if that were a user's:
 
 1. `servelab tune` over a grid of 24 settings: gunicorn's processes, its threads, uWSGI's threads;
 2. the whole grid, 8 rounds (`servelab try`);
 3. the race's winner, the grid's best and the folklore setting (gunicorn with 2 * CPUs + 1
-   processes), 20 fresh interleaved rounds.
+   processes), 20 fresh interleaved rounds, with the winner once more as the control.
 
 Prints trials, ratios and intervals, and keeps them in `benchmarks/measured/tune.jsonl`; the page
-docs/results/tune.md is renewed from there. Measure alone: it takes about 20 minutes a workload.
+docs/results/tune.md shows all that is there. Measure alone: it takes about 20 minutes a workload.
 """
 
 import argparse
@@ -29,7 +29,7 @@ import msgspec
 from msgspec import Struct
 
 import here
-from servelab.catalogue import served_path
+from servelab.catalogue import folklore_processes, served_path
 from servelab.environment.uv import uv_program
 from servelab.explain.rounds import arrange
 from servelab.host import facts
@@ -80,6 +80,8 @@ class Line(Struct, frozen=True, kw_only=True):
     best: str
     beside_best: Ratio | None
     """Of the winner's rate to that of the grid's best; None where they are the same."""
+    control: Ratio | None = None
+    """Of the winner's rate to its own when it ran again in the same rounds: 1, but for chance."""
     folklore: str
     beside_folklore: Ratio | None
     winner_per_s: float
@@ -91,12 +93,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("workloads", nargs="*", help=f"of {', '.join(WORKLOADS)}")
     parser.add_argument("--duration", type=float, default=1.0, help="seconds of each trial")
+    parser.add_argument("--final-duration", type=float, default=2.0, help="in the last 20 rounds")
     parser.add_argument("--budget", default="12m", help="of a race")
     options = parser.parse_args()
     for workload in options.workloads or WORKLOADS:
         with TemporaryDirectory(prefix="servelab-tune-") as folder:
+            bench = Bench(workload, folder=Path(folder))
             line = measure(
-                workload, folder=Path(folder), duration_s=options.duration, budget=options.budget
+                bench,
+                duration_s=options.duration,
+                final_s=options.final_duration,
+                budget=options.budget,
             )
         with _STORED.open("ab") as file:
             file.write(msgspec.json.encode(line) + b"\n")
@@ -105,19 +112,19 @@ def main() -> int:
     return 0
 
 
-def measure(workload: str, *, folder: Path, duration_s: float, budget: str) -> Line:
+def measure(bench: "Bench", *, duration_s: float, final_s: float, budget: str) -> Line:
     """Race, measure the grid, and hold the winner against the best of it."""
-    bench = Bench(workload, folder=folder, duration_s=duration_s)
-    race = bench.run("tune", "--budget", budget, *only(grid_texts()))
+    race = bench.run("tune", "--budget", budget, *only(grid_texts()), duration_s=duration_s)
     winner = winner_of(race)
-    grid = bench.run("try", "--rounds", str(GRID_ROUNDS), *only(settings(race)))
+    in_rounds = ("--rounds", str(GRID_ROUNDS))
+    grid = bench.run("try", *in_rounds, *only(settings(race)), duration_s=duration_s)
     rated = {name: mean_rate(values) for name, values in rates(grid).items()}
     best = max(rated, key=lambda name: rated[name])
     folklore = FOLKLORE.format(count=advised_processes())
     names = tuple(dict.fromkeys((winner, best, folklore)))
-    final = bench.run("try", "--rounds", str(FINAL_ROUNDS), *only(names))
+    final = bench.run("try", "--rounds", str(FINAL_ROUNDS), *only(names), duration_s=final_s)
     return Line(
-        workload=workload,
+        workload=bench.workload,
         measured_on=here.today(),
         machine=here.machine(),
         race_trials=len(race.trials),
@@ -126,7 +133,8 @@ def measure(workload: str, *, folder: Path, duration_s: float, budget: str) -> L
         grid_minutes=minutes(grid),
         winner=winner,
         best=best,
-        beside_best=held(final, winner, best),
+        beside_best=None if winner == best else held(final, winner, best),
+        control=control(final, winner),
         folklore=folklore,
         beside_folklore=held(final, winner, folklore),
         winner_per_s=mean_rate(rates(final)[winner]),
@@ -137,7 +145,8 @@ def measure(workload: str, *, folder: Path, duration_s: float, budget: str) -> L
 class Bench:
     """Runs servelab on the built-in Flask application as a user would on his own."""
 
-    def __init__(self, workload: str, *, folder: Path, duration_s: float) -> None:
+    def __init__(self, workload: str, *, folder: Path) -> None:
+        self.workload = workload
         query = WORKLOADS[workload]
         self._folder = folder
         self._environment = _environment(folder)
@@ -146,16 +155,17 @@ class Bench:
             *("--project", str(_project(folder)), "--env", str(self._environment)),
             *("--env-var", f"SERVELAB_WORKLOAD={workload}"),
             *("--path", f"/{workload}" + (f"?{query}" if query else "")),
-            *("--duration", str(duration_s), "--warm-up", "0.3"),
+            *("--warm-up", "0.3"),
         ]
         self._runs = 0
 
-    def run(self, command: str, *options: str) -> StoredRun:
+    def run(self, command: str, *options: str, duration_s: float) -> StoredRun:
         """Return what a command stored; StoreError where it stored nothing."""
         self._runs += 1
         out = self._folder / f"{self._runs}-{command}"
         words = [sys.executable, "-m", "servelab", command, *self._asked, *options]
-        subprocess.run([*words, "--out", str(out)], stdout=subprocess.DEVNULL, check=False)
+        words += ["--duration", str(duration_s), "--out", str(out)]
+        subprocess.run(words, stdout=subprocess.DEVNULL, check=False)
         return read(out)
 
 
@@ -178,7 +188,7 @@ def _environment(folder: Path) -> Path:
 
 def advised_processes() -> int:
     """Return what gunicorn's manual advises here."""
-    return 2 * math.ceil(facts.read().cpus_allowed) + 1
+    return folklore_processes(math.ceil(facts.read().cpus_allowed))
 
 
 def grid_texts() -> tuple[str, ...]:
@@ -233,11 +243,20 @@ def mean_rate(values: Sequence[float | None]) -> float:
     return math.exp(fmean(math.log(rate) for rate in known)) if known else 0.0
 
 
-def held(run: StoredRun, ours: str, theirs: str) -> Ratio | None:
-    """Return the ratio of two deployments' rates over the rounds that both have."""
-    if ours == theirs:
-        return None
-    found = log_ratios(rates(run)[ours], rates(run)[theirs])
+def held(run: StoredRun, ours: str, theirs: str) -> Ratio:
+    """Return the ratio of two deployments' rates."""
+    return ratio_of(rates(run)[ours], rates(run)[theirs])
+
+
+def control(run: StoredRun, name: str) -> Ratio | None:
+    """Return the ratio of a deployment's rates to those of its twin; None where it had none."""
+    twins = [e.name for e in arrange(run.trials).contestants if e.role is Role.CONTROL]
+    return held(run, name, twins[0]) if twins else None
+
+
+def ratio_of(one: Sequence[float | None], other: Sequence[float | None]) -> Ratio:
+    """Return the ratio of rates over the rounds that both have."""
+    found = log_ratios(one, other)
     interval = ratio_interval(
         evidence_of(found, strictest_error=ERROR), error=ERROR, confidence=1 - ERROR
     )
@@ -266,25 +285,26 @@ def told(line: Line) -> Iterator[str]:
         verdict = "reached" if low >= GOAL else "undecided" if high >= GOAL else "missed"
         yield f"  ratio {in_figures(line.beside_best)}; goal {GOAL}: {verdict}"
     yield f"  beside {line.folklore}: {in_figures(line.beside_folklore)}"
+    yield f"  control, the winner beside itself: {in_figures(line.control, absent='none')}"
 
 
-def in_figures(ratio: Ratio | None) -> str:
+def in_figures(ratio: Ratio | None, *, absent: str = "the same one") -> str:
     """Return a ratio with its interval and rounds."""
     if ratio is None:
-        return "the same one"
+        return absent
     return f"{ratio.estimate:.3f} ({ratio.low:.3f} to {ratio.high:.3f}; {ratio.rounds} rounds)"
 
 
 def renew() -> None:
-    """Write the page from all that is stored, the latest of each workload."""
+    """Write the page from all that is stored, by workload, in the order that it was measured."""
     lines = [msgspec.json.decode(text, type=Line) for text in _STORED.read_bytes().splitlines()]
-    latest = {line.workload: line for line in lines}
+    lines.sort(key=lambda line: [*WORKLOADS].index(line.workload))
     _PAGE.write_text(
         _HEAD
-        + "".join(map(_row, latest.values()))
+        + "".join(map(_row, lines))
         + _FOLKLORE_HEAD
-        + "".join(map(_folklore_row, latest.values()))
-        + _tail(latest.values())
+        + "".join(map(_folklore_row, lines))
+        + _tail(lines)
     )
 
 
@@ -292,7 +312,7 @@ def _row(line: Line) -> str:
     return (
         f"| `{line.workload}` | {line.race_trials} | {line.grid_trials} "
         f"| {line.race_trials / line.grid_trials:.0%} | `{line.winner}` | `{line.best}` "
-        f"| {in_figures(line.beside_best)} |\n"
+        f"| {in_figures(line.beside_best)} | {in_figures(line.control, absent='')} |\n"
     )
 
 
@@ -314,10 +334,12 @@ Made by `benchmarks/tune.py`: `servelab tune` over 24 settings (gunicorn's proce
 uWSGI's threads), then all of them in 8 rounds, then the race's winner, the grid's best and the
 folklore setting in 20 fresh interleaved rounds. The application is Flask with one workload (`cpu`
 and `mixed` with num=20); 50 callers keep their connections. The goal: at most half of the grid's
-trials, and a winner that does at least .97 of the grid's best.
+trials, and a winner that does at least .97 of the grid's best. All that was measured is here. The
+control is the winner beside itself, in the same rounds: where that is not 1, the machine could not
+tell more.
 
-| workload | race, trials | grid | share | winner | grid's best | ratio (95 %) |
-|---|--:|--:|--:|---|---|---|
+| workload | race, trials | grid | share | winner | grid's best | winner / best (95 %) | control |
+|---|--:|--:|--:|---|---|---|---|
 """
 _FOLKLORE_HEAD = """
 ## Beside the folklore setting
