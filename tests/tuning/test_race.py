@@ -123,23 +123,73 @@ def test_one_below_half_of_the_leader_runs_twice() -> None:
     assert rounds_of(past, lost.candidate) == [1, 2]
 
 
-def test_a_slow_one_is_dropped_after_three_rounds_and_a_near_one_is_judged_after_eight() -> None:
-    tuning = Tuning(space=THREE)
-    noise = (1.1, 0.9, 1.05, 0.95, 1.0, 1.02, 0.98, 1.0)
-    rates = {"a": 100.0, "b": 70.0, "c": 99.0}
+NOISE = (1.1, 0.9, 1.05, 0.95, 1.0, 1.02, 0.98, 1.0)
+
+
+def in_noise(scale: float, **rates: float) -> tuple[RaceEnding, Tuned]:
+    """Race stacks of which all but the first are as noisy as `scale` says."""
+    tuning = Tuning(space=tuple(way(stack) for stack in rates))
 
     def rate(each: Candidate, number: int) -> float:
-        stack = each.stack
-        return rates[stack] * (1.0 if stack == "a" else noise[(number - 1) % 8])
+        is_still = each.stack == next(iter(rates))
+        return rates[each.stack] * (1.0 if is_still else NOISE[(number - 1) % 8] ** scale)
 
     past, ending = race(tuning, rate=rate)
-    found = answer(past, tuning=tuning)
+    return ending, answer(past, tuning=tuning)
+
+
+def test_a_slow_one_is_dropped_as_soon_as_no_chance_explains_it() -> None:
+    ending, found = in_noise(0.3, a=100.0, b=70.0, c=99.0)
     assert [(e.candidate.stack, e.round, e.cause) for e in found.losses] == [
-        ("b", 3, LossCause.WORSE)
+        ("b", 2, LossCause.WORSE)
     ]
     assert ending is RaceEnding.JUDGED
     assert found.rounds == 8
     assert [e.candidate.stack for e in found.runners_up] == ["c"]
+
+
+def test_the_noisier_the_machine_the_longer_a_slow_one_stays() -> None:
+    dropped = []
+    for scale in (0.0, 1.0, 3.0):
+        _, found = in_noise(scale, a=100.0, b=80.0, c=99.0)
+        dropped += [each.round for each in found.losses if each.candidate.stack == "b"]
+    assert dropped == sorted(dropped)
+    assert dropped[0] < dropped[-1]
+    assert len(dropped) == 3
+
+
+def test_the_last_ones_run_on_where_eight_rounds_tell_little() -> None:
+    ending, found = in_noise(1.0, a=100.0, b=100.0)
+    assert ending is RaceEnding.JUDGED
+    assert 8 < found.rounds <= 16
+    _, still = in_noise(0.1, a=100.0, b=100.0)
+    assert still.rounds == 8
+
+
+def test_the_last_ones_run_on_only_as_far_as_the_budget_goes() -> None:
+    tuning = Tuning(space=(way("a"), way("b")), most_trials=30)
+
+    def rate(each: Candidate, number: int) -> float:
+        return 100.0 * (NOISE[(number - 1) % 8] if each.stack == "a" else 1.0)
+
+    past, ending = race(tuning, rate=rate)
+    assert ending is RaceEnding.JUDGED
+    # Eight rounds of three, with the control, and then three of two.
+    assert len(past) == 30
+    assert max(each.round for each in past) == 11
+
+
+def test_the_last_ones_do_not_run_on_once_half_of_the_whole_space_could_have_been_run() -> None:
+    def rate(each: Candidate, number: int) -> float:
+        # Neighbours are so close that all of them stay for a while.
+        return float(NOISE[drawn(each.name, number, below=8)] ** 2 * hill(each) ** 0.05)
+
+    tuning = Tuning(space=(GRID,))
+    past, ending = race(tuning, rate=rate)
+    assert ending is RaceEnding.JUDGED
+    assert len(past) > 8 * 12 / 2
+    ratios = [each.comparison.ratio for each in answer(past, tuning=tuning).runners_up]
+    assert min(each.rounds for each in ratios if each is not None) == 8
 
 
 def test_equals_are_found_equivalent_in_eight_rounds() -> None:

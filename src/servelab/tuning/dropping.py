@@ -1,7 +1,7 @@
 """Who leaves a race after a round, and why."""
 
 from collections.abc import Iterator, Sequence
-from math import exp, log, log1p
+from math import exp, log, log1p, sqrt
 from statistics import median
 
 from msgspec import structs
@@ -10,16 +10,12 @@ from servelab.model.tuning import Candidate, Loss, LossCause, Outcome, Tuning
 from servelab.stats.pairs import evidence_of, ratio_interval
 from servelab.tuning.book import Book
 from servelab.tuning.joining import PROBE
-from servelab.tuning.state import State, mean_share, remaining_trials, shares
+from servelab.tuning.state import LEAD_ROUNDS, State, mean_share, remaining_trials, shares
 
-HOPELESS = 0.45
-"""Share of the best of its own stack below which a newcomer is dropped after a single round."""
-FAR_BELOW, FAR_ROUNDS = 0.6, 2
-"""Share of the leader below which one is dropped that lay there in each of so many rounds."""
-BELOW = {3: 0.8, 5: 0.9}
-"""Rounds -> the median share of the leader's rate below which one is dropped."""
-CLEAR_ROUNDS, CLEAR_ERROR = 3, 0.1
-"""From so many rounds on one is dropped, too, whose interval lies below what does not matter."""
+CLEARLY = 2.4
+"""Standard errors by which one must lie below what does not matter, to be dropped for it."""
+START_ROUNDS = 2
+"""Before which no start is dropped for being slow: its first round decides who joins."""
 ROOM = {3: 4, 5: 2}
 """Rounds -> how many of those with at least so many may stay beside the leader."""
 LEAST_ROOM = 1
@@ -69,9 +65,11 @@ def worse(state: State, *, leader: Candidate, tuning: Tuning) -> Iterator[Loss]:
         if _misses_slo(candidate, book=state.book, leader=leader):
             yield _loss(candidate, book=state.book, beside=leader, cause=LossCause.MISSES_SLO)
         elif not _is_spared(candidate, state, leader=leader, starts=starts, tuning=tuning):
-            beside = _better(candidate, state, leader=leader, tuning=tuning)
-            if beside is not None:
-                yield _loss(candidate, book=state.book, beside=beside, cause=LossCause.WORSE)
+            found = shares(state.book, candidate, beside=leader)
+            is_known = candidate not in starts or len(found) >= START_ROUNDS
+            margin = log1p(tuning.judging.delta)
+            if is_known and _is_clearly_below(found, margin=margin, spread=state.spread):
+                yield _loss(candidate, book=state.book, beside=leader, cause=LossCause.WORSE)
 
 
 def _misses_slo(candidate: Candidate, *, book: Book, leader: Candidate) -> bool:
@@ -98,29 +96,11 @@ def _is_spared(
     return is_unexplored and mean_share(state.book, candidate, beside=leader) > log(PROBE)
 
 
-def _better(
-    candidate: Candidate, state: State, *, leader: Candidate, tuning: Tuning
-) -> Candidate | None:
-    """Return who is clearly better; None where nobody is."""
-    best = state.best_of_way(candidate.way)
-    if best is not None and best != candidate:
-        own = shares(state.book, candidate, beside=best)
-        if len(own) == 1 and own[0] < log(HOPELESS):
-            return best
-    found = shares(state.book, candidate, beside=leader)
-    return leader if _is_clearly_below(found, margin=log1p(tuning.judging.delta)) else None
-
-
-def _is_clearly_below(found: Sequence[float], *, margin: float) -> bool:
-    count = len(found)
-    if count >= FAR_ROUNDS and max(found) < log(FAR_BELOW):
-        return True
-    if any(count >= rounds and median(found) < log(share) for rounds, share in BELOW.items()):
-        return True
-    if count < CLEAR_ROUNDS:
+def _is_clearly_below(found: Sequence[float], *, margin: float, spread: float) -> bool:
+    """Tell whether no chance of this spread explains such shares of the leader's rate."""
+    if not found:
         return False
-    _, high = evidence_of(found, strictest_error=CLEAR_ERROR).limits(CLEAR_ERROR)
-    return high < -margin
+    return median(found) + CLEARLY * spread / sqrt(len(found)) < -margin
 
 
 def outplaced(state: State, *, leader: Candidate, tuning: Tuning) -> Iterator[Loss]:
@@ -134,7 +114,7 @@ def outplaced(state: State, *, leader: Candidate, tuning: Tuning) -> Iterator[Lo
     for place, candidate in enumerate(rivals, start=1):
         rounds = len(shares(book, candidate, beside=leader))
         rooms = [room for least, room in ROOM.items() if rounds >= least]
-        if rounds >= FAR_ROUNDS:
+        if rounds >= LEAD_ROUNDS:
             rooms.append(_affordable(state, rounds=rounds, tuning=tuning))
         if rooms and place > min(rooms) and not _is_kept(candidate, rounds, tuning=tuning):
             yield _loss(candidate, book=book, beside=leader, cause=LossCause.OUTPLACED)

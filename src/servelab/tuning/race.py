@@ -4,14 +4,22 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
+from math import ceil
 
 from servelab.model.trial import Role
 from servelab.model.tuning import Candidate, End, Entrant, Loss, Measured, RaceEnding, Round, Tuning
 from servelab.tuning import dropping, joining, space
 from servelab.tuning.state import LEAD_ROUNDS, State, remaining_trials, shares
 
+MOST_ROUNDS = 16
+"""That the last ones share with the leader, however much the machine's rates move."""
+WORTH = 0.5
+"""Of the trials of the whole space, each setting in as many rounds as a verdict needs: what a race
+may take when its last ones run on. In a small space they may all the same."""
 LEAST_ROUNDS_OF_NOISE = 6
 """Before which no race ends because of voided rounds."""
+_TWO_SIDES = 2.0
+"""Standard errors to either side of an estimate, about 95 %: as wide as what does not matter."""
 
 
 def next_round(past: Sequence[Measured], *, tuning: Tuning) -> Round | End:
@@ -88,12 +96,29 @@ def whole_round(state: State, *, tuning: Tuning) -> Round:
 
 
 def _due(state: State, *, tuning: Tuning) -> tuple[Candidate, ...]:
-    """Return who runs next: the leader, and those that cannot be judged beside it yet."""
-    leader, least = state.leader, tuning.judging.least_rounds
+    """Return who runs next: the leader, and those that cannot be judged beside it yet.
+
+    Where all can, and the machine's rates move so much that little would be told, they run on.
+    """
+    least = tuning.judging.least_rounds
+    due = _short_of(least, state)
+    if state.leader is None or len(due) > 1:
+        return due
+    # Of the spread, not of the ratios, so that what they say does not decide when it is told.
+    needed = ceil((_TWO_SIDES * state.spread / tuning.judging.delta) ** 2)
+    further = _short_of(min(needed, max(least, MOST_ROUNDS)), state)
+    worth = max(WORTH * least * space.size(tuning.space), MOST_ROUNDS * len(state.running))
+    left = min(worth - sum(map(len, state.rounds)), remaining_trials(state, tuning=tuning))
+    return further if len(further) <= left else due
+
+
+def _short_of(rounds: int, state: State) -> tuple[Candidate, ...]:
+    """Return the leader, and who has not shared so many rounds with it; all without a leader."""
+    leader = state.leader
     return tuple(
         each
         for each in state.running
-        if leader is None or each == leader or len(shares(state.book, each, beside=leader)) < least
+        if leader is None or each == leader or len(shares(state.book, each, beside=leader)) < rounds
     )
 
 

@@ -1,6 +1,7 @@
 """Where a race begins, and who stands beside whom."""
 
 from collections.abc import Iterator, Sequence
+from math import prod
 
 from msgspec import structs
 
@@ -11,6 +12,11 @@ from servelab.model.variant import Axis, Value
 def start(way: StackVariant) -> Candidate:
     """Return a variant where its search begins."""
     return Candidate(stack=way.stack, settings=way.variant.start, front=way.front)
+
+
+def size(space: Sequence[StackVariant]) -> int:
+    """Return how many settings there are in all."""
+    return sum(prod(len(axis.values) for axis in way.variant.axes) for way in space)
 
 
 def neighbours(candidate: Candidate, *, space: Sequence[StackVariant]) -> tuple[Candidate, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import log
+from math import log, sqrt
 
 from servelab.model.tuning import Candidate, Loss, Measured, RaceEnding, StackVariant, Tuning
 from servelab.model.verdict import Direction
@@ -14,6 +14,8 @@ from servelab.tuning.book import Book
 
 LEAD_ROUNDS = 2
 """That a leader has run, unless nobody has."""
+USUAL_SPREAD, USUAL_ROUNDS = 0.06, 4
+"""The spread before a race has shown its own, and the rounds that this guess is worth."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +43,20 @@ class State:
     def leader(self) -> Candidate | None:
         """Return the best of those that are running; None before the first rate."""
         return best_of(self.running, book=self.book)
+
+    @cached_property
+    def spread(self) -> float:
+        """Return by how much ln(rate / rate of the leader) moves from one round to the next.
+
+        That is its standard deviation within a candidate, of all that were ever tried together.
+        """
+        squares, rounds = USUAL_ROUNDS * USUAL_SPREAD**2, USUAL_ROUNDS
+        for each in self.tried - {self.leader}:
+            found = shares(self.book, each, beside=self.leader) if self.leader else []
+            mean = sum(found) / max(1, len(found))
+            squares += sum((share - mean) ** 2 for share in found)
+            rounds += max(0, len(found) - 1)
+        return sqrt(squares / rounds)
 
     def best_of_way(self, way: str) -> Candidate | None:
         """Return the best of one way; None where none of it is running and has a rate."""
