@@ -16,6 +16,7 @@ from servelab.model.placement import Placement
 from servelab.model.plan import Plan, RunOptions
 from servelab.model.service import Service
 from servelab.model.trial import Trial, TrialStatus
+from servelab.model.tuning import Tuning, TuningOrder
 from servelab.store.folder import RunEnd, RunFacts, StoredRun
 
 PYTHON = Interpreter(path=Path("/python"), version="3.11.0")
@@ -53,6 +54,22 @@ PLACEMENT = Placement(
 )
 PACKAGES = {"gunicorn": "27.0.1", "gevent": "26.9.0", "pyuwsgi": "2.0.30.post1", "flask": "3.1.3"}
 TIMEOUT_S = 60.0
+
+
+def race_order(tuning: Tuning) -> TuningOrder:
+    """Return a race of the application on two CPUs."""
+    return TuningOrder(
+        tuning=tuning,
+        options=RunOptions(
+            workload=SERVICE.label,
+            service=SERVICE,
+            duration_s=10.0,
+            timeout_s=60,
+            interpreter=PYTHON,
+        ),
+        cpu_count=2,
+        warm_up_s=1.0,
+    )
 
 
 def deployment(text: str, *, service: Service = SERVICE) -> Deployment:

@@ -4,26 +4,14 @@ import msgspec
 
 from servelab.cli import race_space
 from servelab.experiment import expectation
-from servelab.model.plan import RunOptions
-from servelab.model.tuning import Candidate, Tuning, TuningOrder
+from servelab.model.tuning import Candidate, Tuning
 from servelab.report import race_plan_view
-from tests.report.own_runs import PYTHON, SERVICE
+from tests.report.own_runs import SERVICE, race_order
 
 
 def lines(*benchmarks: Candidate) -> list[str]:
     space = race_space.lay_out(SERVICE, only=("gunicorn-sync",), cpu_count=2)
-    order = TuningOrder(
-        tuning=Tuning(space=space.ways, benchmarks=benchmarks or space.benchmarks),
-        options=RunOptions(
-            workload=SERVICE.label,
-            service=SERVICE,
-            duration_s=10.0,
-            timeout_s=60,
-            interpreter=PYTHON,
-        ),
-        cpu_count=2,
-        warm_up_s=1.0,
-    )
+    order = race_order(Tuning(space=space.ways, benchmarks=benchmarks or space.benchmarks))
     return race_plan_view.text(order, expected=expectation.of_race(order)).splitlines()
 
 

@@ -1,8 +1,7 @@
 """The answer of a race in words: what to serve with, and how sure that is."""
 
 from servelab.cli import race_space
-from servelab.model.plan import RunOptions
-from servelab.model.tuning import Candidate, RaceEnding, RunnerUp, Tuned, Tuning, TuningOrder
+from servelab.model.tuning import Candidate, RaceEnding, RunnerUp, Tuned, Tuning
 from servelab.model.verdict import (
     Comparison,
     Equivalent,
@@ -12,7 +11,7 @@ from servelab.model.verdict import (
     Verdict,
 )
 from servelab.report import race_words
-from tests.report.own_runs import PYTHON, SERVICE
+from tests.report.own_runs import SERVICE, race_order
 
 WINNER = Candidate(stack="granian")
 EQUIVALENT = Equivalent(largest_difference=0.02)
@@ -42,18 +41,7 @@ def beside(name: str, verdict: Verdict, *, memory: float = 1.0) -> RunnerUp:
 
 def words(*runners_up: RunnerUp) -> list[str]:
     space = race_space.lay_out(SERVICE, only=("gunicorn-sync",), cpu_count=2)
-    order = TuningOrder(
-        tuning=Tuning(space=space.ways),
-        options=RunOptions(
-            workload=SERVICE.label,
-            service=SERVICE,
-            duration_s=10.0,
-            timeout_s=60,
-            interpreter=PYTHON,
-        ),
-        cpu_count=2,
-        warm_up_s=1.0,
-    )
+    order = race_order(Tuning(space=space.ways))
     found = Tuned(
         ending=RaceEnding.JUDGED,
         winner=WINNER,
