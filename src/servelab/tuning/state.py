@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import log, sqrt
+from math import fsum, log, sqrt
 
 from servelab.model.tuning import Candidate, Loss, Measured, RaceEnding, StackVariant, Tuning
 from servelab.model.verdict import Direction
@@ -50,13 +50,17 @@ class State:
 
         That is its standard deviation within a candidate, of all that were ever tried together.
         """
-        squares, rounds = USUAL_ROUNDS * USUAL_SPREAD**2, USUAL_ROUNDS
-        for each in self.tried - {self.leader}:
-            found = shares(self.book, each, beside=self.leader) if self.leader else []
-            mean = sum(found) / max(1, len(found))
-            squares += sum((share - mean) ** 2 for share in found)
-            rounds += max(0, len(found) - 1)
-        return sqrt(squares / rounds)
+        leader = self.leader
+        found = [
+            shares(self.book, each, beside=leader)
+            for each in self.tried
+            if leader is not None and each != leader
+        ]
+        # Rounded once, so that the order of a set does not matter.
+        squares = fsum(map(_squares, found))
+        rounds = sum(max(0, len(each) - 1) for each in found)
+        usual = USUAL_ROUNDS * USUAL_SPREAD**2
+        return sqrt((usual + squares) / (USUAL_ROUNDS + rounds))
 
     def best_of_way(self, way: str) -> Candidate | None:
         """Return the best of one way; None where none of it is running and has a rate."""
@@ -95,6 +99,12 @@ def best_of(candidates: Sequence[Candidate], *, book: Book) -> Candidate | None:
 def shares(book: Book, candidate: Candidate, *, beside: Candidate) -> list[float]:
     """Return ln(rate / rate of the other) of each round that has both."""
     return log_ratios(book.rates_of(candidate), book.rates_of(beside))
+
+
+def _squares(values: Sequence[float]) -> float:
+    """Return the sum of the squared deviations from their mean."""
+    mean = sum(values) / max(1, len(values))
+    return sum((each - mean) ** 2 for each in values)
 
 
 def mean_share(book: Book, candidate: Candidate, *, beside: Candidate) -> float:
