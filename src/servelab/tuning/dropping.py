@@ -66,9 +66,8 @@ def worse(state: State, *, leader: Candidate, tuning: Tuning) -> Iterator[Loss]:
             yield _loss(candidate, book=state.book, beside=leader, cause=LossCause.MISSES_SLO)
         elif not _is_spared(candidate, state, leader=leader, starts=starts, tuning=tuning):
             found = shares(state.book, candidate, beside=leader)
-            is_known = candidate not in starts or len(found) >= START_ROUNDS
             margin = log1p(tuning.judging.delta)
-            if is_known and _is_clearly_below(found, margin=margin, spread=state.spread):
+            if _is_clearly_below(found, margin=margin, spread=state.spread):
                 yield _loss(candidate, book=state.book, beside=leader, cause=LossCause.WORSE)
 
 
@@ -87,9 +86,11 @@ def _is_spared(
 ) -> bool:
     """Tell whether one stays although it is slow.
 
-    A benchmark, so that there is something to tell of it; and the start of a stack whose
-    neighbours have not run yet, because the stack may be better than where its search begins.
+    A benchmark, so that there is something to tell of it; and the start of a stack that is new, or
+    whose neighbours have not run yet, because the stack may be better than where its search begins.
     """
+    if candidate in starts and len(shares(state.book, candidate, beside=leader)) < START_ROUNDS:
+        return True
     if candidate in tuning.benchmarks:
         return state.book.count(candidate) < BENCHMARK_ROUNDS
     is_unexplored = candidate in starts and state.centre(candidate.way) is None

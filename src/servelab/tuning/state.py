@@ -51,11 +51,9 @@ class State:
         That is its standard deviation within a candidate, of all that were ever tried together.
         """
         leader = self.leader
-        found = [
-            shares(self.book, each, beside=leader)
-            for each in self.tried
-            if leader is not None and each != leader
-        ]
+        if leader is None:
+            return USUAL_SPREAD
+        found = [shares(self.book, each, beside=leader) for each in self.tried - {leader}]
         # Rounded once, so that the order of a set does not matter.
         squares = fsum(map(_squares, found))
         rounds = sum(max(0, len(each) - 1) for each in found)
