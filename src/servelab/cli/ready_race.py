@@ -70,7 +70,7 @@ def into_results(
     lighter = race_result.lightest(found)
     for candidate, name in (
         (found.winner, stored.DEPLOY_FOLDER),
-        (lighter, stored.LIGHTER_FOLDER),
+        (lighter.candidate if lighter else None, stored.LIGHTER_FOLDER),
     ):
         if candidate is None:
             continue

@@ -87,7 +87,7 @@ def _of_race(run: StoredRun) -> tuple[Commands, ...]:
     lighter = race_result.lightest(found)
     shown = [
         race_result.trial_to_copy(run, found, each)
-        for each in (found.winner, lighter)
+        for each in (found.winner, lighter.candidate if lighter else None)
         if each is not None
     ]
     has_won = race_result.has_won(run, found) and found.meets_slo

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from servelab import catalogue, tuning
 from servelab.explain.disturbance import reasons_to_void
 from servelab.model.trial import Role, Trial, TrialStatus
-from servelab.model.tuning import Candidate, Measured, RaceEnding, Tuned, TuningOrder
+from servelab.model.tuning import Candidate, Measured, RaceEnding, RunnerUp, Tuned, TuningOrder
 from servelab.model.verdict import Equivalent
 from servelab.store.folder import StoredRun
 
@@ -28,16 +28,15 @@ def past(run: StoredRun, *, order: TuningOrder) -> tuple[Measured, ...]:
     )
 
 
-def lightest(found: Tuned) -> Candidate | None:
+def lightest(found: Tuned) -> RunnerUp | None:
     """Return the lightest of those that are equivalent to the winner and clearly lighter."""
-    lighter = [
-        each
+    ratios = {
+        each: each.memory_ratio.estimate
         for each in found.runners_up
         if each.is_lighter
         and each.memory_ratio is not None
         and isinstance(each.comparison.verdict, Equivalent)
-    ]
-    ratios = {each.candidate: each.memory_ratio.estimate for each in lighter if each.memory_ratio}
+    }
     return min(ratios, key=ratios.__getitem__, default=None)
 
 

@@ -175,11 +175,10 @@ def _some(candidates: Sequence[Candidate], *, title: Callable[[Candidate], str])
 
 def _lightest(found: Tuned, *, title: Callable[[Candidate], str]) -> str:
     lightest = race_result.lightest(found)
-    for each in found.runners_up:
-        if each.candidate == lightest and each.memory_ratio is not None:
-            less = quantities.difference(1 - each.memory_ratio.estimate)
-            return f"; {title(lightest)} takes {less} less memory"
-    return ""
+    if lightest is None or lightest.memory_ratio is None:
+        return ""
+    less = quantities.difference(1 - lightest.memory_ratio.estimate)
+    return f"; {title(lightest.candidate)} takes {less} less memory"
 
 
 def notes(found: Tuned, *, order: TuningOrder, title: Callable[[Candidate], str]) -> Iterable[str]:
