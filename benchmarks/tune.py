@@ -244,25 +244,20 @@ def mean_rate(values: Sequence[float | None]) -> float:
 
 
 def held(run: StoredRun, ours: str, theirs: str) -> Ratio:
-    """Return the ratio of two deployments' rates."""
-    return ratio_of(rates(run)[ours], rates(run)[theirs])
-
-
-def control(run: StoredRun, name: str) -> Ratio | None:
-    """Return the ratio of a deployment's rates to those of its twin; None where it had none."""
-    twins = [e.name for e in arrange(run.trials).contestants if e.role is Role.CONTROL]
-    return held(run, name, twins[0]) if twins else None
-
-
-def ratio_of(one: Sequence[float | None], other: Sequence[float | None]) -> Ratio:
-    """Return the ratio of rates over the rounds that both have."""
-    found = log_ratios(one, other)
+    """Return the ratio of two deployments' rates over the rounds that both have."""
+    found = log_ratios(rates(run)[ours], rates(run)[theirs])
     interval = ratio_interval(
         evidence_of(found, strictest_error=ERROR), error=ERROR, confidence=1 - ERROR
     )
     return Ratio(
         estimate=interval.estimate, low=interval.low, high=interval.high, rounds=len(found)
     )
+
+
+def control(run: StoredRun, name: str) -> Ratio | None:
+    """Return the ratio of a deployment's rates to those of its twin; None where it had none."""
+    twins = [e.name for e in arrange(run.trials).contestants if e.role is Role.CONTROL]
+    return held(run, name, twins[0]) if twins else None
 
 
 def minutes(run: StoredRun) -> float:
