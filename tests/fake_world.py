@@ -56,6 +56,8 @@ class Script:
     """Who answer."""
     workers_up: int = 64
     """Who take connections, at least."""
+    up_after: int = 0
+    """How many times somebody looks for workers before the last is up."""
     dies_at_start: bool = False
     dies_under_load: bool = False
     oom_kills: int = 0
@@ -329,6 +331,7 @@ class FakeServer:
     terminated_s: float | None = None
     stopped: int = 0
     looks: int = 0
+    looks_for_workers: int = 0
 
     def is_alive(self) -> bool:
         """Tell whether it lives: it may die under load."""
@@ -352,8 +355,11 @@ class FakeServer:
         return ()
 
     def worker_ids(self) -> frozenset[int]:
-        """Have had all workers that there are to be, from beginning to end."""
-        return frozenset(range(100, 100 + max(self.script.workers, self.script.workers_up)))
+        """Have all workers that there are to be, but for one that comes later."""
+        self.looks_for_workers += 1
+        is_late = self.looks_for_workers <= self.script.up_after
+        up = max(self.script.workers, self.script.workers_up) - is_late
+        return frozenset(range(100, 100 + up))
 
     def group_figures(self) -> GroupFigures:
         """Have been stopped in three of four periods since the last look."""

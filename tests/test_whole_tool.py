@@ -443,6 +443,15 @@ def test_others_who_measure_are_told_before_the_run(run: Run, others: int, words
     assert "measuring on this machine" not in notes
 
 
+def test_a_load_begins_with_all_workers_where_the_last_comes_up_after_the_first_answer(
+    run: Run,
+) -> None:
+    world = World({"uvicorn": Script(workers=2, workers_up=4, up_after=2)})
+    _, printed, _ = run(world, "run", "async-fastapi:processes=4", "cpu", "--json")
+    (trial,) = trials_of(printed)
+    assert trial["workforce"]["at_start"] == trial["workforce"]["at_end"] == [100, 101, 102, 103]
+
+
 def test_fewer_workers_than_asked_for_are_said_once(run: Run) -> None:
     world = World({"uvicorn": Script(workers=2, workers_up=2)})
     _, printed, _ = run(world, "run", "async-fastapi:processes=4", "cpu", "--json")

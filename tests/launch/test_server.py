@@ -97,6 +97,22 @@ def test_fault_03_a_server_that_never_answers_is_not_ready(
         server.wait_ready(lambda: ask(address, timeout_s=0.1), timeout_s=1)
 
 
+def test_a_question_that_is_under_way_ends_before_its_server_counts_as_stopped(
+    launch: Launch, address: Address
+) -> None:
+    is_over = threading.Event()
+
+    def ask_slowly() -> str | None:
+        reason = ask(address)
+        time.sleep(0.3)  # what a probe may do with its answer
+        is_over.set()
+        return reason or "never content"
+
+    with launch("never_answers") as server, pytest.raises(ServerNotReady):
+        server.wait_ready(ask_slowly, timeout_s=0.5)
+    assert is_over.is_set()
+
+
 @pytest.mark.parametrize("fault", ["healthy", "shares_port", "shares_wildcard", "listens_ipv6"])
 def test_fault_04_a_port_that_another_program_has_is_refused_by_its_name(
     launch: Launch, address: Address, fault: str

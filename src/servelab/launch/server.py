@@ -39,6 +39,8 @@ _ANSWER_PATIENCE_S = 10.0
 """How long a supervisor may take to pass a word on, which it does at once."""
 _CLOSE_PATIENCE_S = 20.0
 """Longer than a guard takes to replace a supervisor, and to kill what can be killed."""
+_PROBE_PATIENCE_S = 1.0
+"""How long the last probe may take to notice that nobody is left to answer it."""
 _TREE_GRACE_S = 1.0
 _TAIL_LINES = 12
 _TAIL_BYTES = 64 << 10
@@ -98,6 +100,7 @@ class RunningServer:
         self._is_gone = False
         self._seen: frozenset[procfs.Identity] = frozenset()
         self._report: StopReport | None = None
+        self._readiness: _Readiness | None = None
         self._note = order.note
         self._supervisor: procfs.Identity | None = None
         self._guard = _start_guard(order)
@@ -209,7 +212,7 @@ class RunningServer:
         when it listens wider than on loopback, TrialInvalid when a foreign program shares its
         port.
         """
-        waiting = _Readiness(self, probe=probe)
+        waiting = self._readiness = _Readiness(self, probe=probe)
         deadline = time.monotonic() + timeout_s
         with contextlib.closing(waiting):
             while not waiting.is_done(within_s=_POLL_S):
@@ -302,6 +305,8 @@ class RunningServer:
             if self._supervisor is not None:
                 procfs.send_signal(self._supervisor, number=signal.SIGKILL)
             self._reader.join(_KILL_PATIENCE_S)
+        if self._readiness is not None:
+            self._readiness.join(_PROBE_PATIENCE_S)
 
     def _require_gone(self) -> None:
         if self._unkillable:
@@ -467,7 +472,8 @@ class _Readiness:
         self._error: BaseException | None = None
         self._is_over = threading.Event()
         self._is_cancelled = threading.Event()
-        threading.Thread(target=self._run, name="readiness", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="readiness", daemon=True)
+        self._thread.start()
 
     def is_done(self, *, within_s: float) -> bool:
         """Tell whether the server is ready; raise what makes waiting pointless."""
@@ -478,8 +484,12 @@ class _Readiness:
         return True
 
     def close(self) -> None:
-        """Ask no more."""
+        """Ask no more; a question that is under way goes on."""
         self._is_cancelled.set()
+
+    def join(self, patience_s: float) -> None:
+        """Wait for the question that is under way."""
+        self._thread.join(patience_s)
 
     def _run(self) -> None:
         try:

@@ -185,17 +185,23 @@ class Attempting:
         end_s = time.monotonic() + (0.0 if processes == 1 else stay_s)
         while server.is_alive() and time.monotonic() < end_s:
             time.sleep(_STAY_POLL_S)
-        end_s = time.monotonic() + _STAY_FOR_MISSING_S
-        while server.is_alive() and time.monotonic() < end_s:
-            if len(server.worker_ids()) >= (processes or 1):
-                break
-            time.sleep(_STAY_POLL_S)
+        self._await_workers(server)
         if not server.is_alive():
             raise ServerFailed(
                 f"the server ended with {server.exit} after its first answer"
                 f"{_end_of_output(server)}"
             )
         self._judge_end(server)
+
+    def _await_workers(self, server: RunningServer) -> frozenset[int]:
+        """Return who takes connections, once that are as many as asked for, or none joins them."""
+        asked = self._spec.deployment.processes or 1
+        end_s = time.monotonic() + _STAY_FOR_MISSING_S
+        while len(found := server.worker_ids()) < asked:
+            if not server.is_alive() or time.monotonic() > end_s:
+                break
+            time.sleep(_STAY_POLL_S)
+        return found
 
     def _told(self, error: Exception) -> str:
         """Return an error, which may repeat an application's words, without what was given it."""
@@ -332,9 +338,10 @@ class Attempting:
 
     def _put_load(self, server: RunningServer) -> None:
         records = self._folder.records_file(self._id)
+        # A server answers before its last worker is up, and would be measured with fewer.
+        at_start = self._await_workers(server)
         self._tell(Stage.LOADING)
         counted = server.group_figures()
-        at_start = server.worker_ids()
         with (
             self._watch.loading(),
             self._machinery.sample(server.supervisor_pid) as sampler,
