@@ -305,8 +305,10 @@ class RunningServer:
             if self._supervisor is not None:
                 procfs.send_signal(self._supervisor, number=signal.SIGKILL)
             self._reader.join(_KILL_PATIENCE_S)
-        if self._readiness is not None:
-            self._readiness.join(_PROBE_PATIENCE_S)
+        # It is let go, for it holds what the probe does, such as the lock of a results folder.
+        readiness, self._readiness = self._readiness, None
+        if readiness is not None:
+            readiness.join(_PROBE_PATIENCE_S)
 
     def _require_gone(self) -> None:
         if self._unkillable:
