@@ -97,4 +97,8 @@ SERVER = Server(
     variants=variants,
     naming=Naming.FACTORY,
     takes_unix_sockets=True,
+    on_sigterm=(
+        "On SIGTERM granian waits for its workers for as long as they take, and one whose threads "
+        "are busy may not notice at all; --workers-kill-timeout 30 ends it then."
+    ),
 )
