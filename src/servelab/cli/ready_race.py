@@ -67,13 +67,9 @@ def into_results(
     from servelab.store import folder as stored
     from servelab.store import ready_files
 
-    lighter = race_result.lightest(found)
-    for candidate, name in (
-        (found.winner, stored.DEPLOY_FOLDER),
-        (lighter.candidate if lighter else None, stored.LIGHTER_FOLDER),
-    ):
-        if candidate is None:
-            continue
+    names = (stored.DEPLOY_FOLDER, stored.LIGHTER_FOLDER)
+    # Where there is no winner, there is no equal of it, either.
+    for candidate, name in zip(race_result.to_serve_with(found), names, strict=False):
         folder = run.folder.absolute() / name
         try:
             ready_files.write_files(

@@ -84,15 +84,12 @@ def _of_race(run: StoredRun) -> tuple[Commands, ...]:
     service = None if run.tuning is None else run.tuning.options.service
     if found is None or found.winner is None or service is None:
         return ()
-    lighter = race_result.lightest(found)
     shown = [
-        race_result.trial_to_copy(run, found, each)
-        for each in (found.winner, lighter.candidate if lighter else None)
-        if each is not None
+        race_result.trial_to_copy(run, found, each) for each in race_result.to_serve_with(found)
     ]
     has_won = race_result.has_won(run, found) and found.meets_slo
     order = "what won" if has_won else "what was ahead"
-    order = f"{order}, then its lighter equal" if lighter else order
+    order = f"{order}, then its lighter equal" if len(shown) > 1 else order
     return (_to_copy(shown, workload=shown[0].workload, order=order, run=run, service=service),)
 
 

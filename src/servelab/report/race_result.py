@@ -40,6 +40,14 @@ def lightest(found: Tuned) -> RunnerUp | None:
     return min(ratios, key=ratios.__getitem__, default=None)
 
 
+def to_serve_with(found: Tuned) -> tuple[Candidate, ...]:
+    """Return the winner, then the lightest of its equals; those that there are."""
+    lighter = lightest(found)
+    return tuple(
+        each for each in (found.winner, lighter.candidate if lighter else None) if each is not None
+    )
+
+
 def trial_to_copy(run: StoredRun, found: Tuned, candidate: Candidate) -> Trial:
     """Return the last trial of a candidate of the answer that went well; it has one.
 
