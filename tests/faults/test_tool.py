@@ -299,9 +299,11 @@ def test_fault_34_two_servelab_at_once_are_told_and_marked_even_if_one_is_brief(
                     cwd=tmp_path,
                 )
                 long.send_signal(signal.SIGINT)
-                printed, _ = long.communicate(timeout=DEADLINE_S)
+                printed, notes = long.communicate(timeout=DEADLINE_S)
             finally:
                 long.kill()
+    assert long.returncode == 130, notes
+    assert brief.stdout, brief.stderr
     assert "measuring on this machine: the results of all of them will be marked" in brief.stderr
     for text in (printed, brief.stdout):
         (trial,) = json.loads(text)["trials"]

@@ -199,6 +199,38 @@ def test_a_stopped_load_classifies_what_is_in_flight_and_what_is_not(
     assert set(result.outcomes) == {"ok", "abandoned", "unsent"}
 
 
+@pytest.mark.parametrize(
+    "load",
+    [
+        ClosedLoop(callers=20),
+        ClosedLoop(callers=20, think_time_s=0.01),
+        OpenLoop(rate_per_s=300),
+    ],
+)
+def test_the_books_balance_where_a_stop_is_heard_late_and_with_everything_else(
+    load: ClosedLoop | OpenLoop, tmp_path: Path
+) -> None:
+    with serving(right) as server:
+
+        def stop_while_it_sleeps() -> str | None:
+            if len(server.received) < 50:
+                return None
+            (engine,) = engines()
+            os.kill(int(engine), signal.SIGSTOP)
+            threading.Timer(0.1, os.kill, (int(engine), signal.SIGCONT)).start()
+            return "enough"
+
+        result, _ = run(
+            plan_for(server.address, load=load, requests=100_000),
+            tmp_path,
+            should_stop=stop_while_it_sleeps,
+        )
+
+    assert result.was_interrupted
+    assert result.scheduled == 100_000
+    assert set(result.outcomes) <= {"ok", "abandoned", "unsent"}
+
+
 def test_progress_is_told_while_the_load_runs(tmp_path: Path) -> None:
     told: list[LoadProgress] = []
     with serving(right) as server:

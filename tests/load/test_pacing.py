@@ -173,6 +173,21 @@ def test_nothing_starts_at_or_after_the_end_of_the_time(world: World) -> None:
     assert len(world.rows.rows) in {18, 20}
 
 
+def test_a_caller_whose_time_to_think_ends_with_the_word_to_stop_starts_nothing(
+    world: World,
+) -> None:
+    dispatch = closed(world, 3, requests=10, think_ns=250_000)
+    dispatch.begin(0)
+
+    assert dispatch.stop() == 10
+    world.loop.run(is_over=lambda: world.clock() > 1_000_000, tick=dispatch.expire)
+    world.loop.close()
+
+    assert world.ledger.next_sequence() == 0
+    assert world.ledger.in_flight == 0
+    assert dispatch.is_over
+
+
 def test_littles_identity_holds_to_the_nanosecond(world: World) -> None:
     world.run(opened(world, *(number * 300_000 for number in range(50))))
 

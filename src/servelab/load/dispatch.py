@@ -29,6 +29,7 @@ class ClosedDispatch:
         self._callers = callers
         self._pausing = 0
         self._thinking = 0
+        self._is_stopped = False
 
     @property
     def is_over(self) -> bool:
@@ -77,6 +78,7 @@ class ClosedDispatch:
 
     def stop(self) -> int:
         """Start nothing more; return how many requests were never started."""
+        self._is_stopped = True
         unstarted = self._schedule.stop() + self._thinking
         self._pausing = self._thinking = 0
         return unstarted
@@ -95,6 +97,8 @@ class ClosedDispatch:
             self._loop.call_at(planned_ns, partial(self._start, lane, planned_ns))
 
     def _start(self, lane: Lane, planned_ns: int) -> None:
+        if self._is_stopped:  # its moment came together with the word to stop
+            return
         self._thinking -= 1
         self._ledger.enter(planned_ns)
         now_ns = self._clock()
