@@ -8,10 +8,11 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from servelab.errors import PortBusy, ServerExited, ServerNotReady, TrialInvalid
+from servelab.errors import PortBusy, ServerExited, ServerFailed, ServerNotReady, TrialInvalid
 from servelab.launch import supervisor
 from servelab.launch.server import LOG_LIMIT_BYTES, RunningServer, launched, server_environment
 from servelab.linux import procfs, sockets
@@ -243,6 +244,22 @@ def test_the_first_and_the_last_lines_of_a_long_log_are_kept(
         assert eventually(lambda: b"left out" in server.log.read_bytes())
         assert server.log_tail(2)[-1] == "the last line"
     assert server.log.read_bytes().startswith(b"line 0\nline 1\n")
+
+
+def test_a_guard_that_is_gone_before_its_order_comes_is_a_server_that_did_not_start(
+    launch: Launch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "killed.py").write_text("import os; os.kill(os.getpid(), 9)")
+
+    class Ended(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+
+    monkeypatch.setattr(supervisor, "__file__", str(tmp_path / "killed.py"))
+    monkeypatch.setattr(subprocess, "Popen", Ended)
+    with pytest.raises(ServerFailed, match="did not start it"), launch("workers"):
+        pytest.fail("it has started")
 
 
 def test_fault_28_nothing_outlives_a_killed_servelab(tmp_path: Path, address: Address) -> None:

@@ -303,6 +303,25 @@ def test_an_engine_that_is_killed_is_no_bug_and_what_it_recorded_is_kept(
     assert list(tmp_path.iterdir()) == [records]
 
 
+def test_an_engine_that_is_killed_as_it_is_told_to_stop_is_no_other_error(tmp_path: Path) -> None:
+    records = tmp_path / "records.parquet"
+
+    def kill() -> str | None:
+        if len(server.received) < 50:
+            return None
+        (engine,) = engines()
+        os.kill(int(engine), signal.SIGKILL)
+        # So that it is gone before a word reaches it.
+        os.waitid(os.P_PID, int(engine), os.WEXITED | os.WNOWAIT)
+        return "enough"
+
+    with serving(right) as server:
+        plan = plan_for(server.address, requests=None, duration_s=60)
+        with pytest.raises(GeneratorKilled, match="killed by signal 9 "):
+            generate(plan, records=records, should_stop=kill)
+    assert list(tmp_path.iterdir()) == [records]
+
+
 def test_an_engine_that_crashes_is_a_failed_audit_that_says_so(tmp_path: Path) -> None:
     def crash(_progress: LoadProgress) -> None:
         for pid in engines():

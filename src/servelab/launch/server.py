@@ -640,6 +640,7 @@ def _start_guard(order: Order) -> "subprocess.Popen[bytes]":
             start_new_session=True,
         )
     assert process.stdin is not None  # noqa: S101  # it was made a pipe
-    process.stdin.write(json.dumps(order._asdict()).encode() + b"\n")
-    process.stdin.flush()
+    with contextlib.suppress(BrokenPipeError):  # one that is gone already starts no server
+        process.stdin.write(json.dumps(order._asdict()).encode() + b"\n")
+        process.stdin.flush()
     return process

@@ -137,6 +137,9 @@ def _engine(*, index: int, count: int) -> Iterator[EngineProcess]:
                 raise
             finally:
                 _await_end(process)
+                # What it did not live to be told is told nobody; how it ended says more.
+                with contextlib.suppress(BrokenPipeError):
+                    process.stdin.close()  # type: ignore[union-attr]
 
 
 def _await_end(process: subprocess.Popen[bytes]) -> None:
