@@ -99,6 +99,8 @@ class World:
     bare_call_s_by_python: Mapping[str, float] = field(default_factory=dict)
     interrupt_after: int | None = None
     """Press Ctrl-C during this trial, counted from 1."""
+    load_failures: Mapping[int, Exception] = field(default_factory=dict)
+    """How loads fail, by their number, counted from 1."""
     started: list[str] = field(default_factory=list)
     current: Script = field(default_factory=Script)
     python: str = ""
@@ -269,6 +271,8 @@ class World:
         self.load_cpus.append(cpus)
         if self.loads == self.interrupt_after:
             raise KeyboardInterrupt
+        if self.loads in self.load_failures:
+            raise self.load_failures[self.loads]
         script = self.current
         self.plans.append(plan)
         if isinstance(plan.load, ClosedLoop):
@@ -298,6 +302,7 @@ class World:
             records=records,
             warm_up_records=warm_up_records if plan.warm_up_s else None,
             scheduled=count,
+            was_interrupted=should_stop() is not None,
             outcomes={outcome.label: outcomes.count(outcome) for outcome in set(outcomes)},
             begun_s=START_S,
             started_s=START_S,

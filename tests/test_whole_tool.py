@@ -1,5 +1,6 @@
 """The whole tool from argv to the printed report, on a deterministic world, with exact numbers."""
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from servelab import catalogue
-from servelab.errors import StoreError
+from servelab.errors import AuditFailed, CannotRunHere, StoreError
 from servelab.measure import stopping
 from servelab.model.environment import Interpreter
 from servelab.model.load import RequestMix
@@ -310,6 +311,24 @@ def test_a_rate_that_the_generator_reaches_against_no_server_is_client_bound(run
     assert "client-bound" in [warning["kind"] for warning in trial["warnings"]]
 
 
+@pytest.mark.parametrize(
+    "failure",
+    [
+        StoreError("no space left"),
+        OSError(errno.ENOSPC, "No space left on device"),
+        CannotRunHere("no port from 3200 on is free"),
+        AuditFailed("the generator counted otherwise"),
+    ],
+)
+def test_a_null_rate_that_cannot_be_measured_costs_no_trial(failure: Exception, run: Run) -> None:
+    world = World({"flask": Script(service_s=0.002)}, load_failures={2: failure})
+    status, printed, _ = run(world, "run", "sync-devserver", "cpu", "--json")
+    assert status == 0
+    (trial,) = trials_of(printed)
+    assert trial["throughput_per_s"] == pytest.approx(500.0)
+    assert trial["generator"]["null_rate_per_s"] is None
+
+
 def test_a_mostly_idle_generator_is_not_held_against_the_null_server(run: Run) -> None:
     world = World({"flask": Script(service_s=0.1)})
     _, printed, _ = run(world, "run", "sync-devserver", "cpu", "--json")
@@ -490,6 +509,19 @@ def test_a_stop_under_load_is_told_and_changes_no_other_figure(run: Run) -> None
     assert stop["later"] == {"ok": 592}
     assert stop["seconds"] == 0.5
     assert stop["records"] == "records/sync-devserver-threadingwithout-cpu-1.stop.parquet"
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_a_stop_that_cannot_be_recorded_leaves_the_figures_of_the_load_before(run: Run) -> None:
+    world = World({"flask": Script()}, load_failures={2: StoreError("no space left")})
+    words = ("run", "sync-devserver", "cpu", "-c", "8", "-n", "40", "--json")
+    status, printed, _ = run(world, *words, "--stop-under-load")
+    (trial,) = trials_of(printed)
+    assert status == 3
+    assert trial["status"] == "invalid"
+    assert trial["reason"] == "its stop could not be measured: no space left"
+    assert trial["ledger"]["ok"] == 40
+    assert trial["graceful_stop"] is None
 
 
 @pytest.mark.usefixtures("no_waiting")

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from tests.fake_world import Script, World
 
+from servelab.errors import TrialInvalid
 from servelab.measure import machinery
 from servelab.measure.calibration import Calibrations
 from servelab.model.address import Address
@@ -100,7 +101,9 @@ def test_the_next_process_knows_it_on_this_machine_and_not_on_another(
     assert world.loads == 2
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"rates_per_s": {"x": "y"}}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"rates_per_s": {"x": "y"}}', b'{"rates_per_s": {"x": 0.0}}']
+)
 def test_a_spoiled_cache_is_an_empty_one(content: bytes, world: World, tmp_path: Path) -> None:
     file = tmp_path / "null_rates.json"
     file.write_bytes(content)
@@ -109,6 +112,18 @@ def test_a_spoiled_cache_is_an_empty_one(content: bytes, world: World, tmp_path:
     )
     calibrations(world, file).null_rate_per_s(PLAN, placement=SHARED)
     assert world.loads == 1
+
+
+def test_the_rate_of_a_null_server_that_ended_too_soon_is_not_kept(
+    world: World, tmp_path: Path
+) -> None:
+    file = tmp_path / "null_rates.json"
+    world.current = Script(service_s=0.001, dies_under_load=True)
+    with pytest.raises(TrialInvalid, match="the null server ended while it was measured"):
+        calibrations(world, file).null_rate_per_s(PLAN, placement=SHARED)
+    assert not file.exists()
+    world.current = Script(service_s=0.001)
+    assert calibrations(world, file).null_rate_per_s(PLAN, placement=SHARED) > 0
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(world: World, tmp_path: Path) -> None:

@@ -273,7 +273,11 @@ class Attempting:
         self._judge_end(server)
         self._tell(Stage.STOPPING)
         if self._spec.stops_under_load:
-            self._stop_under_load(server)
+            try:
+                self._stop_under_load(server)
+            except StoreError as error:
+                # The load before it was measured, and is not lost with this one.
+                raise TrialInvalid(f"its stop could not be measured: {error}") from error
 
     @contextmanager
     def _launched(self, variables: dict[str, str]) -> Iterator[RunningServer]:

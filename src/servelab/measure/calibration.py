@@ -9,12 +9,14 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from servelab import __version__, load
-from servelab.errors import PortBusy, ServerFailed, TrialInvalid
+from servelab.errors import ServelabError
+from servelab.measure import figures
 from servelab.measure.machinery import Machinery
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.launch import LaunchCommand
@@ -40,7 +42,7 @@ _CALLERS_OF_AN_OPEN_LOOP = 64
 class _Known(Struct, frozen=True):
     """The file of the cache."""
 
-    rates_per_s: dict[str, float] = {}
+    rates_per_s: dict[str, Annotated[float, Meta(gt=0)]] = {}
 
 
 class Calibrations:
@@ -67,7 +69,7 @@ class Calibrations:
         tell("what the generator reaches against a server that does nothing")
         try:
             return self.null_rate_per_s(plan, placement=placement)
-        except (ServerFailed, TrialInvalid, PortBusy):
+        except (ServelabError, OSError):
             return None
 
     def null_rate_per_s(
@@ -109,7 +111,7 @@ class Calibrations:
                     on_progress=lambda _: None,
                     should_stop=lambda: None if server.is_alive() else "the null server ended",
                 )
-        return result.outcomes.get(Outcome.OK.label, 0) / (result.ended_s - result.started_s)
+        return figures.rate_of_bare_load_per_s(result, of="the null server")
 
     def _ask(self, plan: LoadPlan) -> str | None:
         answer = self._machinery.probe(plan, _PROBE_TIMEOUT_S)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from servelab.errors import TrialInvalid
 from servelab.measure.gates import Punctuality, lateness_limit_s
 from servelab.model.load import Load, OpenLoop
 from servelab.model.outcome import Outcome
@@ -37,6 +38,14 @@ def throughput_per_s(result: LoadResult) -> float | None:
     """Return correct answers per second of the whole load; None of an empty one."""
     seconds = load_s(result)
     return result.outcomes.get(Outcome.OK.label, 0) / seconds if seconds > 0 else None
+
+
+def rate_of_bare_load_per_s(result: LoadResult, *, of: str) -> float:
+    """Return the throughput of a load that is a yardstick; TrialInvalid where it was cut short."""
+    rate_per_s = throughput_per_s(result)
+    if result.was_interrupted or not rate_per_s:
+        raise TrialInvalid(f"{of} ended while it was measured, or answered nothing; measure again")
+    return rate_per_s
 
 
 def goodput_per_s(result: LoadResult, *, records: Records, target_s: float) -> float | None:

@@ -86,7 +86,10 @@ def measure(
         generator=msgspec.structs.replace(
             generator,
             offered_share=punctuality.offered_share,
-            null_rate_per_s=_null_rate_per_s(
+            # Whoever interrupts wants the end, not one more load.
+            null_rate_per_s=None
+            if result.was_interrupted
+            else _null_rate_per_s(
                 order,
                 placement=placement,
                 generator=generator,

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from servelab import catalogue
+from servelab.measure import figures
 from servelab.measure.machinery import Machinery
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.launch import LaunchCommand
@@ -62,7 +63,7 @@ def measure_rate_per_s(machinery: Machinery, *, placement: Placement) -> float:
                 on_progress=lambda _: None,
                 should_stop=lambda: None,
             )
-    return result.outcomes.get(Outcome.OK.label, 0) / (result.ended_s - result.started_s)
+    return figures.rate_of_bare_load_per_s(result, of="the slow API")
 
 
 def _plan(address: Address, *, path: str) -> LoadPlan:
