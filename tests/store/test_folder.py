@@ -8,7 +8,11 @@ import pytest
 from tests.store.examples import FACTS, NOW, PLAN, new_folder, plan_with, trial
 
 from servelab.errors import StoreError
+from servelab.model.capacity import CapacityGoal, CapacityOrder
+from servelab.model.slo import Slo
 from servelab.store import folder, lines
+
+GOAL = CapacityGoal(slo=Slo(quantile="p99", target_s=0.2), first_rate_per_s=20, lowest_rate_per_s=2)
 
 
 def test_two_runs_in_one_second_get_two_folders(
@@ -83,6 +87,17 @@ def test_two_runs_in_one_named_folder_are_one_too_many(tmp_path: Path) -> None:
         folder.reopen(tmp_path / "r")
     first.close(folder.RunEnd(planned=1))
     folder.reopen(tmp_path / "r").close(folder.RunEnd(planned=1))
+
+
+def test_a_folder_without_trials_forgets_whose_it_was_to_be(tmp_path: Path) -> None:
+    first = new_folder(tmp_path / "r")
+    first.keep_plan(PLAN)
+    first.keep_order(CapacityOrder(goal=GOAL))
+    first.close(folder.RunEnd(planned=7, interrupted=True, skipped={"a": "no compiler"}))
+    new_folder(tmp_path / "r")
+    found = folder.read(tmp_path / "r")
+    assert (found.plan, found.capacity, found.tuning) == (None, None, None)
+    assert (found.end.planned, found.end.skipped) == (0, {})
 
 
 def test_a_folder_that_nobody_holds_any_more_is_free(tmp_path: Path) -> None:

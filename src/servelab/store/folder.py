@@ -36,6 +36,8 @@ RESULTS_ROOT = Path("servelab-results")
 LARGEST_DOCUMENT_BYTES = 16 << 20
 """Of ``run.json``, ``plan.json``, ``tuning.json`` and ``end.json``."""
 _PARTS = ("records", "logs")
+_ORDERS = (PLAN_FILE, CAPACITY_FILE, TUNING_FILE, END_FILE)
+"""What says how the trials of a run are to be read."""
 _LEFTOVERS = ("*.new", "records/*.part", "records/*.raw*")
 _MOST_NAMES = 10_000
 _Document = TypeVar("_Document")
@@ -160,6 +162,9 @@ def create(path: Path | None, *, name: str, facts: RunFacts, now: datetime) -> R
             raise StoreError(f"{folder} already holds results; give another folder with --out")
         for part in _PARTS:
             _make(folder / part)
+        # A command that ended before its first trial may have been another one.
+        for order in _ORDERS:
+            (folder / order).unlink(missing_ok=True)
     except OSError as error:
         place = path or RESULTS_ROOT
         raise StoreError(
