@@ -1,6 +1,8 @@
 import json
 import multiprocessing
+import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -124,6 +126,22 @@ def test_a_requirement_that_cannot_be_met_is_named(tmp_path: Path) -> None:
     wanted = spec(lock=None, requirements=("itsdangerous==2.1.9",))
     with pytest.raises(EnvironmentNotBuilt, match=r"at 'itsdangerous==2\.1\.9'"):
         ensure(wanted, interpreter=own_interpreter(), cache=tmp_path)
+
+
+def test_a_file_that_is_renamed_as_the_cache_is_listed_counts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "kept").write_bytes(b"12345")
+    walk = os.walk
+
+    def walk_and_see_more(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+        for name, folders, files in walk(folder):
+            yield name, folders, [*files, "module.pyc.140213"]
+
+    monkeypatch.setattr(os, "walk", walk_and_see_more)
+    (entry,) = entries(tmp_path)
+    assert entry.size_bytes == 5
 
 
 @pytest.mark.live

@@ -150,6 +150,9 @@ def _size_bytes(directory: Path) -> int:
     sizes: dict[tuple[int, int], int] = {}
     for folder, _, files in os.walk(directory):
         for name in files:
-            status = os.lstat(os.path.join(folder, name))  # noqa: PTH118  # tens of thousands
+            try:
+                status = os.lstat(os.path.join(folder, name))  # noqa: PTH118  # tens of thousands
+            except FileNotFoundError:  # whoever builds or serves renames files
+                continue
             sizes[status.st_dev, status.st_ino] = status.st_size
     return sum(sizes.values())
