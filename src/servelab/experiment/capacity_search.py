@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from servelab import capacity
 from servelab.experiment import plan
-from servelab.experiment.runner import Measurer
+from servelab.experiment.runner import Measurer, measured
 from servelab.model.capacity import CapacityGoal, CapacityOrder, Observation, Probe
 from servelab.model.deployment import Deployment
 from servelab.model.load import OpenLoop
@@ -51,7 +51,7 @@ def search(
         spec = trial_spec(probe, deployment=deployment, options=options, goal=order.goal)
         title = f"{deployment.title}, {probe.step.value}: {probe.rate_per_s:g}/s"
         observe(TrialStarted(title=title, index=probe.number, count=1))
-        trial = folder.append(measurer.measure(spec, folder=folder, observe=observe))
+        trial = folder.append(measured(spec, measurer=measurer, folder=folder, observe=observe))
         observe(TrialEnded(trial=trial))
         seen = capacity.observation(trial, slo=order.goal.slo)
         past.append(seen)

@@ -79,7 +79,7 @@ def make(
     """
     began_s = clock()
     try:
-        trial = _measured(spec, measurer=measurer, folder=folder, observe=observe)
+        trial = measured(spec, measurer=measurer, folder=folder, observe=observe)
     except CannotRunHere as error:
         skipped = Skipped(deployment=spec.deployment.name, reason=str(error))
         observe(skipped)
@@ -89,10 +89,13 @@ def make(
     return stored
 
 
-def _measured(
+def measured(
     spec: TrialSpec, *, measurer: Measurer, folder: RunFolder, observe: Callable[[Event], None]
 ) -> Trial:
-    """Return the trial, of which the port may have been taken in the moment before it began."""
+    """Return the trial, of which the port may have been taken in the moment before it began.
+
+    Raise CannotRunHere, or PortBusy where it is taken again and again.
+    """
     for _ in range(_TRIES - 1):
         with contextlib.suppress(PortBusy):
             return measurer.measure(spec, folder=folder, observe=observe)
