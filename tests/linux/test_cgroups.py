@@ -1,6 +1,7 @@
 """Limited control groups, on written trees of both versions."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,21 @@ def test_counts_of_both_versions_are_added_up(tmp_path: Path) -> None:
     )
     assert cgroups.figures([Folder(str(tmp_path / "v2"), "", [], [])]) == expected
     assert cgroups.figures([Folder(str(tmp_path / "gone"), "", [], [])]) is None
+
+
+def test_a_group_that_goes_while_it_is_read_has_no_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "cpu", cpu__stat="nr_periods 9\nnr_throttled 3\nthrottled_time 1\n")
+    read = cgroups._counts
+
+    def read_and_remove(file: Path) -> dict[str, int]:
+        found = read(file)
+        shutil.rmtree(tmp_path / "cpu", ignore_errors=True)
+        return found
+
+    monkeypatch.setattr(cgroups, "_counts", read_and_remove)
+    assert cgroups.figures([Folder(str(tmp_path / "cpu"), "", [], [])]) is None
 
 
 def _stranger() -> int:

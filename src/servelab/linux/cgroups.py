@@ -267,10 +267,10 @@ def figures(folders: Iterable[Folder]) -> GroupFigures | None:
     found = GroupFigures()
     for folder in folders:
         path = Path(folder.path)
-        if not path.exists():
-            return None
         cpu = _counts(path / "cpu.stat")
         memory = _counts(path / "memory.events") or _counts(path / "memory.oom_control")
+        if not path.exists():  # looked for last: what is gone by now may have counted nothing
+            return None
         found = GroupFigures(
             periods=found.periods + cpu.get("nr_periods", 0),
             throttled_periods=found.throttled_periods + cpu.get("nr_throttled", 0),
