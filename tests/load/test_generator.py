@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from servelab.errors import AuditFailed, GeneratorKilled, StoreError
+from servelab.load import crew
 from servelab.load.dispatch import PAUSE_NS
 from servelab.load.generator import ProbeAnswer, generate, probe, read_records
 from servelab.load.request import NONCE_WIDTH, PROBE_PREFIX
@@ -197,6 +198,22 @@ def test_a_stopped_load_classifies_what_is_in_flight_and_what_is_not(
     assert result.outcomes["abandoned"] + result.outcomes["unsent"] == 996
     assert result.outcomes["abandoned"] >= 1
     assert set(result.outcomes) == {"ok", "abandoned", "unsent"}
+
+
+def test_a_long_schedule_is_counted_however_long_that_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "_END_S", 2.0)
+    with serving(right) as server:
+        plan = plan_for(
+            server.address, load=OpenLoop(rate_per_s=2000), requests=None, duration_s=3600
+        )
+        result, _ = run(
+            plan, tmp_path, should_stop=lambda: "enough" if len(server.received) > 5 else None
+        )
+
+    assert result.was_interrupted
+    assert result.scheduled == pytest.approx(7_200_000, rel=0.01)
 
 
 @pytest.mark.parametrize(

@@ -121,9 +121,6 @@ class Callers:
     def expire(self, now_ns: int) -> None:
         del now_ns
 
-    def stop(self) -> int:
-        return 0
-
 
 class Rows:
     def __init__(self) -> None:

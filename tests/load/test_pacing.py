@@ -179,13 +179,32 @@ def test_a_caller_whose_time_to_think_ends_with_the_word_to_stop_starts_nothing(
     dispatch = closed(world, 3, requests=10, think_ns=250_000)
     dispatch.begin(0)
 
-    assert dispatch.stop() == 10
+    dispatch.stop()
+    assert [dispatch.forgo(1), dispatch.forgo(1)] == [10, 0]
     world.loop.run(is_over=lambda: world.clock() > 1_000_000, tick=dispatch.expire)
     world.loop.close()
 
     assert world.ledger.next_sequence() == 0
     assert world.ledger.in_flight == 0
     assert dispatch.is_over
+
+
+def test_a_stop_does_not_wait_for_the_count_of_what_was_still_to_come(world: World) -> None:
+    dispatch = OpenDispatch(
+        count(0, 1_000_000),  # without end
+        ledger=world.ledger,
+        loop=world.loop,
+        pool=SharedLanes([FakeLane(world)]),
+        in_flight_limit=100,
+    )
+    dispatch.begin(0)
+    dispatch.stop()
+
+    assert dispatch.is_over
+    assert [dispatch.forgo(7), dispatch.forgo(5)] == [7, 5]
+    world.loop.run(is_over=lambda: world.clock() > 5_000_000, tick=dispatch.expire)
+    world.loop.close()
+    assert world.rows.rows == []
 
 
 def test_littles_identity_holds_to_the_nanosecond(world: World) -> None:

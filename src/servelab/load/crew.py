@@ -194,6 +194,8 @@ class _Following:
 
     def _hear(self, engine: EngineProcess) -> None:
         for message in engine.listen():
+            if self._stop_by_s is not None:  # whoever says something is about to end
+                self._stop_by_s = time.monotonic() + _END_S
             if "progress" in message:
                 engine.progress = LoadProgress(**message["progress"])
                 engine.has_begun = True

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import count
+from itertools import chain, count, islice
 from typing import Protocol
 
 from servelab.load.lane import Lane
@@ -30,6 +30,7 @@ class ClosedDispatch:
         self._pausing = 0
         self._thinking = 0
         self._is_stopped = False
+        self._unstarted = 0
 
     @property
     def is_over(self) -> bool:
@@ -76,11 +77,18 @@ class ClosedDispatch:
     def expire(self, now_ns: int) -> None:
         """Do nothing: whoever waits in a closed loop waits in its lane."""
 
-    def stop(self) -> int:
-        """Start nothing more; return how many requests were never started."""
+    def stop(self) -> None:
+        """Start nothing more."""
         self._is_stopped = True
-        unstarted = self._schedule.stop() + self._thinking
+        self._unstarted = self._schedule.stop() + self._thinking
         self._pausing = self._thinking = 0
+
+    def forgo(self, _at_most: int) -> int:
+        """Give up, without a record, what a stop left unstarted; return how many, 0 at the end.
+
+        It is all at once: how many they are is known.
+        """
+        unstarted, self._unstarted = self._unstarted, 0
         return unstarted
 
     def _resume(self, lane: Lane, *, free_ns: int) -> None:
@@ -172,6 +180,7 @@ class OpenDispatch:
         self._pool = pool
         self._limit = in_flight_limit
         self._queue: deque[tuple[int, int]] = deque()
+        self._unstarted: Iterator[int] = iter(())
         self._next_ns = next(arrivals, None)
 
     @property
@@ -212,19 +221,24 @@ class OpenDispatch:
                 Outcome.TIMEOUT, "no connection was free", planned_ns, taken_up_ns, now_ns
             )
 
-    def stop(self) -> int:
-        """Start nothing more; return how many of the queued and the planned were never started."""
-        unstarted = 0
+    def stop(self) -> None:
+        """Start nothing more; what queues has arrived, and ends unsent."""
         now_ns = self._clock()
         while self._queue:
             planned_ns, taken_up_ns = self._queue.popleft()
             self._end_in_queue(
                 Outcome.UNSENT, "the run was stopped", planned_ns, taken_up_ns, now_ns
             )
-        while self._next_ns is not None:
-            unstarted += 1
-            self._next_ns = next(self._arrivals, None)
-        return unstarted
+        if self._next_ns is not None:
+            self._unstarted = chain((self._next_ns,), self._arrivals)
+            self._next_ns = None
+
+    def forgo(self, at_most: int) -> int:
+        """Give up, without a record, what a stop left unstarted; return how many, 0 at the end.
+
+        They are counted one by one, which takes its time, and so only so many at once.
+        """
+        return sum(1 for _ in islice(self._unstarted, at_most))
 
     def _return(self, lane: Lane) -> None:
         if self._queue:

@@ -36,6 +36,8 @@ _SHORTEST_TICK_NS = 10_000_000
 _LONGEST_TICK_NS = 20_000_000
 _TICKS_PER_TIMEOUT = 20
 _SECOND_NS = 1_000_000_000
+_COUNTED_AT_ONCE = 100_000
+"""Arrivals; about a tenth of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +90,10 @@ class Run:
         )
         self._lanes: list[Lane] = []
         self._watched: list[tuple[int, int, Lane]] = []
-        self._unstarted = 0
         self._is_stopped = False
         self._next_progress_ns = 0
         self._start_ns = 0
-        self._dispatch: Dispatch
+        self._dispatch: ClosedDispatch | OpenDispatch
 
     def run(self, *, start_ns: int) -> dict[str, Any]:
         """Drive the load to its end; return the result as it goes over the pipe."""
@@ -106,11 +107,12 @@ class Run:
             self._loop.run(is_over=self._is_over, tick=self._tick)
         self._recorder.close()
         cpu_s = _cpu_s() - cpu_before_s
+        unstarted = self._count_unstarted()
         self._loop.close()
         ledger = self._ledger
         return {
             "records": (ledger.next_sequence() - self._order.index) // self._order.count,
-            "unstarted": self._unstarted,
+            "unstarted": unstarted,
             "failures": {str(int(kind)): number for kind, number in ledger.failures.items()},
             "begun_ns": self._start_ns,
             "started_ns": ledger.first_planned_ns or self._start_ns,
@@ -127,7 +129,7 @@ class Run:
 
     # ---- building
 
-    def _build_dispatch(self) -> Dispatch:
+    def _build_dispatch(self) -> ClosedDispatch | OpenDispatch:
         plan = self._plan
         duration_s = plan["duration_s"]
         end_ns = None
@@ -140,7 +142,7 @@ class Run:
 
     def _build_closed(
         self, load: dict[str, Any], *, requests: int | None, end_ns: int | None
-    ) -> Dispatch:
+    ) -> ClosedDispatch:
         callers: list[Lane] = []
         dispatch = ClosedDispatch(
             schedule.ClosedSchedule(
@@ -161,7 +163,7 @@ class Run:
 
     def _build_open(
         self, load: dict[str, Any], *, requests: int | None, end_ns: int | None
-    ) -> Dispatch:
+    ) -> OpenDispatch:
         rate_per_s = load["rate_per_s"]
         if load["arrivals"] == "constant":
             arrivals = schedule.constant_arrivals(rate_per_s=rate_per_s, start_ns=self._start_ns)
@@ -217,6 +219,15 @@ class Run:
             self._next_progress_ns = now_ns + _PROGRESS_NS
             self._tell_progress(now_ns)
 
+    def _count_unstarted(self) -> int:
+        """Count what a stop left unstarted, and go on telling that somebody is there."""
+        unstarted = 0
+        while counted := self._dispatch.forgo(_COUNTED_AT_ONCE):
+            unstarted += counted
+            if counted == _COUNTED_AT_ONCE:
+                self._tell_progress(self._loop.clock())
+        return unstarted
+
     def _tell_progress(self, now_ns: int) -> None:
         ledger = self._ledger
         _say(
@@ -235,7 +246,7 @@ class Run:
         if not os.read(sys.stdin.fileno(), 4096):
             os._exit(1)
         self._is_stopped = True
-        self._unstarted = self._dispatch.stop()
+        self._dispatch.stop()
         now_ns = self._loop.clock()
         for lane in self._lanes:
             lane.abandon(now_ns)

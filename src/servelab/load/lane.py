@@ -51,9 +51,6 @@ class Dispatch(Protocol):
     def expire(self, now_ns: int) -> None:
         """Settle as timeouts what waits for a lane past its deadline."""
 
-    def stop(self) -> int:
-        """Start nothing more; return how many requests were never started, without a record."""
-
 
 class Connection(Protocol):
     """What lanes use of a socket that never waits, or of what stands in its place."""

@@ -75,10 +75,6 @@ class _OneRequest:
     def expire(self, now_ns: int) -> None:
         """Do nothing: the lane watches the deadline."""
 
-    def stop(self) -> int:
-        """Do nothing: one request ends by its deadline."""
-        return 0
-
 
 class Ended(NamedTuple):
     """How one request ended."""
