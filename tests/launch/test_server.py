@@ -91,11 +91,10 @@ def test_fault_02_a_server_that_never_listens_is_given_up(launch: Launch, addres
 def test_fault_03_a_server_that_never_answers_is_not_ready(
     launch: Launch, address: Address
 ) -> None:
-    with (
-        launch("never_answers") as server,
-        pytest.raises(ServerNotReady, match="timed out"),
-    ):
-        server.wait_ready(lambda: ask(address, timeout_s=0.1), timeout_s=1)
+    with launch("never_answers") as server:
+        assert eventually(server.listens)
+        with pytest.raises(ServerNotReady, match="timed out"):
+            server.wait_ready(lambda: ask(address, timeout_s=0.1), timeout_s=3)
 
 
 def test_a_question_that_is_under_way_ends_before_its_server_counts_as_stopped(
@@ -109,8 +108,10 @@ def test_a_question_that_is_under_way_ends_before_its_server_counts_as_stopped(
         is_over.set()
         return reason or "never content"
 
-    with launch("never_answers") as server, pytest.raises(ServerNotReady):
-        server.wait_ready(ask_slowly, timeout_s=0.5)
+    with launch("never_answers") as server:
+        assert eventually(server.listens)
+        with pytest.raises(ServerNotReady):
+            server.wait_ready(ask_slowly, timeout_s=0.5)
     assert is_over.is_set()
 
 
@@ -244,6 +245,32 @@ def test_the_first_and_the_last_lines_of_a_long_log_are_kept(
         assert eventually(lambda: b"left out" in server.log.read_bytes())
         assert server.log_tail(2)[-1] == "the last line"
     assert server.log.read_bytes().startswith(b"line 0\nline 1\n")
+
+
+def test_a_server_that_ended_by_itself_is_told_so_however_late_its_supervisor_is(
+    launch: Launch, address: Address
+) -> None:
+    with launch("workers") as server:
+        server.wait_ready(lambda: ask(address), timeout_s=DEADLINE_S)
+        os.kill(server.supervisor_pid, signal.SIGSTOP)
+        os.kill(server.pid, signal.SIGSEGV)
+        threading.Timer(0.3, os.kill, (server.supervisor_pid, signal.SIGCONT)).start()
+        report = server.stop()
+    assert (report.exited_before_stop, report.exit_code) == (True, -signal.SIGSEGV)
+
+
+def test_a_server_that_ended_is_not_alive_however_late_its_supervisor_is(
+    launch: Launch, address: Address
+) -> None:
+    with launch("workers") as server:
+        server.wait_ready(lambda: ask(address), timeout_s=DEADLINE_S)
+        first = procfs.all_stats()[server.pid].identity
+        os.kill(server.supervisor_pid, signal.SIGSTOP)
+        os.kill(server.pid, signal.SIGKILL)
+        assert eventually(lambda: not procfs.is_same(first))
+        threading.Timer(0.3, os.kill, (server.supervisor_pid, signal.SIGCONT)).start()
+        assert not server.is_alive()
+        assert str(server.exit) == "signal SIGKILL"
 
 
 def test_a_guard_that_is_gone_before_its_order_comes_is_a_server_that_did_not_start(

@@ -39,7 +39,7 @@ _ANSWER_PATIENCE_S = 10.0
 """How long a supervisor may take to pass a word on, which it does at once."""
 _CLOSE_PATIENCE_S = 20.0
 """Longer than a guard takes to replace a supervisor, and to kill what can be killed."""
-_PROBE_PATIENCE_S = 1.0
+_PROBE_PATIENCE_S = 10.0
 """How long the last probe may take to notice that nobody is left to answer it."""
 _TREE_GRACE_S = 1.0
 _TAIL_LINES = 12
@@ -133,8 +133,16 @@ class RunningServer:
         return self._exit
 
     def is_alive(self) -> bool:
-        """Tell whether the first process runs."""
-        return self._first is not None and self._exit is None
+        """Tell whether the first process runs; once it does not, `exit` is known.
+
+        The kernel is asked: the word of a supervisor who gets no CPU time comes late.
+        """
+        if self._first is None or self._exit is not None:
+            return False
+        if procfs.is_same(self._first):
+            return True
+        self._wait(lambda: self._exit is not None, timeout_s=_ANSWER_PATIENCE_S)
+        return False
 
     def is_gone(self) -> bool:
         """Tell whether no process of the tree is left."""
@@ -185,10 +193,14 @@ class RunningServer:
         """Return the last lines that the server wrote, without control codes."""
         try:
             with self.log.open("rb") as log:
-                log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
-                text = log.read().decode(errors="replace")
+                content = b""
+                while not content and (size := log.seek(0, os.SEEK_END)):
+                    # It is empty where the file was cut between the two.
+                    log.seek(max(0, size - _TAIL_BYTES))
+                    content = log.read()
         except FileNotFoundError:
             return ()
+        text = content.decode(errors="replace")
         written = [_CONTROL_CODES.sub("", line).rstrip() for line in text.splitlines()]
         return tuple(line for line in written if line)[-lines:]
 
@@ -269,9 +281,12 @@ class RunningServer:
             self._close()
         self._require_gone()
         self._require_supervisor()
+        exit_code = self._exit.code if self._exit else None
+        # That it had ended by itself may be told only after it was to be asked.
+        exited_before_stop |= self._has_exited_unasked and exit_code is not None
         return StopReport(
             seconds=max(0.0, (self._gone_s or time.monotonic()) - started_s),
-            exit_code=self._exit.code if self._exit else None,
+            exit_code=exit_code,
             exited_before_stop=exited_before_stop,
             was_killed=self._killed > 0,
         )

@@ -179,6 +179,7 @@ class Tree:
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 if self._first is not None and ended[0] == self._first.pid:
                     emit("exited", code=os.waitstatus_to_exitcode(ended[1]))
+                    self._first = None
             return
         self._is_childless = True
 
@@ -254,12 +255,13 @@ def supervise(
         ready, _, _ = select.select([commands.descriptor, signals.descriptor], [], [], pause_s)
         asked = commands.taken() if commands.descriptor in ready else []
         stopped = not signals.taken().isdisjoint(_ENDING) or os.getppid() != guard
+        # Before any command: who has ended by then was not asked to.
+        tree.reap()
         if asked is None or stopped or "kill" in asked:
             if not tree.kill():
                 return False
         elif "terminate" in asked:
             tree.terminate()
-        tree.reap()
         lookout.look()
         pause_s = log.trim()
     return True
