@@ -246,6 +246,20 @@ def test_a_suspension_and_a_set_clock_are_told_apart() -> None:
     assert (stepped.suspended_s, stepped.clock_step_s) == (0, 3600)
 
 
+def test_clocks_that_were_not_read_at_one_moment_are_read_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The first time servelab is off the CPU for 50 ms between the monotonic clock and the next.
+    now_s = iter([100.0, 100.0501, 100.0502, 100.0503])
+    behind_s = iter([0.0501, 0.0502])
+    monkeypatch.setattr("servelab.host.noise.time.monotonic", lambda: next(now_s))
+    monkeypatch.setattr("servelab.host.noise.time.clock_gettime", lambda _: 500.0 + next(behind_s))
+    monkeypatch.setattr("servelab.host.noise.time.time", lambda: 1e9)
+
+    found = noise.read(frozenset({0}))
+    assert found.boot_s - found.monotonic_s == pytest.approx(400.0)
+
+
 def test_the_cgroup_that_was_stopped_longest_speaks() -> None:
     outer, inner = Path("/a"), Path("/a/b")
     first = reading(0, throttled={outer: Throttling(5, 1, 1.0), inner: Throttling(0, 0, 0.0)})

@@ -33,6 +33,8 @@ _COUNTED_SHARE = 0.5
 _NAMED = 3
 _NAMED_FROM = 0.01
 _STABLE_TRIES = 3
+_CLOCK_TRIES = 10
+_ONE_MOMENT_S = 0.0005
 
 
 class Reading(NamedTuple):
@@ -132,10 +134,11 @@ def read(allowed: frozenset[int], *, named: Sequence[str] = ()) -> Reading:
     `named` programs are looked for last, so that the search is not in the time at the end.
     """
     processes, own = _stable_processes()
+    monotonic_s, boot_s, wall_s = _clocks()
     reading = Reading(
-        monotonic_s=time.monotonic(),
-        boot_s=time.clock_gettime(time.CLOCK_BOOTTIME),
-        wall_s=time.time(),
+        monotonic_s=monotonic_s,
+        boot_s=boot_s,
+        wall_s=wall_s,
         processors=processors.read(allowed),
         processes=processes,
         own=own,
@@ -287,6 +290,18 @@ def _throttled(first: Reading, last: Reading) -> Throttling | None:
 
 def _difference(first: Number | None, last: Number | None) -> Number | None:
     return None if first is None or last is None else last - first
+
+
+def _clocks() -> tuple[float, float, float]:
+    """Read three clocks at one moment: the monotonic one, that with suspension, and the wall's.
+
+    Who is taken off the CPU between two of them would see a step where there was none.
+    """
+    for _ in range(_CLOCK_TRIES):
+        found = (time.monotonic(), time.clock_gettime(time.CLOCK_BOOTTIME), time.time())
+        if time.monotonic() - found[0] <= _ONE_MOMENT_S:
+            break
+    return found
 
 
 def _stable_processes() -> tuple[Mapping[Identity, ProcessStat], frozenset[Identity]]:
