@@ -25,7 +25,7 @@ from servelab.measure.trial import TrialMeasurer
 from servelab.model.address import LOOPBACK, Address
 from servelab.model.deployment import Deployment
 from servelab.model.environment import Environment
-from servelab.model.load import ClosedLoop, LoadPlan, LoadResult
+from servelab.model.load import ClosedLoop, LoadPlan, LoadProgress, LoadResult
 from servelab.model.outcome import Outcome
 from servelab.model.plan import Plan, RunOptions
 from servelab.model.trial import TrialSpec
@@ -37,9 +37,18 @@ LOAD_S = 3.0
 ACT_AFTER_S = 1.0
 _FIRST_PORT = 26_000
 _PATIENCE_S = 20.0
+_LONGEST_S = 60.0
+_AFTERMATH_S = 0.7
 
 Act = Callable[[RunningServer, Path], None]
 """Given the server and the file of its workers' counts, under load."""
+Until = Callable[[LoadProgress], bool]
+"""Given what the load told last, after the act: whether it may end."""
+
+
+def never(_progress: LoadProgress) -> bool:
+    """Leave it to servelab, which sees what was done, to end the load."""
+    return False
 
 
 def _world() -> machinery.Machinery:
@@ -64,12 +73,24 @@ class Case:
     """All that it has used."""
     world: machinery.Machinery = field(default_factory=_world)
 
-    def attempt(self, act: Act | None = None, *, stops_under_load: bool = False) -> Attempt:
-        """Make a trial; act once under its load."""
-        spec = self._spec(stops_under_load=stops_under_load)
+    def attempt(
+        self,
+        act: Act | None = None,
+        *,
+        until: Until | None = None,
+        stops_under_load: bool = False,
+    ) -> Attempt:
+        """Make a trial; act once under its load.
+
+        With `until` the load does not end after its time, but once this is so: a machine that
+        stands still for a moment then takes neither the act from it nor what comes of the act.
+        """
+        load_s = self.load_s if until is None else _LONGEST_S
+        spec = self._spec(load_s=load_s, stops_under_load=stops_under_load)
         folder = self._run_folder()
         acting = _Acting(
             act,
+            until=until or never,
             log=folder.log_file(spec.id),
             after_s=self.act_after_s,
             read_counts=self.world.read_counts,
@@ -137,13 +158,19 @@ class Case:
             on_progress=lambda _: None,
         )
 
-    def _spec(self, *, stops_under_load: bool = False, port: int | None = None) -> TrialSpec:
+    def _spec(
+        self,
+        *,
+        load_s: float | None = None,
+        stops_under_load: bool = False,
+        port: int | None = None,
+    ) -> TrialSpec:
         options = RunOptions(
             workload="io",
             parameters=(("delay_s", str(DELAY_S)),),
             load=ClosedLoop(callers=CALLERS),
             requests=None,
-            duration_s=self.load_s,
+            duration_s=load_s or self.load_s,
             timeout_s=30.0,
             port=port or self._new_port(),
             interpreter=interpreters.own_interpreter(),
@@ -180,9 +207,17 @@ class _Acting:
     """Does something once, a while after the load has begun, when there are calls in work."""
 
     def __init__(
-        self, act: Act | None, *, log: Path, after_s: float, read_counts: ReadCounts
+        self,
+        act: Act | None,
+        *,
+        until: Until,
+        log: Path,
+        after_s: float,
+        read_counts: ReadCounts,
     ) -> None:
         self._act = act
+        self._until = until
+        self._progress: LoadProgress | None = None
         self._log = log
         self._after_s = after_s
         self._read_counts = read_counts
@@ -206,6 +241,11 @@ class _Acting:
         def act_and_generate(plan: LoadPlan, **rest: Any) -> LoadResult:
             act_at_s = time.monotonic() + self._after_s
             ask = rest.pop("should_stop")
+            tell = rest.pop("on_progress")
+
+            def note(progress: LoadProgress) -> None:
+                self._progress = progress
+                tell(progress)
 
             def consider() -> str | None:
                 if self._act and time.monotonic() > act_at_s and self._are_calls_in_work():
@@ -213,11 +253,16 @@ class _Acting:
                     assert self._server is not None  # noqa: S101 - nothing is loaded before
                     act(self._server, self._counters)
                 reason: str | None = ask()
-                return reason
+                return reason or self._why_to_end()
 
-            return generate(plan, should_stop=consider, **rest)
+            return generate(plan, should_stop=consider, on_progress=note, **rest)
 
         return act_and_generate
+
+    def _why_to_end(self) -> str | None:
+        if self._act is not None or self._progress is None or not self._until(self._progress):
+            return None
+        return "what was waited for has come"
 
     @property
     def _counters(self) -> Path:
@@ -251,6 +296,11 @@ class WorkerKill:
         self.was_first = self.pid == server.pid
         self.at_s = time.monotonic()
         os.kill(self.pid, signal.SIGKILL)
+
+    def has_cost_calls(self, progress: LoadProgress) -> bool:
+        """Tell whether a load has failures and some time since; where the server is gone: never."""
+        is_while_ago = time.monotonic() > self.at_s + _AFTERMATH_S
+        return not self.was_first and progress.failed > 0 and is_while_ago
 
     def lost(self, attempt: Attempt) -> int:
         """Return how many requests failed."""

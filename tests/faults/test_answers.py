@@ -22,6 +22,8 @@ from tests.load.loads import plan_for, run
 pytestmark = pytest.mark.live
 
 FRESH, KEPT = Connections.FRESH, Connections.KEPT
+LONG_IDLE_S = 2.0
+"""A server that answers and then closes may stand still between the two."""
 both_connections = pytest.mark.parametrize("connections", [KEPT, FRESH])
 
 
@@ -241,7 +243,7 @@ def test_fault_19_a_connection_closed_while_idle_is_opened_anew_and_loses_nothin
     tmp_path: Path,
 ) -> None:
     with serving(behaviours.close_silently) as server:
-        load = ClosedLoop(callers=2, think_time_s=0.1)
+        load = ClosedLoop(callers=2, think_time_s=LONG_IDLE_S)
         result, _ = run(plan_for(server.address, load=load, requests=6), tmp_path)
     assert result.outcomes == {"ok": 6}
     assert server.answered == 6
@@ -276,7 +278,7 @@ def test_fault_19_a_half_closed_idle_connection_is_not_used_again(tmp_path: Path
         return True
 
     with serving(half_close_after) as server:
-        load = ClosedLoop(callers=1, think_time_s=0.1)
+        load = ClosedLoop(callers=2, think_time_s=LONG_IDLE_S)
         result, _ = run(plan_for(server.address, load=load, requests=4), tmp_path)
     assert result.outcomes == {"ok": 4}
     assert server.connections == result.connections_opened == 4

@@ -57,7 +57,7 @@ def test_fault_09_a_server_that_stops_responding_does_not_stop_the_schedule(
         "stops",
         load=OpenLoop(rate_per_s=50, arrivals="constant"),
         duration_s=1.0,
-        timeout_s=0.5,
+        timeout_s=5.0,
     )
     trial = made.trial
     assert time.monotonic() - began_s < DEADLINE_S
@@ -70,7 +70,7 @@ def test_fault_09_a_server_that_stops_responding_does_not_stop_the_schedule(
     assert trial.ledger["timeout"] == 44
     assert trial.status is not TrialStatus.OK
     assert trial.load_s is not None
-    assert 1.4 < trial.load_s < 10 * (1.0 + 0.5)
+    assert 5.9 < trial.load_s < 15.0
     assert trial.stop is not None
     assert trial.stop.was_killed
 
@@ -83,21 +83,27 @@ def watchful(measurer: TrialMeasurer, monkeypatch: pytest.MonkeyPatch) -> TrialM
     return in_another_world(measurer, sample=functools.partial(sampled, interval_s=0.05))
 
 
-HUNDRED_A_SECOND = OpenLoop(rate_per_s=100, arrivals="constant")
+LEAKING_S = 14.0
+"""So long that a process which stands still for a second or two bends no line."""
 
 
 def test_fault_23_a_server_that_leaks_shows_by_how_much(
     measure: Measure, watchful: TrialMeasurer
 ) -> None:
-    made = measure("leaks", load=HUNDRED_A_SECOND, duration_s=4.0, measurer=watchful)
+    made = measure(
+        "leaks",
+        load=OpenLoop(rate_per_s=40, arrivals="constant"),
+        duration_s=LEAKING_S,
+        measurer=watchful,
+    )
     trial = made.trial
     assert kinds(trial).count("grows") == 2
     memory, files = trial.memory_growth_bytes, trial.open_files_growth
     assert memory is not None
     assert files is not None
-    # 100 calls a second, each of which keeps 200 kB and a file.
-    assert memory.low * 0.7 < 60 * 100 * 200_000 < memory.high * 1.3
-    assert files.low * 0.7 < 60 * 100 < files.high * 1.3
+    # 40 calls a second, each of which keeps 200 kB and a file.
+    assert memory.low * 0.7 < 60 * 40 * 200_000 < memory.high * 1.3
+    assert files.low * 0.7 < 60 * 40 < files.high * 1.3
     made.require_equal_books()
 
 
@@ -125,8 +131,9 @@ def test_fault_23_a_server_that_keeps_nothing_is_not_said_to_grow(
 ) -> None:
     made = measure(
         "healthy",
-        load=HUNDRED_A_SECOND,
-        duration_s=3.0,
+        # Whatever stands still: these have four connections, and no more.
+        load=ClosedLoop(callers=4, think_time_s=0.01),
+        duration_s=5.0,
         connections=Connections.KEPT,
         measurer=watchful,
     )

@@ -15,7 +15,7 @@ from servelab.linux import sockets
 from servelab.measure import machinery
 from servelab.model.outcome import Outcome
 from servelab.model.trial import TrialStatus
-from stop_cases.trials import CALLERS, Case, WorkerKill, kill_master, left_processes
+from stop_cases.trials import CALLERS, Case, WorkerKill, kill_master, left_processes, never
 
 pytestmark = pytest.mark.live
 
@@ -115,14 +115,14 @@ def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
 
 
 def test_a_server_that_is_killed_behind_its_front_fails_the_trial(case: Case) -> None:
-    attempt = case.attempt(kill_master)
+    attempt = case.attempt(kill_master, until=never)
     assert attempt.status is TrialStatus.FAILED
     assert "the server ended with signal SIGKILL under load" in (attempt.reason or "")
 
 
 def test_a_worker_that_is_killed_behind_its_front_is_an_answer_of_500_and_more(case: Case) -> None:
     kill = WorkerKill(case.world.read_counts)
-    attempt = case.attempt(kill)
+    attempt = case.attempt(kill, until=kill.has_cost_calls)
     assert kill.pid
     assert attempt.load is not None
     assert attempt.load.outcomes.get(Outcome.SERVER_ERROR.label, 0) > 0

@@ -12,6 +12,7 @@ from servelab.model.load import (
     Connections,
     Load,
     LoadPlan,
+    LoadProgress,
     LoadResult,
     Pacing,
     Protocol,
@@ -59,10 +60,19 @@ def plan_for(
 
 
 def run(
-    plan: LoadPlan, folder: Path, *, should_stop: Callable[[], str | None] = lambda: None
+    plan: LoadPlan,
+    folder: Path,
+    *,
+    should_stop: Callable[[], str | None] = lambda: None,
+    on_progress: Callable[[LoadProgress], None] = lambda _progress: None,
 ) -> tuple[LoadResult, Records]:
     """Run a load; hold its books against its records."""
-    result = generate(plan, records=folder / "records.parquet", should_stop=should_stop)
+    result = generate(
+        plan,
+        records=folder / "records.parquet",
+        should_stop=should_stop,
+        on_progress=on_progress,
+    )
     records = read_records(result.records)
     unrecorded = result.scheduled - len(records)
     assert sum(result.outcomes.values()) == result.scheduled

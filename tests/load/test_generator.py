@@ -187,10 +187,18 @@ def test_a_stopped_load_classifies_what_is_in_flight_and_what_is_not(
         return right(connection, nonce)
 
     with serving(answer_some) as server:
+        finished = 0
+
+        def note(progress: LoadProgress) -> None:
+            nonlocal finished
+            finished = progress.finished
+
+        def have_answers_come() -> str | None:
+            # What was received may not have been answered yet, nor its answer have been read.
+            return "enough" if finished == 4 and len(server.received) > 5 else None
+
         plan = plan_for(server.address, load=load, requests=1000)
-        result, _ = run(
-            plan, tmp_path, should_stop=lambda: "enough" if len(server.received) > 5 else None
-        )
+        result, _ = run(plan, tmp_path, should_stop=have_answers_come, on_progress=note)
 
     assert result.was_interrupted
     assert result.scheduled == 1000
@@ -250,17 +258,24 @@ def test_the_books_balance_where_a_stop_is_heard_late_and_with_everything_else(
 
 def test_progress_is_told_while_the_load_runs(tmp_path: Path) -> None:
     told: list[LoadProgress] = []
+    while_it_ran: list[LoadProgress] = []
+
+    def is_told() -> str | None:
+        while_it_ran[:] = told
+        return "seen" if len(told) >= 2 and told[-1].in_flight == 2 else None
+
     with serving(right) as server:
         generate(
-            plan_for(server.address, requests=None, duration_s=0.8),
+            plan_for(server.address, requests=None, duration_s=60),
             records=tmp_path / "records.parquet",
             on_progress=told.append,
+            should_stop=is_told,
         )
 
-    assert len(told) >= 2
+    assert len(while_it_ran) >= 2
+    assert while_it_ran[-1].in_flight == 2
+    assert while_it_ran[-1].failed == 0
     assert [each.finished for each in told] == sorted(each.finished for each in told)
-    assert told[-1].in_flight == 2
-    assert told[-1].failed == 0
 
 
 def test_the_engine_is_pinned_where_it_was_told(tmp_path: Path) -> None:
@@ -272,10 +287,11 @@ def test_the_engine_is_pinned_where_it_was_told(tmp_path: Path) -> None:
 
     with serving(right) as server:
         generate(
-            plan_for(server.address, requests=None, duration_s=0.3),
+            plan_for(server.address, requests=None, duration_s=60),
             records=tmp_path / "records.parquet",
             cpus=((cpu,),),
             on_progress=look,
+            should_stop=lambda: "seen" if seen else None,
         )
 
     assert seen

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -47,22 +48,32 @@ def test_the_union_of_the_open_schedules_is_the_one_of_one_process(tmp_path: Pat
 
 def test_progress_adds_up_and_never_falls(tmp_path: Path) -> None:
     told: list[LoadProgress] = []
+    while_all_ran: list[LoadProgress] = []
+
+    def is_all_told() -> str | None:
+        while_all_ran[:] = told
+        return "seen" if len(told) >= 4 and told[-1].in_flight == 4 else None
+
     with serving(right) as server:
         generate(
             plan_for(
                 server.address,
                 load=ClosedLoop(callers=4),
                 requests=None,
-                duration_s=1.0,
+                duration_s=60,
                 generators=2,
             ),
             records=tmp_path / "records.parquet",
             on_progress=told.append,
+            should_stop=is_all_told,
         )
 
-    assert 2 <= len(told) <= 8
+    assert len(while_all_ran) >= 4
+    assert while_all_ran[-1].in_flight == 4
+    assert all(each.in_flight <= 4 for each in told)
     assert [each.finished for each in told] == sorted(each.finished for each in told)
-    assert told[-1].in_flight == 4
+    # Of both together no more is told than one of them tells.
+    assert all(later.elapsed_s - each.elapsed_s >= 0.2 for each, later in pairwise(told))
 
 
 def test_each_process_has_a_core_of_its_own_where_there_are_several(tmp_path: Path) -> None:
@@ -76,10 +87,11 @@ def test_each_process_has_a_core_of_its_own_where_there_are_several(tmp_path: Pa
 
     with serving(right) as server:
         generate(
-            plan_for(server.address, requests=None, duration_s=0.3, generators=2),
+            plan_for(server.address, requests=None, duration_s=60, generators=2),
             records=tmp_path / "records.parquet",
             cpus=[(cpu,) for cpu in cpus],
             on_progress=look,
+            should_stop=lambda: "seen" if seen else None,
         )
 
     assert set(seen) == {frozenset({cpu}) for cpu in cpus}

@@ -178,10 +178,10 @@ def test_fault_35_a_server_that_goes_away_ends_every_call_in_a_class(tmp_path: P
                 stopped.append(server.stop())
             return None
 
-        plan = calls(server, "slow", load=load, requests=30)
+        plan = calls(server, "slow", load=load, requests=150)
         result, _ = run(plan, tmp_path, should_stop=stop_server)
 
-    assert result.scheduled == 30
+    assert result.scheduled == 150
     assert result.outcomes["refused"] > 0
     assert set(result.outcomes) <= {
         "ok", "refused", "closed early", "truncated", "GOAWAY", "stream reset", "reset",
