@@ -83,8 +83,9 @@ def watchful(measurer: TrialMeasurer, monkeypatch: pytest.MonkeyPatch) -> TrialM
     return in_another_world(measurer, sample=functools.partial(sampled, interval_s=0.05))
 
 
-LEAKING_S = 14.0
-"""So long that a process which stands still for a second or two bends no line."""
+WATCHED_S = 14.0
+"""So long that a process which stands still for a second or two neither bends a line nor leaves
+too few figures for one."""
 
 
 def test_fault_23_a_server_that_leaks_shows_by_how_much(
@@ -93,7 +94,7 @@ def test_fault_23_a_server_that_leaks_shows_by_how_much(
     made = measure(
         "leaks",
         load=OpenLoop(rate_per_s=40, arrivals="constant"),
-        duration_s=LEAKING_S,
+        duration_s=WATCHED_S,
         measurer=watchful,
     )
     trial = made.trial
@@ -133,7 +134,7 @@ def test_fault_23_a_server_that_keeps_nothing_is_not_said_to_grow(
         "healthy",
         # Whatever stands still: these have four connections, and no more.
         load=ClosedLoop(callers=4, think_time_s=0.01),
-        duration_s=5.0,
+        duration_s=WATCHED_S,
         connections=Connections.KEPT,
         measurer=watchful,
     )
