@@ -348,6 +348,8 @@ class GrpcConnection:
         self._in_batch = False
         self._open_waiting()
         self._flush()
+        if self._is_draining:
+            self._part_if_done()
 
     def abandon(self, now_ns: int) -> None:
         """Settle as abandoned all calls, and close."""
@@ -392,6 +394,11 @@ class GrpcConnection:
             self._socket.close()
             self._socket = None
         self._on_frame = {}  # bound methods: a cycle that would outlive the connection
+
+    def _part_if_done(self) -> None:
+        """Close a connection that takes no more calls where its last one has ended."""
+        if not self._calls and self._socket is not None:
+            self._part()
 
     def _part(self) -> None:
         """Close after the last call, politely: the server may close first."""
@@ -566,8 +573,8 @@ class GrpcConnection:
         self._renew_callers()
         self._in_batch = False
         self._flush()
-        if self._is_draining and not self._calls and self._socket is not None:
-            self._part()
+        if self._is_draining:
+            self._part_if_done()
         return len(received)
 
     def _peer_closed(self) -> None:
