@@ -7,6 +7,8 @@ from typing import Any
 from servelab.load.lane import Connection
 from servelab.load.loop import READABLE, Loop
 
+NO_LIMIT = 10**12
+
 
 class FakeConnection:
     """Takes all that is sent until told otherwise."""
@@ -17,6 +19,8 @@ class FakeConnection:
         """What is received, one after the other; b"" is the end, and stays."""
         self.sent: list[bytes] = []
         self.send_error: OSError | None = None
+        self.room = NO_LIMIT
+        """How many more bytes it takes before it is full."""
         self.is_shut = False
         self.is_open = True
 
@@ -26,8 +30,12 @@ class FakeConnection:
     def send(self, content: bytes | memoryview, /) -> int:
         if self.send_error is not None:
             raise self.send_error
-        self.sent.append(bytes(content))
-        return len(content)
+        taken = bytes(content[: self.room])
+        if content and not taken:
+            raise BlockingIOError
+        self.room -= len(taken)
+        self.sent.append(taken)
+        return len(taken)
 
     def recv(self, _size: int, /) -> bytes:
         if not self.unread:
@@ -72,8 +80,8 @@ class FakeLoop(Loop):
         del mask
         self.handlers[fd] = handler
 
-    def modify(self, fd: int, mask: int) -> None:
-        del fd, mask
+    def modify(self, fd: object, eventmask: int) -> None:
+        del fd, eventmask
 
     def linger(self, connection: object) -> None:
         self.lingering.append(connection)

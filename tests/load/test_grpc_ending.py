@@ -22,8 +22,8 @@ LATE_NS = NOW_NS + TIMEOUT_NS + 1
 class Channel:
     """A lane, its connections and its books."""
 
-    def __init__(self, *, reuse: Reuse = Reuse.KEEP) -> None:
-        self.loop, self.rows, self.callers = FakeLoop(), Rows(), Callers()
+    def __init__(self, *, reuse: Reuse = Reuse.KEEP, loop: FakeLoop | None = None) -> None:
+        self.loop, self.rows, self.callers = loop or FakeLoop(), Rows(), Callers()
         self.now_ns = NOW_NS
         call = call_to("/s/m")
         ledger = Ledger(

@@ -493,18 +493,19 @@ class GrpcConnection:
         """Send what has piled up; stamp the calls whose bytes are all gone."""
         if self._socket is None or self._out_blocked or not self._out:
             return
-        out = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+        out: bytes | memoryview = self._out[0] if len(self._out) == 1 else b"".join(self._out)
         self._out.clear()
         try:
-            sent = self._socket.send(out)
+            while (sent := self._socket.send(out)) < len(out):
+                # A part is no sign of a full socket: TLS first ends what it took before. Only a
+                # socket that says it is full tells the news once it has room.
+                out = memoryview(out)[sent:]
         except BlockingIOError:
-            sent = 0
+            self._out.append(bytes(out))
+            self._out_blocked = True
+            return
         except OSError as error:
             self._fail(class_of_error(error), f"send: {error.strerror}")
-            return
-        if sent < len(out):
-            self._out.append(out[sent:])
-            self._out_blocked = True
             return
         now_ns = self._clock()
         if self._bodies:
