@@ -224,6 +224,8 @@ class GrpcConnection:
         self._may_join = False
         """Whether calls can leave together: each whole, on a ready connection that is kept."""
         self._is_draining = False
+        self._is_broken = False
+        """Whether it cannot send, and is only read to its end."""
         self._in_batch = False
         self._now_ns = 0
         self._calls: dict[bytes, Call] = {}
@@ -505,7 +507,7 @@ class GrpcConnection:
             self._out_blocked = True
             return
         except OSError as error:
-            self._fail(class_of_error(error), f"send: {error.strerror}")
+            self._send_failed(class_of_error(error), f"send: {error.strerror}")
             return
         now_ns = self._clock()
         if self._bodies:
@@ -518,6 +520,19 @@ class GrpcConnection:
         for departure in self._unstamped:
             departure.sent_ns = now_ns
         self._unstamped.clear()
+
+    def _send_failed(self, outcome: Outcome, reason: str) -> None:
+        """Take the answers that came before the connection broke; then fail the calls left.
+
+        Within ``_receive``, too, since that sends only once it has taken all of its piece.
+        """
+        if self._calls:
+            self._is_broken = self._out_blocked = True
+            self._drain()
+            while self._socket is not None and self._receive(self._socket):
+                pass
+        if self._socket is not None:
+            self._fail(outcome, reason)
 
     # ---- receiving
 
@@ -579,6 +594,8 @@ class GrpcConnection:
         return len(received)
 
     def _peer_closed(self) -> None:
+        if self._is_broken:
+            return  # told as what it is by whoever met the error, which a socket has only once
         if not self._calls and self._is_ready:
             self._ledger.idle_closes += 1
         self._fail(Outcome.CLOSED_EARLY, "the connection was closed with the call open")
