@@ -86,7 +86,7 @@ class TlsConnection:
         sent, self._accepted = self._accepted, 0
         return sent
 
-    def recv(self, size: int, /) -> bytes:
+    def recv(self, size: int, /) -> bytes:  # noqa: C901 - on the path of every answer, in one piece
         """Receive about so much of what has come; BlockingIOError where nothing has, OSError."""
         if not self.shake_hands():
             raise BlockingIOError
@@ -107,10 +107,8 @@ class TlsConnection:
                     return self._at_end(received)
                 received += piece
             self._flush()
-        except TlsFailure:
-            raise
         except OSError as error:
-            if not received:
+            if not received or isinstance(error, TlsFailure):
                 raise
             # What came before the connection broke is received first.
             self._failure = error.args
