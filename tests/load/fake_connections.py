@@ -68,11 +68,14 @@ class FakeLoop(Loop):
     def __init__(self, wrap: Callable[[FakeConnection], Connection] = lambda raw: raw) -> None:
         self.handlers: dict[int, Callable[[int], None]] = {}
         self.connections: list[FakeConnection] = []
+        self.prepared: list[FakeConnection] = []
+        """The next to be made, where it matters what they do at once."""
         self.lingering: list[object] = []
         self._wrap = wrap
 
     def connect(self) -> Connection:
-        raw = FakeConnection(7 + len(self.connections))
+        number = 7 + len(self.connections)
+        raw = self.prepared.pop(0) if self.prepared else FakeConnection(number)
         self.connections.append(raw)
         return self._wrap(raw)
 
