@@ -224,6 +224,8 @@ class GrpcConnection:
         self._may_join = False
         """Whether calls can leave together: each whole, on a ready connection that is kept."""
         self._is_draining = False
+        self._is_broken = False
+        """Whether it cannot send, and is only read to its end."""
         self._in_batch = False
         self._now_ns = 0
         self._calls: dict[bytes, Call] = {}
@@ -348,6 +350,8 @@ class GrpcConnection:
         self._in_batch = False
         self._open_waiting()
         self._flush()
+        if self._is_draining:
+            self._part_if_done()
 
     def abandon(self, now_ns: int) -> None:
         """Settle as abandoned all calls, and close."""
@@ -392,6 +396,11 @@ class GrpcConnection:
             self._socket.close()
             self._socket = None
         self._on_frame = {}  # bound methods: a cycle that would outlive the connection
+
+    def _part_if_done(self) -> None:
+        """Close a connection that takes no more calls where its last one has ended."""
+        if not self._calls and self._socket is not None:
+            self._part()
 
     def _part(self) -> None:
         """Close after the last call, politely: the server may close first."""
@@ -486,18 +495,19 @@ class GrpcConnection:
         """Send what has piled up; stamp the calls whose bytes are all gone."""
         if self._socket is None or self._out_blocked or not self._out:
             return
-        out = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+        out: bytes | memoryview = self._out[0] if len(self._out) == 1 else b"".join(self._out)
         self._out.clear()
         try:
-            sent = self._socket.send(out)
+            while (sent := self._socket.send(out)) < len(out):
+                # A part is no sign of a full socket: TLS first ends what it took before. Only a
+                # socket that says it is full tells the news once it has room.
+                out = memoryview(out)[sent:]
         except BlockingIOError:
-            sent = 0
-        except OSError as error:
-            self._fail(class_of_error(error), f"send: {error.strerror}")
-            return
-        if sent < len(out):
-            self._out.append(out[sent:])
+            self._out.append(bytes(out))
             self._out_blocked = True
+            return
+        except OSError as error:
+            self._send_failed(class_of_error(error), f"send: {error.strerror}")
             return
         now_ns = self._clock()
         if self._bodies:
@@ -510,6 +520,19 @@ class GrpcConnection:
         for departure in self._unstamped:
             departure.sent_ns = now_ns
         self._unstamped.clear()
+
+    def _send_failed(self, outcome: Outcome, reason: str) -> None:
+        """Take the answers that came before the connection broke; then fail the calls left.
+
+        Within ``_receive``, too, since that sends only once it has taken all of its piece.
+        """
+        if self._calls:
+            self._is_broken = self._out_blocked = True
+            self._drain()
+            while self._socket is not None and self._receive(self._socket):
+                pass
+        if self._socket is not None:
+            self._fail(outcome, reason)
 
     # ---- receiving
 
@@ -566,11 +589,13 @@ class GrpcConnection:
         self._renew_callers()
         self._in_batch = False
         self._flush()
-        if self._is_draining and not self._calls and self._socket is not None:
-            self._part()
+        if self._is_draining:
+            self._part_if_done()
         return len(received)
 
     def _peer_closed(self) -> None:
+        if self._is_broken:
+            return  # told as what it is by whoever met the error, which a socket has only once
         if not self._calls and self._is_ready:
             self._ledger.idle_closes += 1
         self._fail(Outcome.CLOSED_EARLY, "the connection was closed with the call open")

@@ -206,7 +206,7 @@ class Http1Lane:
         except BlockingIOError:
             return
         except OSError as failure:
-            self._fail(class_of_error(failure), f"send: {failure.strerror}")
+            self._broke_while_sending(connection, unsent, failure)
             return
         self._sent_ns = self._clock()
         self._unsent = unsent[sent:]
@@ -214,6 +214,24 @@ class Http1Lane:
             self._unsent = None
             self._gear.loop.handlers[connection.fileno()] = self._on_answer
             self._gear.loop.modify(connection.fileno(), READABLE | _EDGE)
+
+    def _broke_while_sending(
+        self, connection: Connection, unsent: memoryview, failure: OSError
+    ) -> None:
+        """Take the answer, if a whole one came before the connection broke; else fail."""
+        receive = connection.recv
+
+        def receive_until_end(size: int) -> bytes:
+            # The failed send took the error: what looks like the end of the answer is the break.
+            received = receive(size)
+            if not received:
+                raise BlockingIOError
+            return received
+
+        self._recv = receive_until_end
+        self._on_answer(PEER_CLOSED)
+        if self._unsent is unsent:
+            self._fail(class_of_error(failure), f"send: {failure.strerror}")
 
     # ---- receiving
 

@@ -46,6 +46,8 @@ class TlsConnection:
         self._is_made = False
         self._unsent = b""
         self._accepted = 0
+        self._failure: tuple[Any, ...] = ()
+        """What an error consists of that is yet to be told (an exception kept would be a cycle)."""
         self.fileno = raw.fileno
         self.getsockopt = raw.getsockopt
         self.shutdown = raw.shutdown
@@ -84,26 +86,32 @@ class TlsConnection:
         sent, self._accepted = self._accepted, 0
         return sent
 
-    def recv(self, size: int, /) -> bytes:
+    def recv(self, size: int, /) -> bytes:  # noqa: C901 - on the path of every answer, in one piece
         """Receive about so much of what has come; BlockingIOError where nothing has, OSError."""
         if not self.shake_hands():
             raise BlockingIOError
         received = b""
-        while len(received) < size:
-            try:
-                piece = self._tls.read(size)
-            except ssl.SSLWantReadError:
-                if not self._fill():
-                    break
-                continue
-            except ssl.SSLEOFError:
-                piece = b""  # closed without a word; the answer's own framing tells what is missing
-            except ssl.SSLError as error:
-                raise TlsFailure(_reason(error)) from None
-            if not piece:
-                return received
-            received += piece
-        self._flush()
+        try:
+            while len(received) < size:
+                try:
+                    piece = self._tls.read(size)
+                except ssl.SSLWantReadError:
+                    if not self._fill():
+                        break
+                    continue
+                except ssl.SSLEOFError:
+                    piece = b""  # closed without a word; the framing tells what is missing
+                except ssl.SSLError as error:
+                    raise TlsFailure(_reason(error)) from None
+                if not piece:
+                    return self._at_end(received)
+                received += piece
+            self._flush()
+        except OSError as error:
+            if not received or isinstance(error, TlsFailure):
+                raise
+            # What came before the connection broke is received first.
+            self._failure = error.args
         if not received:
             raise BlockingIOError
         return received
@@ -113,6 +121,12 @@ class TlsConnection:
         with contextlib.suppress(OSError):
             self._raw.recv(READ_BYTES)
         self._raw.close()
+
+    def _at_end(self, received: bytes) -> bytes:
+        """Return what came last; at the end of all, OSError where the connection broke."""
+        if self._failure and not received:
+            raise OSError(*self._failure)
+        return received
 
     def _fill(self) -> bool:
         """Take what has come; tell whether anything has."""
