@@ -21,7 +21,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from servelab.load import realtime, schedule
+from servelab.load import allocator, realtime, schedule
 from servelab.load.answers import load_check
 from servelab.load.dispatch import ClosedDispatch, GrowingPool, OpenDispatch, SharedLanes
 from servelab.load.lane import Dispatch, Lane, Reuse
@@ -300,6 +300,7 @@ def main(argv: Sequence[str] = ()) -> int:
     if order.cpus:
         os.sched_setaffinity(0, order.cpus)
     _raise_file_limit()
+    allocator.give_large_blocks_back()
     try:
         run = Run(order)
         # What exists now stays; what comes later is freed by counting.
