@@ -86,11 +86,9 @@ def measure(
         generator=msgspec.structs.replace(
             generator,
             offered_share=punctuality.offered_share,
-            # Whoever interrupts wants the end, not one more load.
-            null_rate_per_s=None
-            if result.was_interrupted
-            else _null_rate_per_s(
+            null_rate_per_s=_null_rate_per_s(
                 order,
+                result=result,
                 placement=placement,
                 generator=generator,
                 machinery=machinery,
@@ -162,13 +160,17 @@ def _scheduled(plan: LoadPlan, *, placement: Placement) -> LoadPlan:
 def _null_rate_per_s(
     order: LoadOrder,
     *,
+    result: LoadResult,
     placement: Placement,
     generator: GeneratorUsage,
     machinery: Machinery,
     observe: Callable[[Event], None],
 ) -> float | None:
-    """Return what the generator reaches against no server, where it loaded this machine."""
-    if not ip_address(order.plan.target.host).is_loopback:
+    """Return what the generator reaches against no server, where it loaded this machine.
+
+    None after an interrupt: whoever sent it wants the end, not one more load.
+    """
+    if result.was_interrupted or not ip_address(order.plan.target.host).is_loopback:
         return None
     return Calibrations(machinery).limit_per_s(
         order.plan,
